@@ -1,0 +1,133 @@
+/**
+ * What the routes need of the node behind them. The replica satisfies it without knowing; a test
+ * passes an object literal. Nothing here rejects: failures are values with a code of API.md.
+ */
+import type { Command } from '../state/command.ts'
+import type { Outcome } from '../state/outcome.ts'
+import type { StateReader } from '../state/reader.ts'
+
+export type Consistency = 'lease' | 'linearizable' | 'stale'
+
+/** Why a request could not be served. Nothing was applied but for `outcome_unknown`. */
+export interface Failure {
+  readonly ok: false
+  readonly failure: 'no_leader' | 'too_stale' | 'too_many_requests' | 'outcome_unknown'
+  readonly detail: string
+}
+
+export interface ReadOptions {
+  readonly consistency: Consistency
+  /** Of a `stale` read: older than this is refused; null: any age. */
+  readonly maxStalenessMs: number | null
+  /** Answered once this node has applied it; 0: at once. */
+  readonly minRevision: number
+  readonly timeoutMs: number
+}
+
+/** How a read was really served: what the response headers say. */
+export interface ReadStamp {
+  readonly consistency: Consistency
+  readonly revision: number
+  /** Of a `stale` read; null where no quorum was ever confirmed. */
+  readonly stalenessMs: number | null
+}
+
+export interface Renewal {
+  readonly ttlMs: number
+  readonly expiresInMs: number
+}
+
+/** A resource that can be waited for; see `state/changes.ts` for topics. */
+export interface WaitTarget {
+  readonly ns: string
+  readonly topic: string
+  /** Whether every topic that begins with `topic` counts. */
+  readonly prefix: boolean
+}
+
+export interface NodeStatus {
+  readonly id: string
+  readonly url: string | null
+  readonly version: string
+  readonly sqlite: string
+  readonly role: 'leader' | 'follower' | 'candidate' | 'learner' | 'witness'
+  readonly term: number
+  /** The leader's id, and where clients reach it; null while none is known. */
+  readonly leader: string | null
+  readonly leaderUrl: string | null
+  readonly commitIndex: number
+  readonly appliedIndex: number
+  readonly recovery: 'idle' | 'fetching_snapshot' | 'applying_log' | 'synced'
+  readonly leaseRemainingMs: number | null
+  readonly uptimeMs: number
+  readonly storage: {
+    readonly walBytes: number
+    readonly snapshotIndex: number
+    readonly stateBytes: number
+  }
+  /** While it waits to be founded: for whom, and why; null afterwards. */
+  readonly waitingFor: string | null
+}
+
+export interface MemberView {
+  readonly id: string
+  readonly url: string | null
+  readonly role: 'voter' | 'learner' | 'witness'
+  readonly leader: boolean
+  readonly reachable: boolean
+  readonly matchIndex: number
+  readonly lagEntries: number
+  readonly lastContactMs: number | null
+  readonly version: string | null
+}
+
+export interface ClusterView {
+  readonly clusterId: string | null
+  readonly clusterVersion: number
+  readonly term: number
+  readonly leader: string | null
+  readonly revision: number
+  readonly members: readonly MemberView[]
+}
+
+export interface Registry {
+  /** Proposes here or at the leader, waits for a leader within the time. */
+  propose(command: Command, options: { readonly timeoutMs: number }): Promise<Outcome | Failure>
+
+  /** Waits until this node may answer at that consistency, then asks `query` once. */
+  read<T>(
+    options: ReadOptions,
+    query: (state: StateReader) => T,
+  ): Promise<{ readonly ok: true; readonly value: T; readonly stamp: ReadStamp } | Failure>
+
+  /** Renews leases; null where one is unknown or expired. In the order asked. */
+  heartbeat(
+    leases: readonly string[],
+    options: { readonly timeoutMs: number },
+  ): Promise<{ readonly ok: true; readonly renewals: readonly (Renewal | null)[] } | Failure>
+
+  /**
+   * Ends when the target has a revision above `since` in this node's applied state, when
+   * `waitMs` have passed, when the signal aborts, or at once where `since` lies in the future.
+   * `current` gives the target's revision now.
+   */
+  wait(
+    target: WaitTarget,
+    options: {
+      readonly since: number
+      readonly waitMs: number
+      readonly signal: AbortSignal
+      readonly current: (state: StateReader) => number
+    },
+  ): Promise<void>
+
+  /** On the leader: what remains of a lease; null elsewhere and for an unknown one. */
+  expiresInMs(lease: string): number | null
+  /** The local state as it is, for what needs no promise (heartbeat bodies, metrics). */
+  readonly local: StateReader
+  status(): NodeStatus
+  /** Asks the leader for what only it knows, within the time; else as known here. */
+  cluster(options: { readonly timeoutMs: number }): Promise<ClusterView>
+  /** Counters and gauges by name, for `/metrics`. */
+  metrics(): ReadonlyMap<string, number>
+}

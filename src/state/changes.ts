@@ -1,0 +1,21 @@
+/** What a batch changed, for those who wait and for the leader's deadlines. Not replicated. */
+import type { LeaseRow } from './rows.ts'
+
+/**
+ * One resource that changed. Topics: `services` (all of a namespace), `services/{name}`,
+ * `services/{name}/{id}`, `config/{key}`, `leases/{id}`.
+ */
+export interface TopicChange {
+  readonly ns: string
+  readonly topic: string
+  readonly revision: number
+}
+
+export type LeaseChange =
+  /** Granted, registered again, or given another TTL: the deadline starts afresh. */
+  | { readonly type: 'armed'; readonly lease: LeaseRow }
+  | { readonly type: 'suspect'; readonly lease: LeaseRow }
+  /** Suspicion was cleared, or a lapsed instance was revived. */
+  | { readonly type: 'cleared'; readonly lease: LeaseRow }
+  | { readonly type: 'lapsed'; readonly lease: LeaseRow }
+  | { readonly type: 'gone'; readonly id: string }

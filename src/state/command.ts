@@ -1,0 +1,103 @@
+/**
+ * What the log carries. Every kind has a number for ever (DESIGN §1.7): the numbers are the
+ * format on disk and on the wire, the names are for reading. Fields travel as MessagePack arrays
+ * in the order of `codec.ts`; a kind is never changed, only followed by a new one.
+ */
+
+/** `If-Match` and `If-None-Match` of a write, judged at apply. */
+export interface Expect {
+  /** The write passes only where the resource has this ETag number; '*': where it exists. */
+  readonly match: readonly number[] | '*' | null
+  /** The write passes only where the resource does not exist. */
+  readonly absent: boolean
+}
+
+export interface PortAddress {
+  readonly address: string
+  readonly port: number
+}
+
+export type InstanceStatus = 'starting' | 'up' | 'draining' | 'down'
+export type Health = 'passing' | 'warning' | 'critical'
+
+/** What an instance declares of itself; `PATCH` may change any of it. */
+export interface InstanceSpec {
+  readonly address: string
+  readonly port: number | null
+  readonly ports: Readonly<Record<string, number>>
+  readonly addresses: Readonly<Record<string, PortAddress>>
+  readonly tags: readonly string[]
+  readonly metadata: Readonly<Record<string, string>>
+  readonly weight: number
+  readonly status: InstanceStatus
+  readonly zone: string | null
+  readonly node: string | null
+  readonly cluster: string | null
+  /** Null: persistent, it never lapses. */
+  readonly ttlMs: number | null
+  /** After the TTL ran out: 0 removes at once, null never. */
+  readonly removeAfterMs: number | null
+}
+
+/** Who a command is about. Names were validated at the edge. */
+export interface InstanceKey {
+  readonly ns: string
+  readonly service: string
+  readonly id: string
+}
+
+export interface OverrideSpec {
+  readonly status: InstanceStatus | null
+  readonly weight: number | null
+  readonly reason: string
+}
+
+export interface LeaseRef {
+  readonly id: string
+  /** Set by every registration: a renewal guarded by it cannot hit a successor (DESIGN §5.2). */
+  readonly leaseRevision: number
+}
+
+export type Command =
+  | { readonly type: 'instance_put'; readonly key: InstanceKey; readonly spec: InstanceSpec; readonly expect: Expect | null }
+  | { readonly type: 'instance_patch'; readonly key: InstanceKey; readonly patch: InstancePatch; readonly expect: Expect | null }
+  | { readonly type: 'instance_delete'; readonly key: InstanceKey; readonly expect: Expect | null }
+  /** From a heartbeat that reported another health than before. */
+  | { readonly type: 'instance_health'; readonly key: InstanceKey; readonly health: Health; readonly note: string | null }
+  | { readonly type: 'override_put'; readonly key: InstanceKey; readonly override: OverrideSpec; readonly by: string; readonly expect: Expect | null }
+  | { readonly type: 'override_delete'; readonly key: InstanceKey; readonly expect: Expect | null }
+  | { readonly type: 'node_override_put'; readonly ns: string; readonly node: string; readonly override: OverrideSpec; readonly by: string; readonly expect: Expect | null }
+  | { readonly type: 'node_override_delete'; readonly ns: string; readonly node: string; readonly expect: Expect | null }
+  | { readonly type: 'service_put'; readonly ns: string; readonly service: string; readonly settings: ServiceSettings; readonly expect: Expect | null }
+  | { readonly type: 'service_delete'; readonly ns: string; readonly service: string; readonly expect: Expect | null }
+  /** `id` is random, drawn by the edge before the proposal. */
+  | { readonly type: 'lease_grant'; readonly ns: string; readonly id: string; readonly ttlMs: number; readonly owner: string | null }
+  | { readonly type: 'lease_revoke'; readonly ns: string; readonly id: string }
+  /** The leader's own: the TTL of each ran out. Applied to those whose row still holds. */
+  | { readonly type: 'lease_expire'; readonly leases: readonly LeaseRef[] }
+  /** The leader's own: lapsed instances whose `removeAfter` ran out as well. */
+  | { readonly type: 'lease_remove'; readonly leases: readonly LeaseRef[] }
+  /** The leader's own: past two thirds of the TTL, with what remains (DESIGN §5.3). */
+  | { readonly type: 'lease_suspect'; readonly leases: readonly (LeaseRef & { readonly remainingMs: number })[] }
+  /** The leader's own: a beat came for a suspect lease, or for a lapsed instance (revival). */
+  | { readonly type: 'lease_clear'; readonly leases: readonly LeaseRef[] }
+  | { readonly type: 'config_put'; readonly ns: string; readonly key: string; readonly contentType: string; readonly value: Uint8Array; readonly comment: string | null; readonly by: string | null; readonly lease: string | null; readonly expect: Expect | null }
+  | { readonly type: 'config_delete'; readonly ns: string; readonly key: string; readonly by: string | null; readonly expect: Expect | null }
+  /** The leader's own, once every member reports it (DESIGN §1.7). */
+  | { readonly type: 'cluster_version'; readonly version: number }
+
+/** RFC 7396: absent leaves, null resets to the default, maps merge by key. */
+export type InstancePatch = {
+  readonly [K in keyof InstanceSpec]?: InstanceSpec[K] extends Readonly<Record<string, infer V>>
+    ? Readonly<Record<string, V | null>> | null
+    : InstanceSpec[K] | null
+}
+
+/** A service's own settings; it may exist without instances. */
+export interface ServiceSettings {
+  readonly metadata: Readonly<Record<string, string>>
+  /** Below this share of available instances, lookups stop filtering out the rest; 0 is off. */
+  readonly protectThreshold: number
+}
+
+export type CommandType = Command['type']

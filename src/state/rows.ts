@@ -1,0 +1,81 @@
+/** Rows as the rest of the program sees them. Times are milliseconds; revisions are log indexes. */
+import type { Health, InstanceKey, InstanceSpec, InstanceStatus, ServiceSettings } from './command.ts'
+
+interface Revisions {
+  readonly revision: number
+  readonly createdRevision: number
+  /** Wall clock of the leader, for display only. */
+  readonly createdAtMs: number
+  readonly updatedAtMs: number
+}
+
+export interface InstanceRow extends InstanceKey, Revisions {
+  readonly spec: InstanceSpec
+  readonly health: Health
+  /** Why `health` is what it is: `ttl` once the lease lapsed, or the note of a heartbeat. */
+  readonly healthReason: string | null
+  /** Its lease, or null for a persistent instance. */
+  readonly lease: string | null
+  readonly override: OverrideRow | null
+  /** The override of the host it runs on; the instance's own wins, field by field. */
+  readonly nodeOverride: OverrideRow | null
+}
+
+export interface OverrideRow extends Revisions {
+  readonly status: InstanceStatus | null
+  readonly weight: number | null
+  readonly reason: string
+  readonly by: string
+}
+
+export interface ServiceRow extends Revisions {
+  readonly ns: string
+  readonly service: string
+  readonly settings: ServiceSettings
+}
+
+/** One line of `GET /v1/services`. */
+export interface ServiceSummary {
+  readonly service: string
+  readonly instances: number
+  readonly available: number
+  /** Sorted, each once. */
+  readonly tags: readonly string[]
+  readonly revision: number
+}
+
+/** The only thing with a deadline (DESIGN §4). */
+export interface LeaseRow {
+  readonly id: string
+  readonly ns: string
+  readonly ttlMs: number
+  readonly leaseRevision: number
+  readonly removeAfterMs: number | null
+  /** What happens when it runs out: `remove` what hangs on it, or first `lapse` (critical). */
+  readonly onLapse: 'remove' | 'lapse'
+  readonly owner: string | null
+  /** What remained when it was marked suspect; null where it is not. */
+  readonly suspectMs: number | null
+  /** Ran out, and waits for `removeAfterMs`. */
+  readonly lapsed: boolean
+}
+
+/** What hangs on a lease. */
+export interface LeaseHoldings {
+  readonly instances: readonly InstanceKey[]
+  readonly config: readonly string[]
+}
+
+export interface ConfigMeta extends Revisions {
+  readonly ns: string
+  readonly key: string
+  readonly contentType: string
+  readonly version: number
+  readonly size: number
+  readonly lease: string | null
+  readonly updatedBy: string | null
+}
+
+export interface ConfigRow extends ConfigMeta {
+  readonly value: Uint8Array
+}
