@@ -125,6 +125,7 @@ export interface Registry {
   expiresInMs(lease: string): number | null
   /** The local state as it is, for what needs no promise (heartbeat bodies, metrics). */
   readonly local: StateReader
+  /** Asked for every answer's headers: cheap, without IO or a query. */
   status(): NodeStatus
   /** Asks the leader for what only it knows, within the time; else as known here. */
   cluster(options: { readonly timeoutMs: number }): Promise<ClusterView>

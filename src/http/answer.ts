@@ -1,0 +1,52 @@
+/** Bodies of answers: JSON with an entity tag, and the fields that several of them share. */
+import { formatDuration } from '../lib/duration.ts'
+import { utf8Text } from '../lib/bytes.ts'
+import type { Call } from './edge.ts'
+import { etag, isKnown } from './etag.ts'
+
+const JSON_TYPE = 'application/json'
+
+export function json(body: unknown, status = 200, headers: Record<string, string> = {}): Response {
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: { 'Content-Type': JSON_TYPE, ...headers },
+  })
+}
+
+/** JSON of a resource at that version or revision. */
+export function tagged(body: unknown, version: number, status = 200): Response {
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: { 'Content-Type': JSON_TYPE, ETag: etag(version) },
+  })
+}
+
+/** The answer to a read: 304 where the caller has it already; `body` is only then not made. */
+export function readAnswer(c: Call, version: number, body: () => unknown): Response {
+  return isKnown(c, version) ? notModified(version) : tagged(body(), version)
+}
+
+export function notModified(version: number): Response {
+  return new Response(null, { status: 304, headers: { ETag: etag(version) } })
+}
+
+export function noContent(): Response {
+  return new Response(null, { status: 204 })
+}
+
+export function plainText(text: string, status = 200): Response {
+  return new Response(text, { status, headers: { 'Content-Type': 'text/plain; charset=utf-8' } })
+}
+
+/** A TTL as people write it, and as programs want it. */
+export function ttlFields(ttlMs: number): { readonly ttl: string; readonly ttlMs: number } {
+  return { ttl: formatDuration(ttlMs), ttlMs }
+}
+
+/** Bytes in JSON (API.md): text where they are valid UTF-8. */
+export function valueFields(
+  bytes: Uint8Array,
+): { readonly value: string } | { readonly valueBase64: string } {
+  const text = utf8Text(bytes)
+  return text === null ? { valueBase64: bytes.toBase64() } : { value: text }
+}

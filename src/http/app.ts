@@ -1,0 +1,120 @@
+import { Hono } from 'hono'
+import { routePath } from 'hono/route'
+
+import { silentLogger } from '../lib/logger.ts'
+import type { Logger } from '../lib/logger.ts'
+import { clusterRoutes } from './cluster.ts'
+import { configListRoutes } from './config-list.ts'
+import { configRoutes } from './config.ts'
+import type { Call, Edge, Env } from './edge.ts'
+import { ApiError, problem } from './error.ts'
+import { guard } from './guard.ts'
+import type { AllowedHosts } from './guard.ts'
+import { healthRoutes } from './health.ts'
+import { heartbeatRoutes } from './heartbeats.ts'
+import { instanceRoutes } from './instances.ts'
+import { leaseRoutes } from './leases.ts'
+import { DEFAULT_LIMITS } from './limits.ts'
+import type { Limits } from './limits.ts'
+import { lookupRoutes } from './lookup.ts'
+import { metricsRoutes } from './metrics.ts'
+import { overrideRoutes } from './overrides.ts'
+import { rawPath } from './path.ts'
+import type { Registry } from './registry.ts'
+import { serviceRoutes } from './services.ts'
+import { unknownRoute } from './unknown-route.ts'
+import { welcomeRoutes } from './welcome.ts'
+
+export interface AppOptions {
+  readonly registry: Registry
+  readonly version: string
+  readonly limits?: Partial<Limits>
+  readonly logger?: Logger
+  /**
+   * Host names, without ports, under which this node answers beside IP literals and `localhost`;
+   * null: under any. The default is none.
+   */
+  readonly allowedHosts?: AllowedHosts
+  /** Aborted when the node stops: long polls end, with the state as it is. */
+  readonly closing?: AbortSignal
+}
+
+/**
+ * The whole HTTP API over one node. It opens no socket: a server hands it requests with
+ * `app.fetch(request, { keepOpen })`, where `keepOpen` lifts the idle limit of that request.
+ */
+export function createApp(options: AppOptions): Hono<Env> {
+  const edge: Edge = {
+    registry: options.registry,
+    version: options.version,
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    logger: options.logger ?? silentLogger,
+    closing: options.closing ?? null,
+    requests: new Map(),
+  }
+  const allowedHosts = options.allowedHosts === undefined ? [] : options.allowedHosts
+  const app = new Hono<Env>({ getPath: rawPath })
+  app.use(async (c, next) => {
+    const refusal = guard(c, allowedHosts)
+    if (refusal === null) await next()
+    else c.res = problem(refusal, c.req.method)
+    finish(c, edge)
+  })
+  for (const routes of ROUTES) app.route('/', routes(edge))
+  app.notFound(unknownRoute(app))
+  app.onError((error, c) => answerError(error, c, edge))
+  return app
+}
+
+const ROUTES: readonly ((edge: Edge) => Hono<Env>)[] = [
+  instanceRoutes,
+  heartbeatRoutes,
+  overrideRoutes,
+  serviceRoutes,
+  lookupRoutes,
+  leaseRoutes,
+  configRoutes,
+  configListRoutes,
+  clusterRoutes,
+  healthRoutes,
+  metricsRoutes,
+  welcomeRoutes,
+]
+
+/** The headers that all answers have (API.md "response headers"), errors too; and the counting. */
+function finish(c: Call, { registry, requests }: Edge): void {
+  const { headers } = c.res
+  const { id, leaderUrl } = registry.status()
+  headers.set('Rollcall-Node', id)
+  if (leaderUrl !== null) headers.set('Rollcall-Leader', leaderUrl)
+  headers.set('Rollcall-Revision', String(c.get('revision') ?? registry.local.revision))
+  const consistency = c.get('consistency')
+  if (consistency !== undefined) headers.set('Rollcall-Consistency', consistency)
+  const stalenessMs = c.get('stalenessMs')
+  if (stalenessMs !== undefined) headers.set('Rollcall-Staleness-Ms', String(stalenessMs))
+  const key = `${METHODS.has(c.req.method) ? c.req.method : 'OTHER'} ${routeOf(c)} ${c.res.status}`
+  requests.set(key, (requests.get(key) ?? 0) + 1)
+}
+
+/** Labels of a metric have a bound; methods are whatever a client writes. */
+const METHODS = new Set(['GET', 'HEAD', 'PUT', 'POST', 'PATCH', 'DELETE', 'OPTIONS'])
+
+/** The template of the route that answered, or `none`. */
+function routeOf(c: Call): string {
+  const path = routePath(c, -1)
+  return path === '/*' ? 'none' : path
+}
+
+/** The one place where an error becomes an answer. */
+function answerError(error: Error, c: Call, { logger }: Edge): Response {
+  if (error instanceof ApiError) return problem(error, c.req.method)
+  logger.error('a request failed unexpectedly', {
+    method: c.req.method,
+    route: routePath(c, -1),
+    error: error.stack ?? error.message,
+  })
+  return problem(
+    new ApiError('internal', 'the node could not answer; its log says why'),
+    c.req.method,
+  )
+}

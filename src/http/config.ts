@@ -1,0 +1,99 @@
+/** `/v1/config`: raw values under keys, and their list. */
+import { Hono } from 'hono'
+
+import type { StateReader } from '../state/reader.ts'
+import { noContent, notModified, tagged } from './answer.ts'
+import { readBytes } from './body.ts'
+import { contentTypeOf } from './content-type.ts'
+import type { Call, Edge, Env } from './edge.ts'
+import { ApiError, invalid } from './error.ts'
+import { etag, expectation, isKnown } from './etag.ts'
+import { namespaceOf } from './namespace.ts'
+import { pathKey } from './path.ts'
+import { Query } from './query.ts'
+import { WAIT, waitAndRead } from './read.ts'
+import { propose, resultOf, writeQuery } from './write.ts'
+
+const BASE = '/v1/config/'
+const PATH = `${BASE}:key{.+}`
+const COMMENT_MAX = 1_024
+
+export function configRoutes(edge: Edge): Hono<Env> {
+  return new Hono<Env>()
+    .get(PATH, (c) => getConfig(c, edge))
+    .put(PATH, (c) => putConfig(c, edge))
+    .delete(PATH, async (c) => {
+      const query = writeQuery(c)
+      const ns = namespaceOf(c, query)
+      const key = pathKey(c, BASE)
+      const expect = expectation(c)
+      await propose(c, edge, query, { type: 'config_delete', ns, key, by: null, expect })
+      return noContent()
+    })
+}
+
+async function putConfig(c: Call, edge: Edge): Promise<Response> {
+  const query = writeQuery(c, ['comment', 'lease'])
+  const ns = namespaceOf(c, query)
+  const key = pathKey(c, BASE)
+  const expect = expectation(c)
+  const comment = commentOf(query)
+  const lease = query.name('lease')
+  const value = await readBytes(c, edge)
+  const contentType = contentTypeOf(c.req.header('Content-Type'), { key, bytes: value })
+  const applied = await propose(c, edge, query, {
+    type: 'config_put',
+    ns,
+    key,
+    contentType,
+    value,
+    comment,
+    by: null,
+    lease,
+    expect,
+  })
+  const { version, revision } = resultOf(applied, 'config').config
+  return tagged({ key, version, revision }, version, applied.created ? 201 : 200)
+}
+
+function commentOf(query: Query): string | null {
+  const comment = query.text('comment')
+  if (comment === null) return null
+  if (comment.length > COMMENT_MAX) throw invalid('?comment', `is longer than ${COMMENT_MAX}`)
+  if (comment.includes('\0')) throw invalid('?comment', 'is not plain text')
+  return comment
+}
+
+async function getConfig(c: Call, edge: Edge): Promise<Response> {
+  const query = new Query(c.req.url)
+  refuseLater(c, query)
+  query.allow(WAIT)
+  const ns = namespaceOf(c, query)
+  const key = pathKey(c, BASE)
+  const waitable = {
+    target: { ns, topic: `config/${key}`, prefix: false },
+    current: (state: StateReader) => state.configRevision(ns, key),
+  }
+  const row = await waitAndRead(c, edge, query, waitable, (state) => state.config(ns, key))
+  if (row === null) throw new ApiError('not_found', `there is no config key "${key}"`)
+  if (isKnown(c, row.version)) return notModified(row.version)
+  return new Response(row.value, {
+    headers: {
+      'Content-Type': row.contentType,
+      ETag: etag(row.version),
+      // A value may be a page that someone else wrote: it must not run as one of ours.
+      'X-Content-Type-Options': 'nosniff',
+      'Content-Security-Policy': 'sandbox',
+    },
+  })
+}
+
+/** What would change which value is meant, were it ignored. */
+function refuseLater(c: Call, query: Query): void {
+  for (const parameter of ['version', 'labels']) {
+    if (query.has(parameter)) throw invalid(`?${parameter}`, 'is not supported yet')
+  }
+  if (c.req.header('Rollcall-Labels') !== undefined) {
+    throw invalid('Rollcall-Labels', 'is not supported yet')
+  }
+}

@@ -1,0 +1,36 @@
+/** What all routes share: the node behind them, their bounds, and what one request leaves behind. */
+import type { Context } from 'hono'
+
+import type { Logger } from '../lib/logger.ts'
+import type { Limits } from './limits.ts'
+import type { Consistency, Registry } from './registry.ts'
+
+export interface Edge {
+  readonly registry: Registry
+  readonly version: string
+  readonly limits: Limits
+  readonly logger: Logger
+  /** Aborted when the node stops: long waits end. */
+  readonly closing: AbortSignal | null
+  readonly requests: RequestCounts
+}
+
+/** Finished requests by method, route and status, separated by spaces. */
+export type RequestCounts = Map<string, number>
+
+/** What the common response headers say about one answer. */
+export interface Env {
+  /** What the server knows of a request: the second argument of `app.fetch`. */
+  Bindings: {
+    /** This answer may take its time: it must not be cut off as idle. */
+    readonly keepOpen?: () => void
+  }
+  Variables: {
+    /** Of the store, as the answer reflects it; the local one where a route sets none. */
+    revision: number | undefined
+    consistency: Consistency | undefined
+    stalenessMs: number | undefined
+  }
+}
+
+export type Call = Context<Env>

@@ -1,0 +1,28 @@
+/**
+ * The HTTP edge: it parses, validates, asks the node behind it, and answers. It decides nothing
+ * about consensus and holds no state but counters.
+ *
+ * One request passes `app.ts` (headers of every answer, then `guard.ts`: foreign pages are
+ * refused before a body is read), its route (one file per resource), then either `write.ts` (a
+ * command goes to the log, its outcome is the answer) or `read.ts` (wait if asked to,
+ * then read at the consistency asked for). Whatever goes wrong is thrown as an `ApiError` and
+ * answered in one place, from the one table in `error.ts`.
+ *
+ * ```ts
+ * const app = createApp({ registry, version: '0.1.0' })
+ * const answer = await app.request('/v1/services')
+ * ```
+ *
+ * Invariants:
+ * 1. Nothing is proposed for a request that is answered 400, 403, 404 (route), 405 or 413.
+ * 2. Names come from the normalised path and are decoded once; the log gets decoded names only.
+ * 3. Every failed write says whether it may still take effect.
+ *
+ * @module
+ */
+export { createApp } from './app.ts'
+export type { AppOptions } from './app.ts'
+export type { Env } from './edge.ts'
+export { DEFAULT_LIMITS } from './limits.ts'
+export type { Limits } from './limits.ts'
+export type * from './registry.ts'

@@ -1,0 +1,50 @@
+/**
+ * Names in paths. They come from the final, normalised path alone and are decoded exactly once:
+ * two readings of one path are how access rules get bypassed (RELIABILITY §4.2).
+ */
+import type { Context } from 'hono'
+
+import { keyProblem, nameProblem } from '../lib/names.ts'
+import { invalid } from './error.ts'
+
+/** Spellings that URL normalisation resolves; a server may hand them over unresolved. */
+const UNRESOLVED = /\\|\/(?:\.|%2e)/i
+
+/** The normalised path of a request, still percent-encoded: what the router matches. */
+export function rawPath(request: Request): string {
+  const url = request.url
+  // A request without a Host (HTTP/1.0) may come with a relative URL.
+  const start = url.startsWith('/') ? 0 : url.indexOf('/', url.indexOf('://') + 3)
+  if (start < 0) return '/'
+  let end = url.indexOf('?', start)
+  if (end < 0) end = url.length
+  const hash = url.indexOf('#', start)
+  if (hash >= 0 && hash < end) end = hash
+  const path = url.slice(start, end)
+  return UNRESOLVED.test(path) ? new URL(`http://localhost${path}`).pathname : path
+}
+
+/** The name that stands `at` that place of the path: `/v1/services/{name}` has it at 2. */
+export function pathName(c: Context, at: number, what: string): string {
+  const name = decode(c.req.path.split('/')[at + 1] ?? '', what)
+  const problem = nameProblem(name)
+  if (problem !== null) throw invalid(what, problem)
+  return name
+}
+
+/** The config key that follows `before`: there `%2F` and `/` are the same. */
+export function pathKey(c: Context, before: string): string {
+  const key = decode(c.req.path.slice(before.length), 'key')
+  const problem = keyProblem(key)
+  if (problem !== null) throw invalid('key', problem)
+  return key
+}
+
+function decode(text: string, what: string): string {
+  if (!text.includes('%')) return text
+  try {
+    return decodeURIComponent(text)
+  } catch (cause) {
+    throw Object.assign(invalid(what, 'is not UTF-8 in valid percent-encoding'), { cause })
+  }
+}

@@ -1,0 +1,83 @@
+/** The path of a read: wait if asked to, then read at the consistency asked for. */
+import type { StateReader } from '../state/reader.ts'
+import type { Call, Edge } from './edge.ts'
+import { failed, invalid } from './error.ts'
+import { TIMEOUT_DEFAULT_MS } from './limits.ts'
+import type { ReadOptions, WaitTarget } from './registry.ts'
+import type { Query } from './query.ts'
+
+/** Parameters of every call, of every read, and of reads that can wait. */
+export const CALL = ['ns', 'timeout']
+export const READ = [...CALL, 'consistency', 'max-staleness', 'min-revision']
+export const WAIT = [...READ, 'since', 'wait']
+
+/** Staleness has no promise to bound it: any age may be accepted. */
+const STALENESS_MAX_MS = 31 * 86_400_000
+
+/** How long the caller waits for a leader; longer than usual is longer than servers expect. */
+export function timeoutMs(c: Call, query: Query, { limits }: Edge): number {
+  const asked = query.duration('timeout', { min: 0, max: limits.timeoutMaxMs })
+  if (asked !== null && asked > TIMEOUT_DEFAULT_MS) c.env?.keepOpen?.()
+  return asked ?? TIMEOUT_DEFAULT_MS
+}
+
+function readOptions(c: Call, query: Query, edge: Edge): ReadOptions {
+  const consistency = query.oneOf('consistency', ['lease', 'linearizable', 'stale']) ?? 'lease'
+  const maxStalenessMs = query.duration('max-staleness', { min: 0, max: STALENESS_MAX_MS })
+  if (maxStalenessMs !== null && consistency !== 'stale') {
+    throw invalid('?max-staleness', 'is for consistency=stale: other reads are never stale')
+  }
+  const minRevision = revision(query, 'min-revision') ?? 0
+  return { consistency, maxStalenessMs, minRevision, timeoutMs: timeoutMs(c, query, edge) }
+}
+
+function revision(query: Query, name: string): number | null {
+  return query.integer(name, { min: 0, max: Number.MAX_SAFE_INTEGER })
+}
+
+/** Asks `ask` once, at the consistency that the query names, and stamps the answer with it. */
+export async function read<T>(
+  c: Call,
+  edge: Edge,
+  query: Query,
+  ask: (state: StateReader) => T,
+): Promise<T> {
+  const answer = await edge.registry.read(readOptions(c, query, edge), ask)
+  if (!answer.ok) throw failed(answer)
+  const { stamp, value } = answer
+  c.set('consistency', stamp.consistency)
+  c.set('revision', stamp.revision)
+  if (stamp.stalenessMs !== null) c.set('stalenessMs', stamp.stalenessMs)
+  return value
+}
+
+export interface Waitable {
+  readonly target: WaitTarget
+  readonly current: (state: StateReader) => number
+}
+
+/** Like {@link read}, after `?since=` and `?wait=`: removals count, filters narrow nothing. */
+export async function waitAndRead<T>(
+  c: Call,
+  edge: Edge,
+  query: Query,
+  { target, current }: Waitable,
+  ask: (state: StateReader) => T,
+): Promise<T> {
+  if (!query.has('since') && !query.has('wait')) return await read(c, edge, query, ask)
+  const since = revision(query, 'since')
+  if (since === null) throw invalid('?wait', 'needs since: the revision after which to answer')
+  const waitMs = query.duration('wait', { min: 0, max: edge.limits.waitMaxMs }) ?? 0
+  readOptions(c, query, edge) // A bad parameter is not worth a wait of ten minutes.
+  if (waitMs > 0) {
+    c.env?.keepOpen?.()
+    const signal = endOf(c, edge)
+    await edge.registry.wait(target, { since, waitMs, signal, current })
+  }
+  return await read(c, edge, query, ask)
+}
+
+function endOf(c: Call, { closing }: Edge): AbortSignal {
+  const gone = c.req.raw.signal
+  return closing === null ? gone : AbortSignal.any([gone, closing])
+}

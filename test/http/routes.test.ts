@@ -1,0 +1,122 @@
+import { expect, test } from 'bun:test'
+
+import { jsonOf, testApi } from './support.ts'
+
+/** Every route of API.md that exists; `tidy` for the router: none is there by accident. */
+const ROUTES = [
+  'DELETE /v1/config/{key}',
+  'DELETE /v1/leases/{id}',
+  'DELETE /v1/nodes/{node}/override',
+  'DELETE /v1/services/{service}/instances/{id}',
+  'DELETE /v1/services/{service}/instances/{id}/override',
+  'DELETE /v1/services/{service}/settings',
+  'GET /',
+  'GET /health',
+  'GET /livez',
+  'GET /metrics',
+  'GET /readyz',
+  'GET /v1/cluster',
+  'GET /v1/config',
+  'GET /v1/config/{key}',
+  'GET /v1/leases/{id}',
+  'GET /v1/nodes/{node}/override',
+  'GET /v1/services',
+  'GET /v1/services/{service}',
+  'GET /v1/services/{service}/instances/{id}',
+  'GET /v1/services/{service}/instances/{id}/override',
+  'GET /v1/services/{service}/settings',
+  'GET /v1/status',
+  'PATCH /v1/services/{service}/instances/{id}',
+  'POST /v1/heartbeats',
+  'POST /v1/leases',
+  'POST /v1/leases/{id}/heartbeat',
+  'POST /v1/services/{service}/instances/{id}/heartbeat',
+  'PUT /v1/config/{key}',
+  'PUT /v1/nodes/{node}/override',
+  'PUT /v1/services/{service}/instances/{id}',
+  'PUT /v1/services/{service}/instances/{id}/override',
+  'PUT /v1/services/{service}/settings',
+]
+
+test('the router holds the documented routes, and no other', async () => {
+  const { app } = await testApi()
+  const routes = app.routes
+    .filter(({ method }) => method !== 'ALL')
+    .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)(\{\.\+\})?/g, '{$1}')}`)
+  expect(routes.sort()).toEqual(ROUTES)
+})
+
+test.each(ROUTES)('%s refuses an unknown parameter before it does anything', async (route) => {
+  const { call, registry } = await testApi()
+  const answer = await call(`${route.replaceAll(/\{\w+\}/g, 'x')}?zzzzzz=1`)
+  expect(answer.status).toBe(400)
+  expect(jsonOf(answer)['issues']).toMatchObject([{ path: '?zzzzzz' }])
+  expect([registry.proposed, registry.reads]).toEqual([[], []])
+})
+
+test.each(ROUTES.filter((route) => !route.startsWith('GET')))(
+  '%s refuses an idempotency key, which would promise too much',
+  async (route) => {
+    const { call, registry } = await testApi()
+    const headers = { 'Idempotency-Key': 'k1' }
+    const answer = await call(route.replaceAll(/\{\w+\}/g, 'x'), { headers })
+    expect(answer.status).toBe(400)
+    expect(registry.proposed).toEqual([])
+  },
+)
+
+test.each([
+  ['GET /v1/servces/web', 'GET /v1/services/{service}'],
+  ['GET /v1/service', 'GET /v1/services'],
+  ['PUT /v1/services/web/instance/a', 'PUT /v1/services/{service}/instances/{id}'],
+  [
+    'POST /v1/services/web/instances/a/heartbeats',
+    'POST /v1/services/{service}/instances/{id}/heartbeat',
+  ],
+  ['GET /v1/configs/a', 'GET /v1/config/{key}'],
+  ['GET /healthz', 'GET /health'],
+  ['GET /metric', 'GET /metrics'],
+  ['GET /v1/services/', 'GET /v1/services'],
+] as const)('%s is 404 and names %s', async (line, nearest) => {
+  const { call } = await testApi()
+  const answer = await call(line)
+  expect(answer.status).toBe(404)
+  expect(jsonOf(answer)).toMatchObject({ code: 'no_such_route', nearest })
+})
+
+test('a path near nothing names nothing', async () => {
+  const { call } = await testApi()
+  expect(jsonOf(await call('GET /index.php'))).toMatchObject({
+    code: 'no_such_route',
+    nearest: null,
+  })
+})
+
+test.each([
+  ['DELETE /v1/services', 'GET, HEAD, OPTIONS'],
+  ['POST /v1/services/web/instances/a', 'DELETE, GET, HEAD, OPTIONS, PATCH, PUT'],
+  ['GET /v1/heartbeats', 'OPTIONS, POST'],
+  ['HEAD /v1/heartbeats', 'OPTIONS, POST'],
+  ['POST /v1/config/a/b', 'DELETE, GET, HEAD, OPTIONS, PUT'],
+  ['PROPFIND /v1/status', 'GET, HEAD, OPTIONS'],
+] as const)('%s is 405 and allows %s', async (line, allow) => {
+  const { call } = await testApi()
+  const answer = await call(line)
+  expect(answer.status).toBe(405)
+  expect(answer.headers.get('Allow')).toBe(allow)
+})
+
+test('OPTIONS tells what a resource allows', async () => {
+  const { call } = await testApi()
+  const answer = await call('OPTIONS /v1/config/a/b')
+  expect([answer.status, answer.text]).toEqual([204, ''])
+  expect(answer.headers.get('Allow')).toBe('DELETE, GET, HEAD, OPTIONS, PUT')
+})
+
+test('HEAD is GET without a body', async () => {
+  const { call } = await testApi()
+  await call('PUT /v1/config/k', { body: 'x' })
+  const answer = await call('HEAD /v1/config/k')
+  expect([answer.status, answer.text]).toEqual([200, ''])
+  expect(answer.headers.get('ETag')).toBe('"1"')
+})

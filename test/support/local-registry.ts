@@ -1,0 +1,143 @@
+/**
+ * A registry of one node without consensus: a command passes through its encoding into a real
+ * state machine at once. Nothing lapses unless a test says so.
+ */
+import type * as http from '../../src/http/registry.ts'
+import { openSql } from '../../src/runtime/sqlite.ts'
+import { encodeCommand, StateMachine } from '../../src/state/mod.ts'
+import type { Command, LeaseRow, Outcome, StateReader, TopicChange } from '../../src/state/mod.ts'
+
+interface Waiter {
+  readonly target: http.WaitTarget
+  readonly wake: () => void
+}
+
+export class LocalRegistry implements http.Registry {
+  readonly local: StateMachine
+  /** Everything that was proposed, in order. */
+  readonly proposed: Command[] = []
+  /** How reads were asked for, in order. */
+  readonly reads: http.ReadOptions[] = []
+  /** When set, every proposal, read and heartbeat ends with it. */
+  failure: http.Failure | null = null
+  isLeader = true
+  readonly #waiters = new Set<Waiter>()
+
+  private constructor(state: StateMachine) {
+    this.local = state
+  }
+
+  static async open(): Promise<LocalRegistry> {
+    return new LocalRegistry(StateMachine.open(await openSql({ driver: null, path: ':memory:' })))
+  }
+
+  get waiting(): number {
+    return this.#waiters.size
+  }
+
+  async propose(command: Command): Promise<Outcome | http.Failure> {
+    this.proposed.push(command)
+    return this.failure ?? this.apply(command)
+  }
+
+  /** Applies a command as its own batch. */
+  apply(command: Command): Outcome {
+    const index = this.local.appliedIndex + 1
+    const data = encodeCommand(command)
+    const times = { clusterMs: index, wallMs: 1_800_000_000_000 + index }
+    const { outcomes, topics } = this.local.applyBatch([
+      { type: 'command', term: 1, index, ...times, data },
+    ])
+    this.#wake(topics)
+    const [outcome] = outcomes
+    if (outcome == null) throw new Error('a command has an outcome')
+    return outcome
+  }
+
+  #wake(topics: readonly TopicChange[]): void {
+    for (const { target, wake } of this.#waiters) {
+      const hit = topics.some(
+        ({ ns, topic }) =>
+          ns === target.ns &&
+          (target.prefix ? topic.startsWith(target.topic) : topic === target.topic),
+      )
+      if (hit) wake()
+    }
+  }
+
+  async read<T>(options: http.ReadOptions, query: (state: StateReader) => T) {
+    this.reads.push(options)
+    if (this.failure !== null) return this.failure
+    const stalenessMs = options.consistency === 'stale' ? 7 : null
+    const { revision } = this.local
+    const stamp = { consistency: options.consistency, revision, stalenessMs }
+    return { ok: true, value: query(this.local), stamp } as const
+  }
+
+  async heartbeat(leases: readonly string[]) {
+    if (this.failure !== null) return this.failure
+    return { ok: true, renewals: leases.map((id) => this.#renew(this.local.lease(id))) } as const
+  }
+
+  #renew(lease: LeaseRow | null): http.Renewal | null {
+    if (lease === null) return null
+    const { id, leaseRevision } = lease
+    if (lease.lapsed) this.apply({ type: 'lease_clear', leases: [{ id, leaseRevision }] })
+    return { ttlMs: lease.ttlMs, expiresInMs: lease.ttlMs }
+  }
+
+  /** What the leader does when a TTL ran out. */
+  lapse(id: string): void {
+    const leaseRevision = this.local.lease(id)?.leaseRevision ?? 0
+    this.apply({ type: 'lease_expire', leases: [{ id, leaseRevision }] })
+  }
+
+  /** Without timers: it ends when something changes or somebody gives up. */
+  wait(target: http.WaitTarget, options: Parameters<http.Registry['wait']>[1]): Promise<void> {
+    if (options.current(this.local) > options.since) return Promise.resolve()
+    if (options.since > this.local.revision || options.signal.aborted) return Promise.resolve()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const waiter = { target, wake: resolve }
+    this.#waiters.add(waiter)
+    options.signal.addEventListener('abort', () => resolve())
+    return promise.finally(() => this.#waiters.delete(waiter))
+  }
+
+  expiresInMs(lease: string): number | null {
+    return this.isLeader ? (this.local.lease(lease)?.ttlMs ?? null) : null
+  }
+
+  status(): http.NodeStatus {
+    const index = this.local.appliedIndex
+    const leader = this.failure?.failure === 'no_leader' ? null : 'n1'
+    return {
+      id: 'n1',
+      url: 'http://127.0.0.1:7401',
+      version: '1.2.3',
+      sqlite: 'bun',
+      role: leader === null ? 'candidate' : 'leader',
+      term: 1,
+      leader,
+      leaderUrl: leader === null ? null : 'http://127.0.0.1:7401',
+      commitIndex: index,
+      appliedIndex: index,
+      recovery: leader === null ? 'idle' : 'synced',
+      leaseRemainingMs: leader === null ? null : 500,
+      uptimeMs: 1_500,
+      storage: { walBytes: 64, snapshotIndex: 0, stateBytes: 128 },
+      waitingFor: null,
+    }
+  }
+
+  async cluster(): Promise<http.ClusterView> {
+    const { revision } = this.local
+    return { clusterId: 'c1', clusterVersion: 1, term: 1, leader: 'n1', revision, members: [] }
+  }
+
+  metrics(): ReadonlyMap<string, number> {
+    return new Map([
+      ['heartbeats_total', 3],
+      ['log.bytes', 64],
+    ])
+  }
+}
