@@ -1,0 +1,59 @@
+import type { Logger } from './lib/logger.ts'
+import type { SqlDriver } from './state/sql.ts'
+
+export interface ListenAddress {
+  readonly host: string
+  /** 0 lets the system choose. */
+  readonly port: number
+}
+
+/** One node, as `rollcall serve` describes it, already parsed and checked for itself. */
+export interface NodeOptions {
+  /** Null: the stored one, else generated and stored. */
+  readonly id: string | null
+  readonly listen: ListenAddress
+  /** A port of its own for the mesh; null: the API's. */
+  readonly peerListen: ListenAddress | null
+  /** URL that others use; null: derived from `listen`. */
+  readonly advertise: string | null
+  readonly dataDir: string
+  /** The founding list, sorted by id; null: a cluster of this node alone. */
+  readonly cluster: readonly { readonly id: string; readonly url: string }[] | null
+  /** Shared secret of the cluster; empty where every address is loopback. */
+  readonly clusterSecret: Uint8Array
+  readonly heartbeatMs: number
+  readonly electionMinMs: number
+  readonly electionMaxMs: number
+  /** A fraction: 0.05 is 5 %. */
+  readonly clockDrift: number
+  /** Null: chosen by what loads. */
+  readonly sqlite: SqlDriver | null
+  readonly walSegmentBytes: number
+  readonly version: string
+  readonly logger: Logger
+}
+
+/** Why a node could not start: one line for the operator, and the exit code of API.md. */
+export class StartError extends Error {
+  override readonly name = 'StartError'
+  readonly exitCode: 1 | 2 | 3
+
+  constructor(exitCode: 1 | 2 | 3, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.exitCode = exitCode
+  }
+}
+
+/** A node that runs. */
+export interface RunningNode {
+  /** Where it really listens, such as `http://127.0.0.1:7400`. */
+  readonly url: string
+  readonly id: string
+  /**
+   * The graceful end (SIGTERM): takes no new requests, finishes what is in flight, hands over,
+   * syncs, closes. Resolves within 10 s.
+   */
+  stop(): Promise<void>
+  /** Resolves when the node had to end by itself: a failed disk, a broken invariant. */
+  readonly failed: Promise<Error>
+}

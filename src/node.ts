@@ -1,0 +1,415 @@
+/**
+ * One node put together: directory, log, state, core, mesh, edge. Everything here is wiring; what
+ * a node does stands in the folders.
+ *
+ * @module
+ */
+import { randomBytes, randomInt, randomUUID } from 'node:crypto'
+import { mkdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import process from 'node:process'
+import { setImmediate } from 'node:timers'
+import { createApp } from './http/mod.ts'
+import { hmacSha256, Mesh, meshConfig, randomNonce, type PeerIdentity } from './mesh/mod.ts'
+import { StartError, type NodeOptions, type RunningNode } from './node-options.ts'
+import {
+  decodeMembership,
+  raftConfig,
+  type Clock,
+  type InitialState,
+  type MembershipAt,
+} from './raft/mod.ts'
+import { foundingList, Gateway, Replica, type ReplicaPorts } from './replica/mod.ts'
+import { Drain } from './lib/drain.ts'
+import { dial } from './runtime/dial.ts'
+import { openDisk } from './runtime/disk.ts'
+import { lockDirectory, type DirectoryLock } from './runtime/lock.ts'
+import { serve, type Remote, type Server } from './runtime/serve.ts'
+import { openSql } from './runtime/sqlite.ts'
+import { openStateFile, StateFileError } from './runtime/state-file.ts'
+import { SchemaError, StateMachine } from './state/mod.ts'
+import { Wal, WalDamaged, WalMismatch } from './storage/mod.ts'
+
+/** The largest request body that the routes accept. */
+const BODY_BYTES_MAX = 1024 * 1024
+/** Of the 10 s that a stop may take, what requests under way get. */
+const DRAIN_MS = 6_000
+
+/** Starts a node: resolves once it listens. Rejects with {@link StartError} and leaves nothing. */
+export async function startNode(options: NodeOptions): Promise<RunningNode> {
+  const startedMs = performance.now()
+  const closing = new AbortController()
+  const failed = Promise.withResolvers<Error>()
+  const drain = new Drain()
+  let node: Assembled | null = null
+
+  // The port first: where it is taken, nothing is touched on disk.
+  const servers = await listen(options, {
+    fetch(request, remote) {
+      if (node === null) return unavailable('this node is starting')
+      if (drain.closed) return unavailable('this node is stopping')
+      const { app } = node
+      return drain.run(() => app.fetch(request, remote))
+    },
+    mesh: (socket) => (node === null ? refuse(socket) : node.mesh.accept(socket)),
+  })
+  const url = options.advertise ?? servers.api.url
+  try {
+    node = await assemble(options, {
+      url,
+      startedMs,
+      closing: closing.signal,
+      onFailure: (error) => failed.resolve(error),
+    })
+  } catch (error) {
+    servers.api.closeNow()
+    servers.mesh?.closeNow()
+    throw startError(error, options)
+  }
+  node.replica.start()
+  const { identity } = node.replica
+  const stop = once(() => stopNode(node as Assembled, servers, { closing, drain }))
+  return { url: servers.api.url, id: identity.id, stop, failed: failed.promise }
+}
+
+interface Servers {
+  readonly api: Server
+  readonly mesh: Server | null
+}
+
+type Handlers = Pick<Parameters<typeof serve>[0], 'fetch' | 'mesh'>
+
+async function listen(options: NodeOptions, handlers: Handlers): Promise<Servers> {
+  const shared = { maxBodyBytes: BODY_BYTES_MAX }
+  const { peerListen } = options
+  try {
+    const ownPort = peerListen === null ? handlers : { ...handlers, mesh: null }
+    const api = await serve({ ...shared, ...options.listen, ...ownPort })
+    if (peerListen === null) return { api, mesh: null }
+    try {
+      const mesh = await serve({ ...shared, ...peerListen, ...handlers, fetch: meshOnly })
+      return { api, mesh }
+    } catch (error) {
+      api.closeNow()
+      throw error
+    }
+  } catch (error) {
+    const { host, port } = options.listen
+    throw new StartError(1, `cannot listen on ${host}:${port}: ${listenReason(error)}`, {
+      cause: error,
+    })
+  }
+}
+
+function meshOnly(): Response {
+  return new Response('this port is for the peers of this node\n', { status: 404 })
+}
+
+function listenReason(error: unknown): string {
+  const code = codeOf(error)
+  if (code === 'EADDRINUSE') return 'the port is in use; choose another with --listen'
+  if (code === 'EACCES') return 'not permitted; choose a port above 1023 with --listen'
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** A peer that dials before this node is ready tries again. */
+function refuse(socket: { close(): void }): { open(): void; message(): void; close(): void } {
+  socket.close()
+  return { open: () => {}, message: () => {}, close: () => {} }
+}
+
+interface Assembled {
+  readonly app: { fetch(request: Request, remote: Remote): Response | Promise<Response> }
+  readonly replica: Replica
+  readonly mesh: Mesh
+  readonly wal: Wal
+  readonly state: StateMachine
+  readonly lock: DirectoryLock
+}
+
+interface Surroundings {
+  readonly url: string
+  readonly startedMs: number
+  readonly closing: AbortSignal
+  onFailure(error: Error): void
+}
+
+async function assemble(options: NodeOptions, around: Surroundings): Promise<Assembled> {
+  const { dataDir, logger, version } = options
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  const lock = await lockDirectory(dataDir)
+  if (lock === null) {
+    const what = `the data directory ${dataDir} is in use by another process`
+    throw new StartError(3, `${what}; stop it, or choose another with --data`)
+  }
+  try {
+    const statePath = openStateFile(dataDir).path
+    const sql = await openSql({ driver: options.sqlite, path: statePath })
+    const state = StateMachine.open(sql)
+    const wal = openLog(options, state, around)
+    const replica = makeReplica(options, {
+      state,
+      wal,
+      url: around.url,
+      onFailure: around.onFailure,
+    })
+    const registry = new Gateway(replica.replica, {
+      url: around.url,
+      version,
+      sqlite: sql.driver,
+      startedMs: around.startedMs,
+      storage: () => ({ walBytes: wal.stats().walBytes, stateBytes: stateBytes(statePath) }),
+      metrics: () => nodeMetrics(wal),
+    })
+    const app = createApp({
+      registry,
+      version,
+      logger,
+      allowedHosts: allowedHosts(options, around.url),
+      closing: around.closing,
+    })
+    logger.info('opened', { data: dataDir, sqlite: sql.driver, applied: state.appliedIndex })
+    return { app, ...replica, wal, state, lock }
+  } catch (error) {
+    lock.release()
+    throw error
+  }
+}
+
+function openLog(options: NodeOptions, state: StateMachine, around: Surroundings): Wal {
+  return Wal.open(openDisk(join(options.dataDir, 'log')), {
+    segmentBytes: options.walSegmentBytes,
+    nodeId: options.id,
+    newNodeId: () => `node-${randomBytes(4).toString('hex')}`,
+    newIncarnation: () => randomBytes(16).toString('hex'),
+    appliedIndex: state.appliedIndex,
+    appliedTerm: state.appliedIndex === 0 ? null : state.appliedTerm,
+    onFailure: (error) => around.onFailure(error),
+  })
+}
+
+interface Parts {
+  readonly state: StateMachine
+  readonly wal: Wal
+  readonly url: string
+  onFailure(error: Error): void
+}
+
+function makeReplica(options: NodeOptions, parts: Parts): { replica: Replica; mesh: Mesh } {
+  const { state, wal, url } = parts
+  const { nodeId: id, incarnation, clusterId } = wal.identity
+  const founding = options.cluster ?? [{ id, url }]
+  const identity: PeerIdentity = {
+    id,
+    incarnation,
+    clusterId,
+    foundingList: foundingList(founding),
+    url,
+    version: options.version,
+  }
+  const initial = initialState(state, wal)
+  warnOfOtherList(options, initial)
+  const mesh = makeMesh(options, identity, () => replica)
+  const replica: Replica = new Replica(
+    {
+      raft: raftConfig({
+        id,
+        incarnation,
+        random: (bound) => randomInt(bound),
+        heartbeatMs: options.heartbeatMs,
+        electionMinMs: options.electionMinMs,
+        electionMaxMs: options.electionMaxMs,
+        clockDrift: options.clockDrift,
+      }),
+      initial,
+      identity,
+      founding,
+    },
+    state,
+    replicaPorts(options, wal, mesh),
+  )
+  return { replica, mesh }
+}
+
+function initialState(state: StateMachine, wal: Wal): InitialState {
+  const { recovered, storedLog } = wal
+  const memberships: MembershipAt[] = []
+  if (state.membershipBytes !== null) {
+    const membership = decodeMembership(state.membershipBytes)
+    memberships.push({ index: state.membershipIndex, membership })
+  }
+  for (const { index, data } of recovered.memberships) {
+    if (index > state.membershipIndex) {
+      memberships.push({ index, membership: decodeMembership(data) })
+    }
+  }
+  return {
+    hardState: recovered.hardState,
+    log: storedLog,
+    applied: state.appliedIndex,
+    clusterMs: state.clusterMs,
+    memberships,
+    clock: readClock(),
+  }
+}
+
+/** `--cluster` describes the first start only; afterwards the stored membership wins. */
+function warnOfOtherList(options: NodeOptions, initial: InitialState): void {
+  const stored = initial.memberships.at(-1)?.membership.members
+  if (stored === undefined || options.cluster === null) return
+  const known = foundingList(stored.map(({ id, url }) => ({ id, url: url ?? '' })))
+  const given = foundingList(options.cluster)
+  if (known !== given) {
+    options.logger.warn('--cluster differs from the stored membership, which wins', {
+      known,
+      given,
+    })
+  }
+}
+
+function makeMesh(options: NodeOptions, identity: PeerIdentity, replica: () => Replica): Mesh {
+  return new Mesh(
+    meshConfig({ identity, secret: options.clusterSecret, dialsAlways: false }),
+    {
+      dial,
+      nowMs: () => performance.now(),
+      setTimer,
+      random: (bound) => randomInt(bound),
+      mac: hmacSha256,
+      nonce: randomNonce,
+      logger: options.logger,
+    },
+    {
+      judge: (peer) => replica().judge(peer),
+      up: (peer) => replica().peerUp(peer),
+      down: (id) => replica().peerDown(id),
+      receive: (from, messages) => replica().receive(from, messages),
+    },
+  )
+}
+
+function replicaPorts(options: NodeOptions, wal: Wal, mesh: Mesh): ReplicaPorts {
+  return {
+    clock: readClock,
+    random: (bound) => randomInt(bound),
+    setTimer,
+    defer: (run) => void setImmediate(run),
+    log: wal,
+    mesh,
+    logger: options.logger,
+    newClusterId: () => randomUUID(),
+  }
+}
+
+function readClock(): Clock {
+  return { nowMs: performance.now(), wallMs: Date.now() }
+}
+
+function setTimer(ms: number, run: () => void): () => void {
+  const timer = setTimeout(run, ms)
+  return () => clearTimeout(timer)
+}
+
+function stateBytes(path: string): number {
+  let bytes = 0
+  for (const name of [path, `${path}-wal`]) {
+    bytes += statSync(name, { throwIfNoEntry: false })?.size ?? 0
+  }
+  return bytes
+}
+
+/**
+ * On loopback only our own names are answered, against DNS rebinding: a page in a browser must
+ * not reach a registry that listens for this machine alone. A listener for others is reached by
+ * names that we cannot know.
+ */
+function allowedHosts(options: NodeOptions, url: string): readonly string[] | null {
+  const { host } = options.listen
+  const isLoopback = host === 'localhost' || host === '::1' || host.startsWith('127.')
+  return isLoopback ? [new URL(url).hostname] : null
+}
+
+function nodeMetrics(wal: Wal): ReadonlyMap<string, number> {
+  const { walBytes, batches, syncs, bytesWritten } = wal.stats()
+  const { user, system } = process.cpuUsage()
+  return new Map([
+    ['rollcall_process_resident_memory_bytes', process.memoryUsage.rss()],
+    ['rollcall_process_cpu_microseconds_total', user + system],
+    ['rollcall_wal_bytes', walBytes],
+    ['rollcall_wal_batches_total', batches],
+    ['rollcall_wal_syncs_total', syncs],
+    ['rollcall_wal_written_bytes_total', bytesWritten],
+  ])
+}
+
+/** Before it is ready, and while it stops. Nothing was looked at, so nothing was applied. */
+function unavailable(detail: string): Response {
+  const code = 'no_leader'
+  const problem = { type: `/problems/${code}`, title: 'No leader', status: 503, detail, code }
+  return new Response(`${JSON.stringify({ ...problem, outcome: 'not_applied' })}\n`, {
+    status: 503,
+    headers: {
+      'Content-Type': 'application/problem+json',
+      'Retry-After': '1',
+      Connection: 'close',
+    },
+  })
+}
+
+/**
+ * The graceful end: long polls are let go and nothing new is taken; requests under way are
+ * finished while the replica and its links still work; then the log is synced and closed.
+ */
+async function stopNode(
+  node: Assembled,
+  servers: Servers,
+  ending: { readonly closing: AbortController; readonly drain: Drain },
+): Promise<void> {
+  ending.closing.abort()
+  await Promise.race([
+    ending.drain.close(),
+    new Promise<void>((resolve) => setTimeout(resolve, DRAIN_MS)),
+  ])
+  node.replica.stop()
+  node.mesh.stop()
+  servers.api.closeNow()
+  servers.mesh?.closeNow()
+  node.wal.close()
+  node.state.close()
+  node.lock.release()
+}
+
+function once(run: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | null = null
+  return () => (running ??= run())
+}
+
+function codeOf(error: unknown): string | null {
+  const code = error instanceof Error ? (error as Error & { code?: unknown }).code : null
+  return typeof code === 'string' ? code : null
+}
+
+/** What the operator reads: what is wrong, and what to do. */
+function startError(error: unknown, options: NodeOptions): StartError {
+  if (error instanceof StartError) return error
+  const cause = { cause: error }
+  if (error instanceof WalMismatch && error.reason === 'node_id') {
+    const what = `the data directory ${options.dataDir} belongs to node ${error.actual}, not ${error.expected}`
+    return new StartError(3, `${what}; start it with its own --id, or choose another --data`, cause)
+  }
+  const message = error instanceof Error ? error.message : String(error)
+  if (
+    error instanceof WalDamaged ||
+    error instanceof WalMismatch ||
+    error instanceof StateFileError ||
+    error instanceof SchemaError
+  ) {
+    return new StartError(3, `${options.dataDir}: ${message}`, cause)
+  }
+  const code = codeOf(error)
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
+    const what = `the data directory ${options.dataDir} cannot be written (${code})`
+    return new StartError(1, `${what}; give it to this user, or choose another with --data`, cause)
+  }
+  return new StartError(1, `cannot start on ${options.dataDir}: ${message}`, cause)
+}

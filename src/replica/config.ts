@@ -1,0 +1,28 @@
+/** Times and bounds of the replica. Every queue of `replica/` has its bound here. */
+export interface ReplicaConfig {
+  /** Proposals whose outcome is awaited on this node, its own clients' and followers'. */
+  readonly proposalsMax: number
+  /** Requests sent to the leader and not yet answered. */
+  readonly forwardsMax: number
+  /** Reads that wait for an index or for apply. */
+  readonly readsMax: number
+  readonly waitersMax: number
+  /** Renewals gathered for one frame to the leader. */
+  readonly beatsMax: number
+  readonly beatGatherMs: number
+  /** Leases named by one command of the leader; mass expiry is spread over ticks. */
+  readonly leasesPerCommand: number
+  /** How long a forwarded request may take before its link is given up on. */
+  readonly sweepMs: number
+}
+
+export const REPLICA_DEFAULTS: ReplicaConfig = {
+  proposalsMax: 16_384,
+  forwardsMax: 16_384,
+  readsMax: 65_536,
+  waitersMax: 100_000,
+  beatsMax: 65_536,
+  beatGatherMs: 3,
+  leasesPerCommand: 500,
+  sweepMs: 50,
+}

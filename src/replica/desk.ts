@@ -1,0 +1,235 @@
+/**
+ * The leader's desk: what this node does for others, and for itself, while it leads. Proposals
+ * wait under (index, term) for their outcome; renewals and lease reads are answered only while
+ * the leader lease holds (DESIGN §2, §5, §6).
+ */
+import { assert, present } from '../lib/assert.ts'
+import type { Beat, BeatResult, PeerRequest } from '../mesh/peer.ts'
+import type {
+  Answer,
+  Clock,
+  Entry,
+  Input,
+  LogIndex,
+  NodeId,
+  Raft,
+  RequestId,
+  Term,
+} from '../raft/mod.ts'
+import { encodeCommand } from '../state/mod.ts'
+import type { Command, LeaseChange, LeaseRow, Outcome } from '../state/mod.ts'
+import type { Liveness, Renewed } from './liveness.ts'
+
+/** An answer as this process passes it around; `wire.ts` turns it into a `PeerResponse`. */
+export type Reply =
+  | { readonly type: 'outcome'; readonly outcome: Outcome }
+  | { readonly type: 'beats'; readonly results: readonly BeatResult[] }
+  | { readonly type: 'read_at'; readonly index: LogIndex; readonly mode: 'lease' | 'linearizable' }
+  | { readonly type: 'cluster_info'; readonly info: Uint8Array }
+  | {
+      readonly type: 'refused'
+      /** Nothing was appended, but for `unknown`. */
+      readonly code: 'not_leader' | 'too_many_requests' | 'unknown'
+    }
+
+type ReplyTo = (reply: Reply) => void
+
+const NOT_LEADER: Reply = { type: 'refused', code: 'not_leader' }
+const TOO_MANY: Reply = { type: 'refused', code: 'too_many_requests' }
+
+export interface DeskHost {
+  readonly raft: Raft
+  readonly self: NodeId
+  clock(): Clock
+  enqueue(input: Input): void
+  acceptsWrites(): boolean
+  leases(): Iterable<LeaseRow>
+  clusterInfo(): Uint8Array
+}
+
+export class LeaderDesk {
+  readonly #host: DeskHost
+  readonly #liveness: Liveness
+  readonly #proposalsMax: number
+  /** Asked of the core, not appended yet. */
+  readonly #asked = new Map<RequestId, { readonly type: 'propose' | 'read'; reply: ReplyTo }>()
+  /** Appended, by index; applied in that order. */
+  readonly #appended = new Map<LogIndex, { readonly term: Term; readonly reply: ReplyTo }>()
+  /** Renewals that came while the lease was not there (yet). */
+  #parkedBeats: { readonly beats: readonly Beat[]; readonly reply: ReplyTo }[] = []
+  /** A round asked for on behalf of the parked beats is under way. */
+  #proving = false
+  #nextId: RequestId = 1
+
+  constructor(host: DeskHost, liveness: Liveness, bounds: { readonly proposalsMax: number }) {
+    this.#host = host
+    this.#liveness = liveness
+    this.#proposalsMax = bounds.proposalsMax
+  }
+
+  get pending(): number {
+    return this.#asked.size + this.#appended.size
+  }
+
+  /** Whether somebody on this node waits for the outcome of the entry at `index`. */
+  wants(index: LogIndex): boolean {
+    return this.#appended.has(index)
+  }
+
+  serve(request: PeerRequest, reply: ReplyTo): void {
+    if (this.#host.raft.role !== 'leader') return reply(NOT_LEADER)
+    switch (request.type) {
+      case 'propose':
+        return this.#propose(request.command, reply)
+      case 'heartbeats':
+        return this.#beats(request.beats, reply)
+      case 'read_index':
+        return this.#readIndex(request.mode, reply)
+      case 'cluster_info':
+        return reply({ type: 'cluster_info', info: this.#host.clusterInfo() })
+    }
+  }
+
+  #propose(data: Uint8Array, reply: ReplyTo): void {
+    if (!this.#host.acceptsWrites() || this.pending >= this.#proposalsMax) return reply(TOO_MANY)
+    this.#host.enqueue({ type: 'propose', id: this.#ask('propose', reply), data, own: false })
+  }
+
+  #readIndex(mode: 'lease' | 'linearizable', reply: ReplyTo): void {
+    const { raft } = this.#host
+    // Noted before the clock is read: up to that reading nobody else can have committed.
+    const index = raft.committed
+    if (mode === 'lease' && this.holdsLease()) return reply({ type: 'read_at', index, mode })
+    this.#host.enqueue({ type: 'read_index', id: this.#ask('read', reply) })
+  }
+
+  #ask(type: 'propose' | 'read', reply: ReplyTo): RequestId {
+    const id = this.#nextId++
+    this.#asked.set(id, { type, reply })
+    return id
+  }
+
+  /** Whether the leader lease holds at this very moment. */
+  holdsLease(): boolean {
+    return this.#host.raft.leaseRemainingMs(this.#host.clock()) > 0
+  }
+
+  /** What the core answered. */
+  answered(answers: readonly Answer[]): void {
+    for (const answer of answers) {
+      const asked = this.#asked.get(answer.id)
+      if (asked === undefined) continue // The leader's own command.
+      this.#asked.delete(answer.id)
+      if (answer.type === 'appended') {
+        const { term, index } = answer.at
+        // An older one at this index was overwritten: it is lost for certain.
+        this.#appended.get(index)?.reply(NOT_LEADER)
+        this.#appended.set(index, { term, reply: asked.reply })
+      } else if (answer.type === 'read_at') {
+        asked.reply({ type: 'read_at', index: answer.index, mode: 'linearizable' })
+      } else {
+        asked.reply(answer.code === 'not_leader' ? NOT_LEADER : TOO_MANY)
+      }
+    }
+  }
+
+  /** A batch was applied: outcomes go to who waits; another term at that index means lost. */
+  applied(entries: readonly Entry[], outcomes: readonly (Outcome | null)[]): void {
+    assert(entries.length === outcomes.length, 'every entry has its outcome')
+    if (this.#appended.size === 0) return
+    for (let i = 0; i < entries.length; i++) {
+      const entry = entries[i] as Entry
+      const waiting = this.#appended.get(entry.index)
+      if (waiting === undefined) continue
+      this.#appended.delete(entry.index)
+      if (waiting.term !== entry.term) waiting.reply(NOT_LEADER)
+      else {
+        const outcome = present(outcomes[i], 'a command that was proposed has an outcome')
+        waiting.reply({ type: 'outcome', outcome })
+      }
+    }
+  }
+
+  /** What apply did to leases. */
+  leasesChanged(changes: readonly LeaseChange[]): void {
+    if (changes.length === 0 || !this.#liveness.active) return
+    this.#advance()
+    this.#proposeOwn(this.#liveness.applied(changes))
+  }
+
+  /**
+   * The end of each turn of the loop: takes the duty up or lays it down with leadership, judges
+   * deadlines, and answers renewals that waited for the lease.
+   */
+  endOfTurn(): void {
+    const { raft } = this.#host
+    if (raft.role !== 'leader') {
+      this.#liveness.stop()
+      for (const { reply } of this.#parkedBeats.splice(0)) reply(NOT_LEADER)
+      return
+    }
+    // Rule 1 (DESIGN §5): nothing is promised before the no-op of the term is applied here.
+    if (!raft.hasCommittedInTerm || raft.applied < raft.noopIndex) return
+    if (!this.#liveness.active) {
+      this.#liveness.start(this.#host.leases(), this.#host.clock().nowMs)
+    }
+    const held = this.#advance()
+    if (!held) return
+    if (this.#host.acceptsWrites()) this.#proposeOwn(this.#liveness.due())
+    for (const { beats, reply } of this.#parkedBeats.splice(0)) this.#renewAll(beats, reply)
+  }
+
+  /** Lets time pass for the deadlines. Returns whether the leader lease holds now. */
+  #advance(): boolean {
+    const clock = this.#host.clock()
+    const held = this.#host.raft.leaseRemainingMs(clock) > 0
+    this.#liveness.advance(clock.nowMs, held)
+    return held
+  }
+
+  #beats(beats: readonly Beat[], reply: ReplyTo): void {
+    if (this.#liveness.active && this.#advance()) return this.#renewAll(beats, reply)
+    if (this.#parkedBeats.length >= this.#proposalsMax) return reply(TOO_MANY)
+    this.#parkedBeats.push({ beats, reply })
+    this.#prove()
+  }
+
+  /** Asks for a round, so that the lease comes back without waiting for the next heartbeat. */
+  #prove(): void {
+    if (this.#proving) return
+    this.#proving = true
+    const id = this.#ask('read', () => (this.#proving = false))
+    this.#host.enqueue({ type: 'read_index', id })
+  }
+
+  #renewAll(beats: readonly Beat[], reply: ReplyTo): void {
+    const results: (Renewed | undefined)[] = []
+    let open = beats.length
+    let lost = false
+    if (open === 0) return reply({ type: 'beats', results: [] })
+    const commands: Command[] = []
+    beats.forEach((beat, at) => {
+      const command = this.#liveness.renew(beat.lease, (renewed) => {
+        results[at] = renewed
+        lost ||= renewed === undefined
+        open -= 1
+        if (open > 0) return
+        reply(lost ? NOT_LEADER : { type: 'beats', results: results as readonly BeatResult[] })
+      })
+      if (command !== null) commands.push(command)
+    })
+    this.#proposeOwn(commands)
+  }
+
+  #proposeOwn(commands: readonly Command[]): void {
+    for (const command of commands) {
+      const id = this.#nextId++ // Nobody waits for it: what apply does to leases is the answer.
+      this.#host.enqueue({ type: 'propose', id, data: encodeCommand(command), own: true })
+    }
+  }
+
+  expiresInMs(lease: string): number | null {
+    if (this.#host.raft.role !== 'leader') return null
+    return this.#liveness.expiresInMs(lease)
+  }
+}

@@ -1,0 +1,209 @@
+/**
+ * The replica as the edge sees it: the same questions with promises. Nothing here rejects, and
+ * nothing is decided here.
+ */
+import type {
+  ClusterView,
+  Failure,
+  NodeStatus,
+  ReadOptions,
+  ReadStamp,
+  Registry,
+  Renewal,
+  WaitTarget,
+} from '../http/registry.ts'
+import { encodeCommand, type Command, type Outcome, type StateReader } from '../state/mod.ts'
+import { BeatGatherer } from './beat-gatherer.ts'
+import { REPLICA_DEFAULTS } from './config.ts'
+import type { CallFailure } from './leader-calls.ts'
+import type { Replica } from './replica.ts'
+import { clusterView, decodeClusterInfo, metricsOf } from './status.ts'
+
+/** What the process knows and the replica does not. */
+export interface GatewayOptions {
+  readonly url: string | null
+  readonly version: string
+  readonly sqlite: string
+  readonly startedMs: number
+  /** Sizes on disk in bytes. */
+  storage(): { readonly walBytes: number; readonly stateBytes: number }
+  /** More gauges, by name. */
+  metrics(): ReadonlyMap<string, number>
+}
+
+const FAILURES: Readonly<Record<string, Failure>> = {
+  no_leader: {
+    ok: false,
+    failure: 'no_leader',
+    detail: 'no leader was known within the time of this request; nothing was applied, try again',
+  },
+  too_stale: {
+    ok: false,
+    failure: 'too_stale',
+    detail: 'this node has not applied what was asked for within the time of this request',
+  },
+  too_many_requests: {
+    ok: false,
+    failure: 'too_many_requests',
+    detail: 'a queue is full or the disk is; nothing was applied, try again a little later',
+  },
+  unknown: {
+    ok: false,
+    failure: 'outcome_unknown',
+    detail:
+      'leadership or time was lost after the write was sent: it may have been applied; read before you repeat it',
+  },
+}
+
+function failure(code: CallFailure['code'] | 'too_stale'): Failure {
+  return FAILURES[code] as Failure
+}
+
+export class Gateway implements Registry {
+  readonly #replica: Replica
+  readonly #options: GatewayOptions
+  readonly #beats: BeatGatherer
+
+  constructor(replica: Replica, options: GatewayOptions) {
+    this.#replica = replica
+    this.#options = options
+    const { beatGatherMs, beatsMax } = REPLICA_DEFAULTS
+    this.#beats = new BeatGatherer(replica.calls, (ms, run) => replica.ports.setTimer(ms, run), {
+      gatherMs: beatGatherMs,
+      beatsMax,
+    })
+  }
+
+  get local(): StateReader {
+    return this.#replica.state
+  }
+
+  propose(command: Command, options: { readonly timeoutMs: number }): Promise<Outcome | Failure> {
+    const request = { type: 'propose', command: encodeCommand(command) } as const
+    return new Promise((resolve) => {
+      this.#replica.calls.ask(request, this.#deadline(options), (result) => {
+        if (result.type === 'outcome') resolve(result.outcome)
+        else resolve(failure(result.type === 'failed' ? result.code : 'unknown'))
+      })
+    })
+  }
+
+  read<T>(
+    options: ReadOptions,
+    query: (state: StateReader) => T,
+  ): Promise<{ readonly ok: true; readonly value: T; readonly stamp: ReadStamp } | Failure> {
+    const { consistency, maxStalenessMs, minRevision } = options
+    const deadlineMs = this.#deadline(options)
+    return new Promise((resolve) => {
+      const request = { consistency, maxStalenessMs, minRevision, deadlineMs }
+      this.#replica.reads.read(request, query, (result) => {
+        resolve(result.ok ? result : failure(result.code))
+      })
+    })
+  }
+
+  async heartbeat(
+    leases: readonly string[],
+    options: { readonly timeoutMs: number },
+  ): Promise<{ readonly ok: true; readonly renewals: readonly (Renewal | null)[] } | Failure> {
+    const deadlineMs = this.#deadline(options)
+    const { calls, raft } = this.#replica
+    return new Promise((resolve) => {
+      if (leases.length > 1 || raft.role === 'leader') {
+        const beats = leases.map((lease) => ({ lease }))
+        calls.ask({ type: 'heartbeats', beats }, deadlineMs, (result) => {
+          if (result.type === 'beats') resolve({ ok: true, renewals: result.results })
+          else resolve(failure(result.type === 'failed' ? result.code : 'no_leader'))
+        })
+        return
+      }
+      const [lease] = leases
+      if (lease === undefined) return resolve({ ok: true, renewals: [] })
+      this.#beats.add(lease, deadlineMs, (result) => {
+        if (result !== null && 'type' in result) resolve(failure(result.code))
+        else resolve({ ok: true, renewals: [result] })
+      })
+    })
+  }
+
+  wait(
+    target: WaitTarget,
+    options: {
+      readonly since: number
+      readonly waitMs: number
+      readonly signal: AbortSignal
+      readonly current: (state: StateReader) => number
+    },
+  ): Promise<void> {
+    const { state, waits, ports } = this.#replica
+    const { since, waitMs, signal } = options
+    // A `since` of the future is no reason to wait: it belongs to another store.
+    if (signal.aborted || since > state.revision || options.current(state) > since) {
+      return Promise.resolve()
+    }
+    return new Promise((resolve) => {
+      const end = (): void => {
+        cancelTimer()
+        takeBack()
+        signal.removeEventListener('abort', end)
+        resolve()
+      }
+      const takeBack = waits.add(target, since, end)
+      const cancelTimer = ports.setTimer(waitMs, end)
+      signal.addEventListener('abort', end, { once: true })
+    })
+  }
+
+  expiresInMs(lease: string): number | null {
+    return this.#replica.desk.expiresInMs(lease)
+  }
+
+  status(): NodeStatus {
+    const { raft, identity, recovery, waitingFor, ports } = this.#replica
+    const { url, version, sqlite, startedMs } = this.#options
+    const clock = ports.clock()
+    const isLearner = raft.membership?.learners.includes(identity.id) ?? false
+    const role = raft.role === 'pre_candidate' ? 'candidate' : raft.role
+    const leader = raft.membership?.members.find(({ id }) => id === raft.leader)
+    const { storage } = this.#options
+    return {
+      id: identity.id,
+      url,
+      version,
+      sqlite,
+      role: isLearner ? 'learner' : role,
+      term: raft.term,
+      leader: raft.leader,
+      leaderUrl: leader?.url ?? null,
+      commitIndex: raft.committed,
+      appliedIndex: raft.applied,
+      recovery,
+      leaseRemainingMs: raft.role === 'leader' ? Math.floor(raft.leaseRemainingMs(clock)) : null,
+      uptimeMs: Math.round(clock.nowMs - startedMs),
+      // Asked of the disk, so only when somebody looks: every answer's headers come by here.
+      get storage() {
+        return { ...storage(), snapshotIndex: 0 }
+      },
+      waitingFor,
+    }
+  }
+
+  cluster(options: { readonly timeoutMs: number }): Promise<ClusterView> {
+    const replica = this.#replica
+    if (replica.raft.role === 'leader') return Promise.resolve(clusterView(replica))
+    return new Promise((resolve) => {
+      replica.calls.ask({ type: 'cluster_info' }, this.#deadline(options), (result) => {
+        const known = result.type === 'cluster_info'
+        resolve(known ? decodeClusterInfo(result.info) : clusterView(replica))
+      })
+    })
+  }
+
+  metrics(): ReadonlyMap<string, number> {
+    return new Map([...metricsOf(this.#replica), ...this.#options.metrics()])
+  }
+
+  #deadline(options: { readonly timeoutMs: number }): number {
+    return this.#replica.ports.clock().nowMs + options.timeoutMs
+  }
+}

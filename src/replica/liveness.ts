@@ -1,0 +1,248 @@
+/**
+ * The leader's duty to the living: renewals, suspicion and expiry (DESIGN §5, all five rules).
+ * It decides nothing alone: whatever changes state is a command through the log; this keeps the
+ * deadlines, and says what to propose.
+ */
+import { assert, unreachable } from '../lib/assert.ts'
+import type { LeaseChange } from '../state/changes.ts'
+import type { Command, LeaseRef } from '../state/command.ts'
+import type { LeaseRow } from '../state/rows.ts'
+import { Deadlines, type Deadline } from './deadlines.ts'
+
+export interface LivenessConfig {
+  /** A tick later than one heartbeat interval after its time is a stall: nobody ages by it. */
+  readonly heartbeatMs: number
+  /** Added to what remains of a suspect lease when another leader takes over. */
+  readonly electionTimeoutMs: number
+  readonly leasesPerCommand: number
+}
+
+/** What a renewal came to: what remains, or null where the lease is unknown or expired. */
+export type Renewed = { readonly ttlMs: number; readonly expiresInMs: number } | null
+
+/** One command of each kind in flight at a time would be too slow, all at once too heavy. */
+const COMMANDS_PER_TICK = 4
+
+export class Liveness {
+  readonly #config: LivenessConfig
+  readonly #deadlines = new Deadlines()
+  #active = false
+  #lastMs = 0
+  /** Whether the leader lease held when time was last looked at. */
+  #heldBefore = false
+
+  constructor(config: LivenessConfig) {
+    this.#config = config
+  }
+
+  /** Whether renewals may be answered here: this node leads and its no-op is applied. */
+  get active(): boolean {
+    return this.#active
+  }
+
+  get size(): number {
+    return this.#deadlines.size
+  }
+
+  /**
+   * The no-op of this leader's term is applied: every deadline starts at the full TTL, never
+   * early; a suspect one keeps what remained, so flapping leaders cannot keep the dead alive.
+   */
+  start(leases: Iterable<LeaseRow>, nowMs: number): void {
+    assert(!this.#active, 'a leadership starts once')
+    this.#active = true
+    this.#lastMs = nowMs
+    this.#heldBefore = false
+    for (const lease of leases) this.#arm(lease, true)
+  }
+
+  /** Leadership is over: whoever waits must ask the next leader. */
+  stop(): void {
+    if (!this.#active) return
+    this.#active = false
+    for (const deadline of this.#deadlines.drain()) {
+      for (const waiter of deadline.waiters) waiter('lost')
+    }
+  }
+
+  /**
+   * Lets lived time pass: only while the leader lease held all along, and only where the loop was
+   * not stalled beyond a heartbeat interval (DESIGN §5.4).
+   */
+  advance(nowMs: number, leaseHeld: boolean): void {
+    if (!this.#active) return
+    const passedMs = nowMs - this.#lastMs
+    assert(passedMs >= 0, 'the monotonic clock does not go back')
+    const stalled = passedMs > 2 * this.#config.heartbeatMs
+    if (leaseHeld && this.#heldBefore && !stalled) this.#deadlines.advance(passedMs)
+    this.#lastMs = nowMs
+    this.#heldBefore = leaseHeld
+  }
+
+  /**
+   * Handles one beat, which the caller answers by `done`. The caller has checked the leader lease
+   * in this very turn. `done(undefined)`: leadership was lost before it was decided.
+   * Returns a command that must be proposed for it, or null.
+   */
+  renew(id: string, done: (renewed: Renewed | undefined) => void): Command | null {
+    assert(this.#active, 'only an active leader renews')
+    const deadline = this.#deadlines.get(id)
+    if (deadline === null) {
+      done(null)
+      return null
+    }
+    const { lease } = deadline
+    const wait = (): void => {
+      deadline.waiters.push((remainingMs) => {
+        if (remainingMs === 'lost') return done(undefined)
+        if (remainingMs === null) return done(null)
+        return done({ ttlMs: lease.ttlMs, expiresInMs: Math.floor(remainingMs) })
+      })
+    }
+    switch (deadline.phase) {
+      case 'live':
+        this.#deadlines.renew(deadline, lease.ttlMs)
+        done({ ttlMs: lease.ttlMs, expiresInMs: lease.ttlMs })
+        return null
+      case 'suspect':
+        // The deadline moves now; the answer waits until marking and clearing are applied.
+        deadline.phase = 'clearing'
+        this.#deadlines.renew(deadline, lease.ttlMs)
+        wait()
+        return { type: 'lease_clear', leases: [ref(lease)] }
+      case 'clearing':
+        this.#deadlines.renew(deadline, lease.ttlMs)
+        wait()
+        return null
+      case 'lapsed':
+        deadline.phase = 'reviving'
+        wait()
+        return { type: 'lease_clear', leases: [ref(lease)] }
+      case 'expiring':
+      case 'reviving':
+      case 'removing':
+        wait() // Never answered before the outcome is known (DESIGN §5.2).
+        return null
+      default:
+        return unreachable(deadline.phase)
+    }
+  }
+
+  /** What remains of a lease here, null where it is unknown. */
+  expiresInMs(id: string): number | null {
+    const deadline = this.#active ? this.#deadlines.get(id) : null
+    if (deadline === null || deadline.dueMs === Infinity) return null
+    return Math.floor(this.#deadlines.remainingMs(deadline))
+  }
+
+  /**
+   * The leader's own commands that are due. Called only while the leader lease holds; from this
+   * turn on a beat for any of these leases waits for the outcome.
+   */
+  due(): Command[] {
+    assert(this.#active, 'only an active leader judges')
+    const suspect: (LeaseRef & { remainingMs: number })[] = []
+    const expire: LeaseRef[] = []
+    const remove: LeaseRef[] = []
+    for (const deadline of this.#deadlines.due(COMMANDS_PER_TICK * this.#config.leasesPerCommand)) {
+      const { lease, phase } = deadline
+      if (phase === 'expiring' || phase === 'reviving' || phase === 'removing') continue
+      if (phase === 'clearing') {
+        this.#deadlines.renew(deadline, lease.ttlMs) // No expiry while a clearing is in flight.
+        this.#deadlines.schedule(deadline)
+      } else if (phase === 'lapsed') {
+        deadline.phase = 'removing'
+        remove.push(ref(lease))
+      } else if (deadline.dueMs <= this.#deadlines.livedMs) {
+        assert(phase === 'live' || phase === 'suspect', 'it can still expire')
+        deadline.phase = 'expiring'
+        expire.push(ref(lease))
+      } else {
+        assert(phase === 'live', 'only a live lease becomes suspect')
+        deadline.phase = 'suspect'
+        const remainingMs = Math.ceil(this.#deadlines.remainingMs(deadline))
+        suspect.push({ ...ref(lease), remainingMs })
+        this.#deadlines.schedule(deadline)
+      }
+    }
+    const size = this.#config.leasesPerCommand
+    return [
+      ...chunks(suspect, size).map((leases): Command => ({ type: 'lease_suspect', leases })),
+      ...chunks(expire, size).map((leases): Command => ({ type: 'lease_expire', leases })),
+      ...chunks(remove, size).map((leases): Command => ({ type: 'lease_remove', leases })),
+    ]
+  }
+
+  /** What apply did to leases, on the leader. */
+  applied(changes: readonly LeaseChange[]): Command[] {
+    const commands: Command[] = []
+    if (!this.#active) return commands
+    for (const change of changes) {
+      const command = this.#appliedOne(change)
+      if (command !== null) commands.push(command)
+    }
+    return commands
+  }
+
+  #appliedOne(change: LeaseChange): Command | null {
+    switch (change.type) {
+      case 'armed':
+      case 'cleared': {
+        // A registration and a revival start afresh; a clearing already moved its deadline.
+        const known = this.#deadlines.get(change.lease.id)
+        const keeps = change.type === 'cleared' && known?.phase === 'clearing'
+        const remainingMs = keeps ? this.#deadlines.remainingMs(known) : change.lease.ttlMs
+        this.#settle(this.#deadlines.arm(change.lease, 'live', remainingMs))
+        return null
+      }
+      case 'suspect': {
+        const known = this.#deadlines.get(change.lease.id)
+        if (known !== null) known.lease = change.lease
+        return null
+      }
+      case 'lapsed': {
+        const deadline = this.#arm(change.lease, false)
+        if (deadline.waiters.length === 0) return null
+        deadline.phase = 'reviving' // A beat came while it was expiring.
+        return { type: 'lease_clear', leases: [ref(change.lease)] }
+      }
+      case 'gone': {
+        const deadline = this.#deadlines.forget(change.id)
+        for (const waiter of deadline?.waiters ?? []) waiter(null)
+        return null
+      }
+      default:
+        return unreachable(change)
+    }
+  }
+
+  #arm(lease: LeaseRow, takeover: boolean): Deadline {
+    if (lease.lapsed) {
+      return this.#deadlines.arm(lease, 'lapsed', lease.removeAfterMs ?? Infinity)
+    }
+    if (takeover && lease.suspectMs !== null) {
+      const remainingMs = Math.min(lease.ttlMs, lease.suspectMs + this.#config.electionTimeoutMs)
+      return this.#deadlines.arm(lease, 'suspect', remainingMs)
+    }
+    return this.#deadlines.arm(lease, 'live', lease.ttlMs)
+  }
+
+  /** Answers those who waited for a lease that lives again. */
+  #settle(deadline: Deadline): void {
+    const waiters = deadline.waiters
+    if (waiters.length === 0) return
+    deadline.waiters = []
+    const remainingMs = this.#deadlines.remainingMs(deadline)
+    for (const waiter of waiters) waiter(remainingMs)
+  }
+}
+
+function ref(lease: LeaseRow): LeaseRef {
+  return { id: lease.id, leaseRevision: lease.leaseRevision }
+}
+
+function chunks<T>(items: readonly T[], size: number): T[][] {
+  const parts: T[][] = []
+  for (let at = 0; at < items.length; at += size) parts.push(items.slice(at, at + size))
+  return parts
+}

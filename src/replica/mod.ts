@@ -1,0 +1,20 @@
+/**
+ * One node at run time. The core decides (`raft/`), this acts: it takes inputs in turns, writes,
+ * sends, applies and answers over ports, so that the simulator runs the production loop.
+ *
+ * Read `replica.ts` (the loop), `desk.ts` (what a leader does for others), `leader-calls.ts`
+ * (questions that only the leader can answer), `reads.ts` (the three consistencies),
+ * `liveness.ts` with `deadlines.ts` (heartbeats and expiry), `waits.ts` (long polls),
+ * `founding.ts` (how a cluster begins). `gateway.ts` gives the edge promises.
+ *
+ * @module
+ */
+export { REPLICA_DEFAULTS } from './config.ts'
+export type { ReplicaConfig } from './config.ts'
+export { foundingList } from './founding.ts'
+export type { FoundingMember } from './founding.ts'
+export { Gateway } from './gateway.ts'
+export type { GatewayOptions } from './gateway.ts'
+export type { LogPort, MeshPort, PeerLink, ReplicaPorts } from './ports.ts'
+export { Replica } from './replica.ts'
+export type { ReplicaOptions } from './replica.ts'

@@ -1,0 +1,332 @@
+/**
+ * One node: inputs in, effects out. The loop is synchronous over ports, so the simulator runs
+ * this very class.
+ *
+ * Whatever arrives (messages, requests, finished disk writes) is queued, and handled in one turn
+ * at the end of the event loop's: one batch, one append to the log, one frame a peer (DESIGN §2).
+ */
+import { assert, present } from '../lib/assert.ts'
+import type { PeerIdentity, PeerMessage } from '../mesh/peer.ts'
+import { Raft, type Input, type NodeId, type RaftConfig, type Ready } from '../raft/mod.ts'
+import type { InitialState, Membership } from '../raft/mod.ts'
+import type { StateMachine } from '../state/mod.ts'
+import { AppliedWaits } from './applied-waits.ts'
+import { REPLICA_DEFAULTS, type ReplicaConfig } from './config.ts'
+import { LeaderDesk } from './desk.ts'
+import {
+  firstMembership,
+  foundingList,
+  judgePeer,
+  waitsFor,
+  type FoundingMember,
+} from './founding.ts'
+import { LeaderCalls } from './leader-calls.ts'
+import { Liveness } from './liveness.ts'
+import type { ReplicaPorts } from './ports.ts'
+import { Reads } from './reads.ts'
+import { encodeClusterInfo } from './status.ts'
+import { Waits } from './waits.ts'
+import { fromResponse, toResponse } from './wire.ts'
+
+export interface ReplicaOptions {
+  readonly raft: RaftConfig
+  readonly initial: InitialState
+  readonly identity: PeerIdentity
+  /** The `--cluster` list; a node alone lists itself. */
+  readonly founding: readonly FoundingMember[]
+  readonly config?: Partial<ReplicaConfig>
+}
+
+export class Replica {
+  readonly raft: Raft
+  readonly state: StateMachine
+  readonly waits = new Waits()
+  readonly calls: LeaderCalls
+  readonly reads: Reads
+  readonly desk: LeaderDesk
+  readonly ports: ReplicaPorts
+  readonly #raftConfig: RaftConfig
+  readonly #founding: readonly FoundingMember[]
+  readonly #applied = new AppliedWaits()
+  #identity: PeerIdentity
+  #inbox: Input[] = []
+  #turnDue = false
+  #stopped = false
+  #timer: { readonly atMs: number; cancel: () => void } | null = null
+  #leaderBefore: NodeId | null = null
+  #membershipBefore: Membership | null = null
+  /** What was committed when this node first heard a leader; null before (DESIGN §7). */
+  #recoveryTarget: number | null = null
+  #waitingFor: string | null = null
+  /** The cluster of a member that accepted this empty node. */
+  #offered: string | null = null
+  #peersSet = false
+
+  constructor(options: ReplicaOptions, state: StateMachine, ports: ReplicaPorts) {
+    const config = { ...REPLICA_DEFAULTS, ...options.config }
+    this.state = state
+    this.ports = ports
+    this.raft = new Raft(options.raft, options.initial)
+    this.#raftConfig = options.raft
+    this.#founding = options.founding
+    this.#identity = { ...options.identity, foundingList: foundingList(options.founding) }
+    const self = options.raft.id
+    this.calls = new LeaderCalls(
+      {
+        self,
+        leader: () => this.raft.leader,
+        nowMs: () => ports.clock().nowMs,
+        serve: (request, reply) => this.desk.serve(request, reply),
+        send: (to, id, request) => {
+          this.#turnSoon() // The frame leaves with the end of the turn.
+          return ports.mesh.send(to, { type: 'request', id, request })
+        },
+        setTimer: (ms, run) => ports.setTimer(ms, run),
+      },
+      { max: config.forwardsMax, sweepMs: config.sweepMs },
+    )
+    this.reads = new Reads(
+      {
+        raft: this.raft,
+        state,
+        applied: this.#applied,
+        calls: this.calls,
+        clock: () => ports.clock(),
+        defer: (run) => ports.defer(run),
+        setTimer: (ms, run) => ports.setTimer(ms, run),
+      },
+      { readsMax: config.readsMax },
+    )
+    this.desk = new LeaderDesk(
+      {
+        raft: this.raft,
+        self,
+        clock: () => ports.clock(),
+        enqueue: (input) => this.enqueue(input),
+        acceptsWrites: () => ports.log.acceptsWrites,
+        leases: () => state.leases(),
+        clusterInfo: () => encodeClusterInfo(this),
+      },
+      new Liveness({
+        heartbeatMs: options.raft.heartbeatMs,
+        electionTimeoutMs: options.raft.electionMaxMs,
+        leasesPerCommand: config.leasesPerCommand,
+      }),
+      { proposalsMax: config.proposalsMax },
+    )
+  }
+
+  get identity(): PeerIdentity {
+    return this.#identity
+  }
+
+  /** For whom founding waits, null where it does not. */
+  get waitingFor(): string | null {
+    return this.#waitingFor
+  }
+
+  /** Of DESIGN §7: `idle` before a leader is known, then `applying_log`, then `synced`. */
+  get recovery(): 'idle' | 'applying_log' | 'synced' {
+    if (this.#recoveryTarget === null) return 'idle'
+    return this.raft.applied >= this.#recoveryTarget ? 'synced' : 'applying_log'
+  }
+
+  /** Begins: links to peers, timers, founding. */
+  start(): void {
+    this.#followMembership()
+    this.#turnSoon()
+  }
+
+  /** Stops acting. What is under way on disk may still finish; nothing is answered any more. */
+  stop(): void {
+    this.#stopped = true
+    this.#timer?.cancel()
+    this.#timer = null
+  }
+
+  /** Whether a link to this peer is welcome: a reason to refuse it, or null. */
+  judge(peer: PeerIdentity): string | null {
+    return judgePeer(this.#identity, peer, this.raft.membership)
+  }
+
+  /** An authenticated link came up. An empty node takes the cluster of whoever accepted it. */
+  peerUp(peer: PeerIdentity): void {
+    // Taken at the end of the turn: it renews the links, and one of them has just called us.
+    if (this.#identity.clusterId === null) this.#offered ??= peer.clusterId
+    this.calls.retry()
+    this.#turnSoon()
+  }
+
+  peerDown(id: NodeId): void {
+    this.calls.linkLost(id)
+    this.#turnSoon()
+  }
+
+  /** What a peer sent, in one frame. */
+  receive(from: NodeId, messages: readonly PeerMessage[]): void {
+    for (const message of messages) {
+      switch (message.type) {
+        case 'raft':
+          // An empty node belongs to no cluster: it has no business with anybody's log.
+          if (this.#identity.clusterId !== null) {
+            this.enqueue({ type: 'message', message: message.message })
+          }
+          break
+        case 'request': {
+          const { id } = message
+          this.desk.serve(message.request, (reply) => {
+            this.ports.mesh.send(from, { type: 'response', id, response: toResponse(reply) })
+            this.#turnSoon()
+          })
+          break
+        }
+        case 'response':
+          this.calls.answered(from, message.id, fromResponse(message.response))
+          break
+      }
+    }
+  }
+
+  enqueue(input: Input): void {
+    this.#inbox.push(input)
+    this.#turnSoon()
+  }
+
+  #turnSoon(): void {
+    if (this.#turnDue) return
+    this.#turnDue = true
+    this.ports.defer(() => {
+      this.#turnDue = false
+      if (!this.#stopped) this.#turn()
+    })
+  }
+
+  #turn(): void {
+    const inputs = this.#inbox
+    this.#inbox = []
+    for (const input of inputs) this.raft.step(input, this.ports.clock())
+    this.#drain()
+    if (this.#offered !== null && this.#identity.clusterId === null) this.#adopt(this.#offered)
+    this.#maybeFound()
+    this.#followLeader()
+    this.#followMembership()
+    this.desk.endOfTurn()
+    this.ports.mesh.flush()
+    this.#armTimer()
+  }
+
+  /** Does what the core wants done; a long replay is spread over turns, so that peers are heard. */
+  #drain(): void {
+    for (let ready = this.raft.takeReady(); ready !== null; ready = this.raft.takeReady()) {
+      this.#execute(ready)
+      if (ready.committed.length >= this.#raftConfig.applyEntriesMax) return this.#turnSoon()
+    }
+  }
+
+  #execute(ready: Ready): void {
+    for (const message of ready.messages) {
+      this.ports.mesh.send(message.to, { type: 'raft', message })
+    }
+    // Peers write while we do (Thesis §10.2.1): their frames leave before our disk is asked.
+    this.ports.mesh.flush()
+    const { write } = ready
+    if (write !== null) {
+      this.ports.log.write(write, () => this.enqueue({ type: 'persisted', write: write.write }))
+    }
+    this.desk.answered(ready.answers)
+    if (ready.committed.length > 0) this.#apply(ready)
+  }
+
+  /** One transaction; then those who waited are told, in the order of the log. */
+  #apply(ready: Ready): void {
+    const entries = ready.committed
+    const batch = this.state.applyBatch(entries, (index) => this.desk.wants(index))
+    const { index } = present(entries.at(-1), 'a batch holds entries')
+    assert(this.state.revision === index, 'the state stands at the last entry of the batch')
+    this.raft.step({ type: 'applied', index }, this.ports.clock())
+    this.desk.leasesChanged(batch.leases)
+    this.desk.applied(entries, batch.outcomes)
+    this.#applied.reached(index)
+    this.waits.wake(batch.topics)
+  }
+
+  #followLeader(): void {
+    const { leader } = this.raft
+    if (leader !== null && this.#recoveryTarget === null) this.#aimRecovery()
+    if (leader === this.#leaderBefore) return
+    this.#leaderBefore = leader
+    const { term } = this.raft
+    if (leader === null) this.ports.logger.warn('no leader', { term })
+    else this.ports.logger.info('leader', { leader, term })
+    this.calls.retry()
+  }
+
+  /** What was committed when this node started must be applied before it counts as synced. */
+  #aimRecovery(): void {
+    if (this.raft.role !== 'leader') this.#recoveryTarget = this.raft.leaderCommit
+    else if (this.raft.hasCommittedInTerm) this.#recoveryTarget = this.raft.noopIndex
+  }
+
+  /** Keeps links to exactly the members; before there are any, to the founding list. */
+  #followMembership(): void {
+    const { membership } = this.raft
+    if (this.#peersSet && membership === this.#membershipBefore) return
+    this.#peersSet = true
+    this.#membershipBefore = membership
+    const known = membership?.members ?? this.#founding
+    this.ports.mesh.setPeers(known.filter(({ id }) => id !== this.#identity.id))
+  }
+
+  /**
+   * Founds, or says for whom it waits. A founder that crashed after it had stored the cluster's
+   * id and before entry 1 founds the same cluster again: until that entry is durable no vote
+   * request leaves, so nobody else can hold another.
+   */
+  #maybeFound(): void {
+    if (this.raft.membership !== null) {
+      this.#waitingFor = null
+      return
+    }
+    const links = this.ports.mesh.peers()
+    const lowest = present(this.#founding.map(({ id }) => id).sort()[0], 'a list has a lowest id')
+    const isFounder = lowest === this.#identity.id
+    const waiting = isFounder ? waitsFor(this.#identity, this.#founding, links) : lowest
+    if (waiting !== this.#waitingFor && waiting !== null) {
+      this.ports.logger.info('waiting to be founded', { waitingFor: waiting })
+    }
+    this.#waitingFor = waiting
+    if (waiting !== null || this.#inbox.some(({ type }) => type === 'bootstrap')) return
+    const membership = firstMembership(this.#identity, this.#founding, links)
+    if (this.#identity.clusterId === null) this.#adopt(this.ports.newClusterId())
+    this.enqueue({ type: 'bootstrap', membership })
+    this.ports.logger.info('founding', { clusterId: this.#identity.clusterId })
+  }
+
+  /** Belongs to a cluster from now on, durably, before anything else is said. */
+  #adopt(clusterId: string): void {
+    assert(this.#identity.clusterId === null, 'a node joins one cluster in its life')
+    this.ports.log.setClusterId(clusterId)
+    this.#identity = { ...this.#identity, clusterId }
+    this.ports.mesh.setIdentity(this.#identity)
+  }
+
+  /** One timer, for the next thing that is due; re-armed only when that is earlier. */
+  #armTimer(): void {
+    const atMs = this.raft.nextTickMs
+    if (this.#timer !== null && this.#timer.atMs <= atMs) return
+    this.#timer?.cancel()
+    const nowMs = this.ports.clock().nowMs
+    const cancel = this.ports.setTimer(Math.max(0, atMs - nowMs), () => this.#onTimer(atMs))
+    this.#timer = { atMs, cancel }
+  }
+
+  #onTimer(dueMs: number): void {
+    this.#timer = null
+    if (this.#stopped) return
+    const { nowMs } = this.ports.clock()
+    this.ports.log.tick(nowMs)
+    if (nowMs - dueMs <= this.#raftConfig.heartbeatMs) return this.enqueue({ type: 'tick' })
+    // We were paused: what waits in the sockets is read before any timer judges (DESIGN §5.4).
+    this.ports.defer(() => this.ports.defer(() => this.enqueue({ type: 'tick' })))
+  }
+}

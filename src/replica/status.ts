@@ -1,0 +1,75 @@
+/** What this node and the leader know of the cluster, for people and for `/metrics`. */
+import { decode, encode } from '../lib/msgpack.ts'
+import { assert } from '../lib/assert.ts'
+import type { ClusterView, MemberView } from '../http/registry.ts'
+import type { Replica } from './replica.ts'
+
+/** The cluster as this node sees it. Progress is known to the leader alone; else it is 0. */
+export function clusterView(replica: Replica): ClusterView {
+  const { raft, state, identity, ports } = replica
+  const { membership, leader, last } = raft
+  const nowMs = ports.clock().nowMs
+  const links = new Map(ports.mesh.peers().map((link) => [link.id, link]))
+  const progress = new Map(raft.progress.map((peer) => [peer.id, peer]))
+  const members = (membership?.members ?? []).map(({ id, url, witness }): MemberView => {
+    const isVoter = membership?.voters.includes(id) ?? false
+    const role = witness ? 'witness' : isVoter ? 'voter' : 'learner'
+    const shared = { id, url, role, leader: id === leader } as const
+    if (id === identity.id) {
+      const { version } = identity
+      const matchIndex = raft.persisted
+      const lagEntries = last - matchIndex
+      return { ...shared, reachable: true, matchIndex, lagEntries, lastContactMs: 0, version }
+    }
+    const link = links.get(id)
+    const matchIndex = progress.get(id)?.match ?? 0
+    const heardMs = progress.get(id)?.lastAckMs ?? link?.lastContactMs ?? null
+    return {
+      ...shared,
+      reachable: link?.connected ?? false,
+      matchIndex,
+      lagEntries: progress.size > 0 ? last - matchIndex : 0,
+      lastContactMs: heardMs === null ? null : Math.max(0, Math.round(nowMs - heardMs)),
+      version: link?.identity?.version ?? null,
+    }
+  })
+  return {
+    clusterId: identity.clusterId,
+    clusterVersion: state.clusterVersion,
+    term: raft.term,
+    leader,
+    revision: state.revision,
+    members,
+  }
+}
+
+/** The leader's view as bytes, for a follower that was asked. */
+export function encodeClusterInfo(replica: Replica): Uint8Array {
+  return encode(clusterView(replica))
+}
+
+/** Reads what `encodeClusterInfo` of the same release wrote; the peer is authenticated. */
+export function decodeClusterInfo(bytes: Uint8Array): ClusterView {
+  const view = decode(bytes) as ClusterView
+  assert(Array.isArray(view.members), 'a cluster view lists members')
+  return view
+}
+
+/** Gauges and counters by name; units last. */
+export function metricsOf(replica: Replica): ReadonlyMap<string, number> {
+  const { raft, state, waits, calls, desk, ports } = replica
+  return new Map([
+    ['rollcall_raft_term', raft.term],
+    ['rollcall_raft_leader', raft.role === 'leader' ? 1 : 0],
+    ['rollcall_raft_last_index', raft.last],
+    ['rollcall_raft_committed_index', raft.committed],
+    ['rollcall_raft_applied_index', raft.applied],
+    ['rollcall_raft_lease_remaining_ms', Math.round(raft.leaseRemainingMs(ports.clock()))],
+    ['rollcall_revision', state.revision],
+    ['rollcall_waiters', waits.size],
+    ['rollcall_leader_calls_pending', calls.size],
+    ['rollcall_proposals_pending', desk.pending],
+    ['rollcall_peers_connected', ports.mesh.peers().filter((link) => link.connected).length],
+    ['rollcall_recovery_synced', replica.recovery === 'synced' ? 1 : 0],
+  ])
+}
