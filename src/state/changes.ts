@@ -1,4 +1,5 @@
 /** What a batch changed, for those who wait and for the leader's deadlines. Not replicated. */
+import type { Outcome } from './outcome.ts'
 import type { LeaseRow } from './rows.ts'
 
 /**
@@ -19,3 +20,15 @@ export type LeaseChange =
   | { readonly type: 'cleared'; readonly lease: LeaseRow }
   | { readonly type: 'lapsed'; readonly lease: LeaseRow }
   | { readonly type: 'gone'; readonly id: string }
+
+/** What one applied batch came to. */
+export interface AppliedBatch {
+  /** By position in the batch; null for a no-op and for a membership. */
+  readonly outcomes: readonly (Outcome | null)[]
+  /** A topic may be told more than once; its last revision is the newest. */
+  readonly topics: readonly TopicChange[]
+  /** In the order in which they happened. */
+  readonly leases: readonly LeaseChange[]
+  /** The newest membership of the batch, in the core's encoding; null where it held none. */
+  readonly membershipChanged: Uint8Array | null
+}

@@ -59,30 +59,99 @@ export interface LeaseRef {
 }
 
 export type Command =
-  | { readonly type: 'instance_put'; readonly key: InstanceKey; readonly spec: InstanceSpec; readonly expect: Expect | null }
-  | { readonly type: 'instance_patch'; readonly key: InstanceKey; readonly patch: InstancePatch; readonly expect: Expect | null }
+  | {
+      readonly type: 'instance_put'
+      readonly key: InstanceKey
+      readonly spec: InstanceSpec
+      readonly expect: Expect | null
+    }
+  | {
+      readonly type: 'instance_patch'
+      readonly key: InstanceKey
+      readonly patch: InstancePatch
+      readonly expect: Expect | null
+    }
   | { readonly type: 'instance_delete'; readonly key: InstanceKey; readonly expect: Expect | null }
   /** From a heartbeat that reported another health than before. */
-  | { readonly type: 'instance_health'; readonly key: InstanceKey; readonly health: Health; readonly note: string | null }
-  | { readonly type: 'override_put'; readonly key: InstanceKey; readonly override: OverrideSpec; readonly by: string; readonly expect: Expect | null }
+  | {
+      readonly type: 'instance_health'
+      readonly key: InstanceKey
+      readonly health: Health
+      readonly note: string | null
+    }
+  | {
+      readonly type: 'override_put'
+      readonly key: InstanceKey
+      readonly override: OverrideSpec
+      readonly by: string
+      readonly expect: Expect | null
+    }
   | { readonly type: 'override_delete'; readonly key: InstanceKey; readonly expect: Expect | null }
-  | { readonly type: 'node_override_put'; readonly ns: string; readonly node: string; readonly override: OverrideSpec; readonly by: string; readonly expect: Expect | null }
-  | { readonly type: 'node_override_delete'; readonly ns: string; readonly node: string; readonly expect: Expect | null }
-  | { readonly type: 'service_put'; readonly ns: string; readonly service: string; readonly settings: ServiceSettings; readonly expect: Expect | null }
-  | { readonly type: 'service_delete'; readonly ns: string; readonly service: string; readonly expect: Expect | null }
+  | {
+      readonly type: 'node_override_put'
+      readonly ns: string
+      readonly node: string
+      readonly override: OverrideSpec
+      readonly by: string
+      readonly expect: Expect | null
+    }
+  | {
+      readonly type: 'node_override_delete'
+      readonly ns: string
+      readonly node: string
+      readonly expect: Expect | null
+    }
+  | {
+      readonly type: 'service_put'
+      readonly ns: string
+      readonly service: string
+      readonly settings: ServiceSettings
+      readonly expect: Expect | null
+    }
+  | {
+      readonly type: 'service_delete'
+      readonly ns: string
+      readonly service: string
+      readonly expect: Expect | null
+    }
   /** `id` is random, drawn by the edge before the proposal. */
-  | { readonly type: 'lease_grant'; readonly ns: string; readonly id: string; readonly ttlMs: number; readonly owner: string | null }
+  | {
+      readonly type: 'lease_grant'
+      readonly ns: string
+      readonly id: string
+      readonly ttlMs: number
+      readonly owner: string | null
+    }
   | { readonly type: 'lease_revoke'; readonly ns: string; readonly id: string }
   /** The leader's own: the TTL of each ran out. Applied to those whose row still holds. */
   | { readonly type: 'lease_expire'; readonly leases: readonly LeaseRef[] }
   /** The leader's own: lapsed instances whose `removeAfter` ran out as well. */
   | { readonly type: 'lease_remove'; readonly leases: readonly LeaseRef[] }
   /** The leader's own: past two thirds of the TTL, with what remains (DESIGN §5.3). */
-  | { readonly type: 'lease_suspect'; readonly leases: readonly (LeaseRef & { readonly remainingMs: number })[] }
+  | {
+      readonly type: 'lease_suspect'
+      readonly leases: readonly (LeaseRef & { readonly remainingMs: number })[]
+    }
   /** The leader's own: a beat came for a suspect lease, or for a lapsed instance (revival). */
   | { readonly type: 'lease_clear'; readonly leases: readonly LeaseRef[] }
-  | { readonly type: 'config_put'; readonly ns: string; readonly key: string; readonly contentType: string; readonly value: Uint8Array; readonly comment: string | null; readonly by: string | null; readonly lease: string | null; readonly expect: Expect | null }
-  | { readonly type: 'config_delete'; readonly ns: string; readonly key: string; readonly by: string | null; readonly expect: Expect | null }
+  | {
+      readonly type: 'config_put'
+      readonly ns: string
+      readonly key: string
+      readonly contentType: string
+      readonly value: Uint8Array
+      readonly comment: string | null
+      readonly by: string | null
+      readonly lease: string | null
+      readonly expect: Expect | null
+    }
+  | {
+      readonly type: 'config_delete'
+      readonly ns: string
+      readonly key: string
+      readonly by: string | null
+      readonly expect: Expect | null
+    }
   /** The leader's own, once every member reports it (DESIGN §1.7). */
   | { readonly type: 'cluster_version'; readonly version: number }
 
@@ -101,3 +170,4 @@ export interface ServiceSettings {
 }
 
 export type CommandType = Command['type']
+export type CommandOf<T extends CommandType> = Extract<Command, { type: T }>

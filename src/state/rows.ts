@@ -1,5 +1,11 @@
 /** Rows as the rest of the program sees them. Times are milliseconds; revisions are log indexes. */
-import type { Health, InstanceKey, InstanceSpec, InstanceStatus, ServiceSettings } from './command.ts'
+import type {
+  Health,
+  InstanceKey,
+  InstanceSpec,
+  InstanceStatus,
+  ServiceSettings,
+} from './command.ts'
 
 interface Revisions {
   readonly revision: number

@@ -1,0 +1,39 @@
+import { DatabaseSync } from 'node:sqlite'
+import type { Sql, SqlRow, SqlValue, Statement } from '../state/sql.ts'
+import { assertParams, parameterCount } from './sqlite-params.ts'
+
+/** Deno, and Node where it has it. Only ever imported dynamically: older Node lacks the module. */
+export function openNode(path: string): Sql {
+  const db = new DatabaseSync(path)
+  return {
+    driver: 'node',
+    exec: (sql) => db.exec(sql),
+    prepare: (sql) => statement(db, sql),
+    close: () => db.close(),
+  }
+}
+
+function statement(db: DatabaseSync, sql: string): Statement {
+  const prepared = db.prepare(sql)
+  prepared.setReturnArrays(true)
+  const count = parameterCount(sql)
+  return {
+    run: (...params) => {
+      assertParams(count, params)
+      prepared.run(...params)
+    },
+    get: (...params) => {
+      assertParams(count, params)
+      return row(prepared.get(...params))
+    },
+    all: (...params) => {
+      assertParams(count, params)
+      return prepared.all(...params) as unknown as SqlRow[]
+    },
+  }
+}
+
+/** The types know rows as objects only; `setReturnArrays` makes them arrays. */
+function row(found: unknown): SqlRow | null {
+  return (found as SqlValue[] | undefined) ?? null
+}

@@ -1,0 +1,66 @@
+import { unreachable } from '../lib/assert.ts'
+import { sinceClusterVersion } from './codec.ts'
+import type { Command } from './command.ts'
+import { configDelete, configPut } from './config.ts'
+import type { Context } from './context.ts'
+import { instanceDelete, instanceHealth, instancePatch, instancePut } from './instance-commands.ts'
+import { leaseClear, leaseExpire, leaseGrant, leaseRemove } from './lease-commands.ts'
+import { leaseRevoke, leaseSuspect } from './lease-commands.ts'
+import type { Outcome } from './outcome.ts'
+import { nodeOverrideDelete, nodeOverridePut } from './override-commands.ts'
+import { overrideDelete, overridePut } from './override-commands.ts'
+import { serviceDelete, servicePut } from './service-commands.ts'
+import { raiseClusterVersion } from './settings.ts'
+
+/**
+ * Applies one committed command inside the batch's transaction. Total: for every command that
+ * can be decoded there is an outcome, the same on every replica.
+ */
+export function apply(context: Context, command: Command, clusterVersion: number): Outcome {
+  if (sinceClusterVersion(command.type) > clusterVersion) {
+    // Not all members know it yet, so a leader that proposed it was wrong: all refuse alike.
+    return context.conflict(`${command.type} needs a newer clusterVersion than ${clusterVersion}`)
+  }
+  switch (command.type) {
+    case 'instance_put':
+      return instancePut(context, command)
+    case 'instance_patch':
+      return instancePatch(context, command)
+    case 'instance_delete':
+      return instanceDelete(context, command)
+    case 'instance_health':
+      return instanceHealth(context, command)
+    case 'override_put':
+      return overridePut(context, command)
+    case 'override_delete':
+      return overrideDelete(context, command)
+    case 'node_override_put':
+      return nodeOverridePut(context, command)
+    case 'node_override_delete':
+      return nodeOverrideDelete(context, command)
+    case 'service_put':
+      return servicePut(context, command)
+    case 'service_delete':
+      return serviceDelete(context, command)
+    case 'lease_grant':
+      return leaseGrant(context, command)
+    case 'lease_revoke':
+      return leaseRevoke(context, command)
+    case 'lease_expire':
+      return leaseExpire(context, command)
+    case 'lease_remove':
+      return leaseRemove(context, command)
+    case 'lease_suspect':
+      return leaseSuspect(context, command)
+    case 'lease_clear':
+      return leaseClear(context, command)
+    case 'config_put':
+      return configPut(context, command)
+    case 'config_delete':
+      return configDelete(context, command)
+    case 'cluster_version':
+      return raiseClusterVersion(context, command)
+    default:
+      return unreachable(command)
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * Commands as bytes: `[kind, field, field, …]` in MessagePack. The kind's number and the order
+ * of its fields are the format of the log: they stay for ever (DESIGN §1.7), and a change is a
+ * new kind.
+ *
+ * | kind | number | since clusterVersion | fields |
+ * | --- | --- | --- | --- |
+ * | instance_put | 1 | 1 | key, spec, expect |
+ * | instance_patch | 2 | 1 | key, patch, expect |
+ * | instance_delete | 3 | 1 | key, expect |
+ * | instance_health | 4 | 1 | key, health, note |
+ * | override_put | 5 | 1 | key, override, by, expect |
+ * | override_delete | 6 | 1 | key, expect |
+ * | node_override_put | 7 | 1 | ns, node, override, by, expect |
+ * | node_override_delete | 8 | 1 | ns, node, expect |
+ * | service_put | 9 | 1 | ns, service, settings, expect |
+ * | service_delete | 10 | 1 | ns, service, expect |
+ * | lease_grant | 11 | 1 | ns, id, ttlMs, owner |
+ * | lease_revoke | 12 | 1 | ns, id |
+ * | lease_expire | 13 | 1 | leases |
+ * | lease_remove | 14 | 1 | leases |
+ * | lease_suspect | 15 | 1 | leases |
+ * | lease_clear | 16 | 1 | leases |
+ * | config_put | 17 | 1 | ns, key, contentType, value, comment, by, lease, expect |
+ * | config_delete | 18 | 1 | ns, key, by, expect |
+ * | cluster_version | 19 | 1 | version |
+ *
+ * @module
+ */
+import { encode } from '../lib/msgpack.ts'
+import type { Command, CommandOf, CommandType } from './command.ts'
+import { expectation, health, instanceKey, instancePatch, instanceSpec } from './fields.ts'
+import { leaseRef, overrideSpec, serviceSettings, suspectRef } from './fields.ts'
+import {
+  bytes,
+  decodePlain,
+  InvalidCommand,
+  key,
+  list,
+  name,
+  nullable,
+  positive,
+  struct,
+  text,
+} from './wire.ts'
+import type { Wire } from './wire.ts'
+
+/** The newest behaviour this program has; a cluster beyond it needs a newer program. */
+export const CLUSTER_VERSION_MAX = 1
+
+/** A node that meets a command from the future stops: skipping it would fork the state. */
+export class UnknownCommand extends Error {
+  override readonly name = 'UnknownCommand'
+}
+
+interface Kind {
+  readonly type: CommandType
+  readonly number: number
+  /** The least clusterVersion at which it may be proposed. */
+  readonly since: number
+  readonly wire: Wire<Command>
+}
+
+function kind<T extends CommandType>(
+  type: T,
+  numbers: { readonly number: number; readonly since: number },
+  fields: { readonly [K in Exclude<keyof CommandOf<T>, 'type'>]: Wire<CommandOf<T>[K]> },
+): Kind {
+  const body = struct<object>({ type: constant(numbers.number, type), ...fields })
+  return { type, ...numbers, wire: body as Wire<Command> }
+}
+
+/** The first field: the number in place of the name. */
+function constant<T extends string>(number: number, type: T): Wire<T> {
+  return { to: () => number, from: () => type }
+}
+
+// A lease of an instance begins with `i:` (lease.ts); a client's must never look like one.
+const grantedId: Wire<string> = {
+  to: (value, at) => grantedId.from(value, at),
+  from: (raw, at) => {
+    const id = name.from(raw, at)
+    if (id.startsWith('i:')) throw new InvalidCommand(`${at}: "i:" begins leases of instances`)
+    return id
+  },
+}
+
+const v1 = (number: number) => ({ number, since: 1 })
+const expect = expectation
+
+const KINDS: readonly Kind[] = [
+  kind('instance_put', v1(1), { key: instanceKey, spec: instanceSpec, expect }),
+  kind('instance_patch', v1(2), { key: instanceKey, patch: instancePatch, expect }),
+  kind('instance_delete', v1(3), { key: instanceKey, expect }),
+  kind('instance_health', v1(4), { key: instanceKey, health, note: nullable(text) }),
+  kind('override_put', v1(5), { key: instanceKey, override: overrideSpec, by: text, expect }),
+  kind('override_delete', v1(6), { key: instanceKey, expect }),
+  kind('node_override_put', v1(7), {
+    ns: name,
+    node: name,
+    override: overrideSpec,
+    by: text,
+    expect,
+  }),
+  kind('node_override_delete', v1(8), { ns: name, node: name, expect }),
+  kind('service_put', v1(9), { ns: name, service: name, settings: serviceSettings, expect }),
+  kind('service_delete', v1(10), { ns: name, service: name, expect }),
+  kind('lease_grant', v1(11), { ns: name, id: grantedId, ttlMs: positive, owner: nullable(text) }),
+  kind('lease_revoke', v1(12), { ns: name, id: key }),
+  kind('lease_expire', v1(13), { leases: list(leaseRef) }),
+  kind('lease_remove', v1(14), { leases: list(leaseRef) }),
+  kind('lease_suspect', v1(15), { leases: list(suspectRef) }),
+  kind('lease_clear', v1(16), { leases: list(leaseRef) }),
+  kind('config_put', v1(17), {
+    ns: name,
+    key,
+    contentType: key,
+    value: bytes,
+    comment: nullable(text),
+    by: nullable(text),
+    lease: nullable(key),
+    expect,
+  }),
+  kind('config_delete', v1(18), { ns: name, key, by: nullable(text), expect }),
+  kind('cluster_version', v1(19), { version: positive }),
+]
+
+const byType: ReadonlyMap<string, Kind> = new Map(KINDS.map((known) => [known.type, known]))
+const byNumber: ReadonlyMap<unknown, Kind> = new Map(KINDS.map((known) => [known.number, known]))
+
+/** The clusterVersion from which on a kind may be proposed; below it apply refuses it. */
+export function sinceClusterVersion(type: CommandType): number {
+  return byType.get(type)?.since ?? Infinity
+}
+
+/**
+ * The bytes for the log.
+ *
+ * @throws {InvalidCommand} for what `decodeCommand` would refuse: the edge answers it with 400,
+ * and it never reaches the log.
+ */
+export function encodeCommand(command: Command): Uint8Array {
+  const known = byType.get(command.type)
+  if (known === undefined) throw new InvalidCommand(`no such command: ${command.type}`)
+  return encode(known.wire.to(command, ''))
+}
+
+/**
+ * @throws {UnknownCommand} for a kind, or a clusterVersion, that only a newer program knows.
+ * @throws {InvalidCommand} for bytes that `encodeCommand` cannot have made.
+ */
+export function decodeCommand(data: Uint8Array): Command {
+  const raw = decodePlain(data)
+  if (!Array.isArray(raw)) throw new InvalidCommand('a command is an array')
+  const known = byNumber.get(raw[0])
+  if (known === undefined) {
+    throw new UnknownCommand(`command kind ${String(raw[0])} is not known to this version`)
+  }
+  const command = known.wire.from(raw, '')
+  if (command.type === 'cluster_version' && command.version > CLUSTER_VERSION_MAX) {
+    throw new UnknownCommand(`clusterVersion ${command.version} needs a newer version of rollcall`)
+  }
+  return command
+}

@@ -1,0 +1,80 @@
+import { assert, present } from '../lib/assert.ts'
+import type { TopicChange } from './changes.ts'
+import { configMeta } from './config.ts'
+import { pageStart, prefixEnd } from './prefix.ts'
+import { PrefixRevisions } from './prefix-revisions.ts'
+import type { Page } from './reader.ts'
+import type { ConfigMeta, ConfigRow } from './rows.ts'
+import type { ConfigRecord } from './schema.ts'
+import type { Sql, SqlValue, Statement } from './sql.ts'
+import type { Tables } from './tables.ts'
+
+const CONFIG_TOPIC = 'config/'
+
+type List = (...params: SqlValue[]) => readonly ConfigRecord[]
+
+/** Reads over configuration. */
+export class ConfigQueries {
+  readonly #tables: Tables
+  readonly #value: Statement
+  readonly #at: List
+  readonly #after: List
+  readonly #prefixRevision: Statement
+  readonly #prefixes = new PrefixRevisions()
+
+  constructor(sql: Sql, tables: Tables) {
+    this.#tables = tables
+    this.#value = sql.prepare('SELECT value FROM event WHERE revision = ?1 AND n = ?2')
+    const list = (comparison: string) =>
+      tables.config.query(
+        `WHERE ns = ?1 AND key ${comparison} ?2 AND key < ?3 AND deleted = 0
+         ORDER BY key LIMIT ?4`,
+      )
+    this.#at = list('>=')
+    this.#after = list('>')
+    this.#prefixRevision = sql.prepare(
+      'SELECT max(revision) FROM config WHERE ns = ?1 AND key >= ?2 AND key < ?3',
+    )
+  }
+
+  config(ns: string, key: string): ConfigRow | null {
+    const record = this.#tables.config.find(ns, key)
+    if (record === null || record.deleted === 1) return null
+    const row = present(
+      this.#value.get(record.eventRevision, record.eventN),
+      'a live key points to the event that holds its value',
+    )
+    const value = row[0] as Uint8Array
+    assert(value.length === record.size, 'a value has the size that its key says')
+    return { ...configMeta(record), value }
+  }
+
+  revision(ns: string, key: string): number {
+    return this.#tables.config.find(ns, key)?.revision ?? 0
+  }
+
+  list(ns: string, page: Page): readonly ConfigMeta[] {
+    const { from, inclusive } = pageStart(page.prefix, page.after)
+    const list = inclusive ? this.#at : this.#after
+    return list(ns, from, prefixEnd(page.prefix), page.limit).map(configMeta)
+  }
+
+  /** Tombstones count: a deletion is a change of the prefix. Reads its keys the first time. */
+  prefixRevision(ns: string, prefix: string): number {
+    const known = this.#prefixes.get(ns, prefix)
+    if (known !== null) return known
+    const [newest] = this.#prefixRevision.get(ns, prefix, prefixEnd(prefix)) ?? []
+    const revision = (newest as number | null | undefined) ?? 0
+    this.#prefixes.set(ns, prefix, revision)
+    return revision
+  }
+
+  /** A batch was applied: what was remembered follows. */
+  applied(topics: readonly TopicChange[]): void {
+    for (const change of topics) {
+      if (change.topic.startsWith(CONFIG_TOPIC)) {
+        this.#prefixes.changed(change.ns, change.topic.slice(CONFIG_TOPIC.length), change.revision)
+      }
+    }
+  }
+}

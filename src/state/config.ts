@@ -1,0 +1,117 @@
+import { assert } from '../lib/assert.ts'
+import { EMPTY_BYTES, utf8, utf8Text } from '../lib/bytes.ts'
+import { encode } from '../lib/msgpack.ts'
+import type { CommandOf } from './command.ts'
+import type { Context } from './context.ts'
+import { EVENT_KINDS } from './event.ts'
+import type { Outcome } from './outcome.ts'
+import type { ConfigMeta } from './rows.ts'
+import type { ConfigRecord } from './schema.ts'
+
+/** The key as lists show it. Not for a tombstone. */
+export function configMeta(record: ConfigRecord): ConfigMeta {
+  assert(record.deleted === 0, 'a deleted key is shown to nobody')
+  return {
+    ns: record.ns,
+    key: record.key,
+    contentType: record.contentType,
+    version: record.version,
+    size: record.size,
+    lease: record.lease,
+    updatedBy: record.updatedBy === null ? null : utf8Text(record.updatedBy),
+    revision: record.revision,
+    createdRevision: record.createdRevision,
+    createdAtMs: record.createdAtMs,
+    updatedAtMs: record.updatedAtMs,
+  }
+}
+
+/** Of a key, its ETag is the version (API.md "ETags"). */
+function etag(record: ConfigRecord | null): number | null {
+  return record === null || record.deleted === 1 ? null : record.version
+}
+
+export function configPut(context: Context, put: CommandOf<'config_put'>): Outcome {
+  const stored = context.tables.config.find(put.ns, put.key)
+  const current = etag(stored)
+  const refusal = context.unexpected(put.expect, current)
+  if (refusal !== null) return refusal
+  if (put.lease !== null) {
+    const lease = context.tables.lease.find(put.lease)
+    // A lapsed lease waits for its removal only: nothing new may hang on it.
+    if (lease === null || lease.ns !== put.ns || lease.lapsed === 1) {
+      return context.notFound(`there is no lease "${put.lease}"`)
+    }
+  }
+  const record = writeValue(context, { put, stored, created: current === null })
+  const result = context.wanted ? ({ type: 'config', config: configMeta(record) } as const) : null
+  return context.ok(current === null, result)
+}
+
+interface Write {
+  readonly put: CommandOf<'config_put'>
+  readonly stored: ConfigRecord | null
+  readonly created: boolean
+}
+
+function writeValue(context: Context, { put, stored, created }: Write): ConfigRecord {
+  const version = (stored?.version ?? 0) + 1 // Also after a deletion: the tombstone knows.
+  const { ns, key, contentType, value, lease } = put
+  const eventN = context.emit({
+    ns,
+    topic: `config/${key}`,
+    kind: EVENT_KINDS['config.put'],
+    body: encode([version, contentType, put.by, put.comment, lease]),
+    value,
+  })
+  const record: ConfigRecord = {
+    ns,
+    key,
+    contentType,
+    version,
+    createdVersion: created ? version : (stored?.createdVersion ?? version),
+    flags: stored?.flags ?? 0,
+    lease,
+    size: value.length,
+    updatedBy: put.by === null ? null : utf8(put.by),
+    deleted: 0,
+    eventRevision: context.revision,
+    eventN,
+    ...context.tail(created ? null : stored),
+  }
+  context.tables.config.put(stored, record)
+  context.changed(ns, `config/${key}`)
+  return record
+}
+
+export function configDelete(context: Context, command: CommandOf<'config_delete'>): Outcome {
+  const stored = context.tables.config.find(command.ns, command.key)
+  const refusal = context.unexpected(command.expect, etag(stored))
+  if (refusal !== null) return refusal
+  if (stored !== null && stored.deleted === 0) deleteConfig(context, stored, command.by)
+  return context.ok(false, null)
+}
+
+/** Leaves a tombstone, so that versions and revisions of the key go on from here. */
+export function deleteConfig(context: Context, stored: ConfigRecord, by: string | null): void {
+  assert(stored.deleted === 0, 'a key is deleted once')
+  const { ns, key, version } = stored
+  const eventN = context.emit({
+    ns,
+    topic: `config/${key}`,
+    kind: EVENT_KINDS['config.deleted'],
+    body: encode([version, stored.contentType, by, null, null]),
+    value: null,
+  })
+  context.tables.config.update(stored, {
+    ...stored,
+    ...context.tail(stored),
+    lease: null,
+    size: EMPTY_BYTES.length,
+    updatedBy: by === null ? null : utf8(by),
+    deleted: 1,
+    eventRevision: context.revision,
+    eventN,
+  })
+  context.changed(ns, `config/${key}`)
+}

@@ -1,0 +1,97 @@
+/** The wire formats of what several commands and outcomes have in common. */
+import type {
+  Expect,
+  InstanceKey,
+  InstancePatch,
+  InstanceSpec,
+  LeaseRef,
+  OverrideSpec,
+  PortAddress,
+  ServiceSettings,
+} from './command.ts'
+import type { OverrideRow } from './rows.ts'
+import { choice, count, flag, list, name, nullable, partial, port, positive } from './wire.ts'
+import { key, real, record, struct, text } from './wire.ts'
+import type { Wire } from './wire.ts'
+
+export const instanceStatus = choice('starting', 'up', 'draining', 'down')
+export const health = choice('passing', 'warning', 'critical')
+
+export const instanceKey = struct<InstanceKey>({ ns: name, service: name, id: name })
+
+const portAddress = struct<PortAddress>({ address: text, port })
+
+export const instanceSpec = struct<InstanceSpec>({
+  address: text,
+  port: nullable(port),
+  ports: record(port),
+  addresses: record(portAddress),
+  tags: list(text),
+  metadata: record(text),
+  weight: real,
+  status: instanceStatus,
+  zone: nullable(name),
+  node: nullable(name),
+  cluster: nullable(name),
+  ttlMs: nullable(positive),
+  removeAfterMs: nullable(count),
+})
+
+/** Null of a whole field and null of one key of a map are both words of RFC 7396. */
+export const instancePatch = partial<Required<InstancePatch>>({
+  address: nullable(text),
+  port: nullable(port),
+  ports: nullable(record(nullable(port))),
+  addresses: nullable(record(nullable(portAddress))),
+  tags: nullable(list(text)),
+  metadata: nullable(record(nullable(text))),
+  weight: nullable(real),
+  status: nullable(instanceStatus),
+  zone: nullable(name),
+  node: nullable(name),
+  cluster: nullable(name),
+  ttlMs: nullable(positive),
+  removeAfterMs: nullable(count),
+}) as Wire<InstancePatch>
+
+const match: Wire<readonly number[] | '*' | null> = {
+  to: (value, at) => (value === '*' || value === null ? value : list(count).to(value, at)),
+  from: (raw, at) => (raw === '*' || raw === null ? raw : list(count).from(raw, at)),
+}
+
+export const expectation = nullable(struct<Expect>({ match, absent: flag }))
+
+export const overrideSpec = struct<OverrideSpec>({
+  status: nullable(instanceStatus),
+  weight: nullable(real),
+  reason: text,
+})
+
+export const serviceSettings = struct<ServiceSettings>({
+  metadata: record(text),
+  protectThreshold: real,
+})
+
+export const leaseRef = struct<LeaseRef>({ id: key, leaseRevision: positive })
+
+export const suspectRef = struct<LeaseRef & { readonly remainingMs: number }>({
+  id: key,
+  leaseRevision: positive,
+  remainingMs: count,
+})
+
+/** What `rows.ts` ends every row with. */
+export const revisions = {
+  revision: count,
+  createdRevision: count,
+  createdAtMs: count,
+  updatedAtMs: count,
+}
+
+export const overrideRowWire = struct<OverrideRow>({
+  status: nullable(instanceStatus),
+  weight: nullable(real),
+  reason: text,
+  by: text,
+  ...revisions,
+})

@@ -1,0 +1,35 @@
+/**
+ * The replicated state machine: committed entries in, SQL rows and outcomes out.
+ *
+ * This folder is deterministic: the same entries give the same rows on every node and on every
+ * SQLite driver, whatever the batches they came in. It looks at nothing outside the log: ids and
+ * chance were put into the command before it was proposed, time is the entry's `clusterMs`, and
+ * wall time is stored for display only (DESIGN §1.2).
+ *
+ * Read `command.ts` (what can be asked), `schema.ts` (what is stored), `machine.ts` (a batch),
+ * then one resource: `config.ts` is the shortest way through. `DESIGN.md` has the reasons.
+ *
+ * Invariants, proved in `test/state`:
+ * 1. Rows, outcomes and the state hash depend on the entries alone: not on the driver, not on
+ *    batch boundaries, not on who waits for an outcome.
+ * 2. The kept state hash is the hash of the rows (`recomputeHash`).
+ * 3. The applied index in the database is that of its rows: one transaction holds both.
+ * 4. The revision of a resource never goes backwards, also when its last row is gone.
+ *
+ * @module
+ */
+export { CLUSTER_VERSION_MAX, decodeCommand, encodeCommand, UnknownCommand } from './codec.ts'
+export { EVENT_KINDS } from './event.ts'
+export { instanceLease, instanceOfLease } from './lease.ts'
+export { SchemaError, StateMachine } from './machine.ts'
+export { decodeOutcome, encodeOutcome } from './outcome-codec.ts'
+export { MAP_ENTRIES_MAX } from './patch.ts'
+export { SCHEMA_VERSION } from './schema.ts'
+export { effectiveStatus, effectiveWeight, isAvailable } from './view.ts'
+export { InvalidCommand } from './wire.ts'
+export type * from './changes.ts'
+export type * from './command.ts'
+export type * from './outcome.ts'
+export type * from './reader.ts'
+export type * from './rows.ts'
+export type * from './sql.ts'

@@ -1,0 +1,141 @@
+/** Outcomes as bytes, for the node that asked: they travel with an answer and are not stored. */
+import { assert, unreachable } from '../lib/assert.ts'
+import { encode } from '../lib/msgpack.ts'
+import { health, instanceSpec, overrideRowWire, revisions, serviceSettings } from './fields.ts'
+import type { Outcome, OutcomeResult, Refusal } from './outcome.ts'
+import type { ConfigMeta, InstanceRow, LeaseRow, ServiceRow } from './rows.ts'
+import {
+  choice,
+  count,
+  decodePlain,
+  flag,
+  InvalidCommand,
+  key,
+  name,
+  nullable,
+  struct,
+} from './wire.ts'
+import { text } from './wire.ts'
+import type { Wire } from './wire.ts'
+
+const instanceRow = struct<InstanceRow>({
+  ns: name,
+  service: name,
+  id: name,
+  spec: instanceSpec,
+  health,
+  healthReason: nullable(text),
+  lease: nullable(key),
+  override: nullable(overrideRowWire),
+  nodeOverride: nullable(overrideRowWire),
+  ...revisions,
+})
+
+const serviceRow = struct<ServiceRow>({
+  ns: name,
+  service: name,
+  settings: serviceSettings,
+  ...revisions,
+})
+
+const leaseRow = struct<LeaseRow>({
+  id: key,
+  ns: name,
+  ttlMs: count,
+  leaseRevision: count,
+  removeAfterMs: nullable(count),
+  onLapse: choice('remove', 'lapse'),
+  owner: nullable(text),
+  suspectMs: nullable(count),
+  lapsed: flag,
+})
+
+const configMeta = struct<ConfigMeta>({
+  ns: name,
+  key,
+  contentType: key,
+  version: count,
+  size: count,
+  lease: nullable(key),
+  updatedBy: nullable(text),
+  ...revisions,
+})
+
+const result: Wire<OutcomeResult> = {
+  to: (value, at) => {
+    switch (value.type) {
+      case 'instance':
+        return [0, instanceRow.to(value.instance, at)]
+      case 'override':
+        return [1, overrideRowWire.to(value.override, at)]
+      case 'service':
+        return [2, serviceRow.to(value.service, at)]
+      case 'lease':
+        return [3, leaseRow.to(value.lease, at)]
+      case 'config':
+        return [4, configMeta.to(value.config, at)]
+      default:
+        return unreachable(value)
+    }
+  },
+  from: (raw, at) => {
+    const [type, row] = fixed(raw, 2)
+    if (type === 0) return { type: 'instance', instance: instanceRow.from(row, at) }
+    if (type === 1) return { type: 'override', override: overrideRowWire.from(row, at) }
+    if (type === 2) return { type: 'service', service: serviceRow.from(row, at) }
+    if (type === 3) return { type: 'lease', lease: leaseRow.from(row, at) }
+    if (type === 4) return { type: 'config', config: configMeta.from(row, at) }
+    throw new InvalidCommand('an outcome holds a thing of a known type')
+  },
+}
+
+const nullableResult = nullable(result)
+const refusalCode = choice('not_found', 'version_mismatch', 'conflict', 'invalid_request')
+
+/** `[1, revision, created, result]`, or `[0, revision, code, detail, what the code adds]`. */
+export function encodeOutcome(outcome: Outcome): Uint8Array {
+  assert(outcome.revision > 0, 'an outcome was decided by an entry')
+  if (!outcome.ok) return encode(refusalFields(outcome))
+  const thing = nullableResult.to(outcome.result, 'result')
+  return encode([1, outcome.revision, outcome.created, thing])
+}
+
+function refusalFields(refusal: Refusal): readonly unknown[] {
+  const head = [0, refusal.revision, refusalCode.to(refusal.code, 'code'), refusal.detail]
+  if (refusal.code === 'version_mismatch') return [...head, refusal.current]
+  if (refusal.code === 'invalid_request') return [...head, refusal.path]
+  return [...head, null]
+}
+
+/** @throws {InvalidCommand} for bytes that `encodeOutcome` cannot have made. */
+export function decodeOutcome(data: Uint8Array): Outcome {
+  const raw = decodePlain(data)
+  if (Array.isArray(raw) && raw[0] === 0) return decodeRefusal(raw)
+  const [ok, revision, created, thing] = fixed(raw, 4)
+  if (ok !== 1) throw new InvalidCommand('an outcome begins with 0 or 1')
+  return {
+    ok: true,
+    revision: count.from(revision, 'revision'),
+    created: flag.from(created, 'created'),
+    result: nullableResult.from(thing, 'result'),
+  }
+}
+
+function decodeRefusal(raw: unknown): Refusal {
+  const [, at, codeNumber, detailText, more] = fixed(raw, 5)
+  const revision = count.from(at, 'revision')
+  const code = refusalCode.from(codeNumber, 'code')
+  const detail = text.from(detailText, 'detail')
+  const head = { ok: false, revision, detail } as const
+  if (code === 'version_mismatch') {
+    return { ...head, code, current: nullable(count).from(more, 'current') }
+  }
+  if (code === 'invalid_request') return { ...head, code, path: text.from(more, 'path') }
+  if (more !== null) throw new InvalidCommand(`a refusal ${code} holds nothing more`)
+  return { ...head, code }
+}
+
+function fixed(raw: unknown, length: number): readonly unknown[] {
+  if (Array.isArray(raw) && raw.length === length) return raw
+  throw new InvalidCommand(`an outcome is an array of ${length}`)
+}

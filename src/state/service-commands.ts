@@ -1,0 +1,61 @@
+import { decode, encode } from '../lib/msgpack.ts'
+import type { CommandOf } from './command.ts'
+import type { Context } from './context.ts'
+import { EVENT_KINDS } from './event.ts'
+import type { EventKind } from './event.ts'
+import { record as map, text } from './wire.ts'
+import type { Outcome } from './outcome.ts'
+import type { ServiceRow } from './rows.ts'
+import type { ServiceRecord } from './schema.ts'
+
+const metadata = map(text)
+
+export function serviceRow(record: ServiceRecord): ServiceRow {
+  const { revision, createdRevision, createdAtMs, updatedAtMs, protectThreshold } = record
+  return {
+    ns: record.ns,
+    service: record.name,
+    settings: { metadata: metadata.from(decode(record.metadata), 'metadata'), protectThreshold },
+    revision,
+    createdRevision,
+    createdAtMs,
+    updatedAtMs,
+  }
+}
+
+export function servicePut(context: Context, command: CommandOf<'service_put'>): Outcome {
+  const { ns, service, settings } = command
+  const old = context.tables.service.find(ns, service)
+  const refusal = context.unexpected(command.expect, old?.revision ?? null)
+  if (refusal !== null) return refusal
+  const record: ServiceRecord = {
+    ns,
+    name: service,
+    metadata: encode(metadata.to(settings.metadata, 'metadata')),
+    protectThreshold: settings.protectThreshold,
+    ...context.tail(old),
+  }
+  context.tables.service.put(old, record)
+  changed(context, record, EVENT_KINDS['service.updated'])
+  const result = context.wanted ? ({ type: 'service', service: serviceRow(record) } as const) : null
+  return context.ok(old === null, result)
+}
+
+/** Removes the settings; the service's instances stay. */
+export function serviceDelete(context: Context, command: CommandOf<'service_delete'>): Outcome {
+  const old = context.tables.service.find(command.ns, command.service)
+  const refusal = context.unexpected(command.expect, old?.revision ?? null)
+  if (refusal !== null) return refusal
+  if (old === null) return context.ok(false, null)
+  context.tables.service.delete(old)
+  changed(context, old, EVENT_KINDS['service.deleted'])
+  return context.ok(false, null)
+}
+
+function changed(context: Context, record: ServiceRecord, kind: EventKind): void {
+  const topic = `services/${record.name}`
+  const body = encode([record.metadata, record.protectThreshold, record.createdRevision])
+  context.emit({ ns: record.ns, topic, kind, body, value: null })
+  context.touch(record.ns, topic)
+  context.touch(record.ns, 'services')
+}

@@ -1,0 +1,42 @@
+import type { CommandOf } from './command.ts'
+import type { Context } from './context.ts'
+import type { Outcome } from './outcome.ts'
+import type { Tables } from './tables.ts'
+
+const CLUSTER_VERSION = 'cluster_version'
+
+/** Before the first entry that raises it. */
+const CLUSTER_VERSION_FIRST = 1
+
+export function clusterVersion(tables: Tables): number {
+  return tables.setting.find(CLUSTER_VERSION)?.value ?? CLUSTER_VERSION_FIRST
+}
+
+/** Raises it; a proposal of two leaders that comes second changes nothing. */
+export function raiseClusterVersion(
+  context: Context,
+  command: CommandOf<'cluster_version'>,
+): Outcome {
+  if (command.version <= clusterVersion(context.tables)) return context.ok(false, null)
+  const old = context.tables.setting.find(CLUSTER_VERSION)
+  context.tables.setting.put(old, {
+    name: CLUSTER_VERSION,
+    value: command.version,
+    createdRevision: old?.createdRevision ?? context.revision,
+    revision: context.revision,
+    attributes: old?.attributes ?? null,
+  })
+  return context.ok(false, null)
+}
+
+/** The membership in force, as the core encoded it: bytes to this folder. */
+export function writeMembership(context: Context, data: Uint8Array): void {
+  const old = context.tables.membership.find(1)
+  context.tables.membership.put(old, {
+    id: 1,
+    revision: context.revision,
+    createdRevision: old?.createdRevision ?? context.revision,
+    data,
+    attributes: old?.attributes ?? null,
+  })
+}

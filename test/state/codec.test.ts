@@ -1,0 +1,221 @@
+import { describe, expect, test } from 'bun:test'
+import * as fc from 'fast-check'
+import { decode, encode } from '../../src/lib/msgpack.ts'
+import { decodeCommand, encodeCommand } from '../../src/state/mod.ts'
+import { InvalidCommand, UnknownCommand } from '../../src/state/mod.ts'
+import type { Command } from '../../src/state/mod.ts'
+import { configPut, instancePut, SPEC, WEB } from './support.ts'
+
+const override = { status: 'draining', weight: 0.5, reason: 'upgrade' } as const
+const expectation = { match: [3, 0], absent: false } as const
+
+/** One of each kind, and the bytes that it has for ever. */
+const GOLDEN: readonly (readonly [Command, string])[] = [
+  [
+    instancePut({
+      ports: { grpc: 9090 },
+      addresses: { lan: { address: '::1', port: 1 } },
+      tags: ['b', 'a'],
+      metadata: { __proto__x: '1' },
+      zone: 'eu',
+      node: 'h1',
+      cluster: 'c',
+      removeAfterMs: null,
+    }),
+    '940193a764656661756c74a3776562a1619da831302e302e302e31cd1f9092a467727063cd238292a36c616e92a33a3a310192a162a16192aa5f5f70726f746f5f5f78a1310101a26575a26831a163cd3a98c0c0',
+  ],
+  [
+    {
+      type: 'instance_patch',
+      key: WEB,
+      patch: { port: null, metadata: { a: null, b: '2' }, removeAfterMs: 0 },
+      expect: { match: '*', absent: false },
+    },
+    '940293a764656661756c74a3776562a1619601c00594a161c0a162a1320c0092a12ac2',
+  ],
+  [
+    { type: 'instance_delete', key: WEB, expect: expectation },
+    '930393a764656661756c74a3776562a16192920300c2',
+  ],
+  [
+    { type: 'instance_health', key: WEB, health: 'warning', note: 'slow' },
+    '940493a764656661756c74a3776562a16101a4736c6f77',
+  ],
+  [
+    { type: 'override_put', key: WEB, override, by: 'ann', expect: null },
+    '950593a764656661756c74a3776562a1619302cb3fe0000000000000a775706772616465a3616e6ec0',
+  ],
+  [{ type: 'override_delete', key: WEB, expect: null }, '930693a764656661756c74a3776562a161c0'],
+  [
+    { type: 'node_override_put', ns: 'default', node: 'h1', override, by: '', expect: null },
+    '9607a764656661756c74a268319302cb3fe0000000000000a775706772616465a0c0',
+  ],
+  [
+    { type: 'node_override_delete', ns: 'default', node: 'h1', expect: null },
+    '9408a764656661756c74a26831c0',
+  ],
+  [
+    {
+      type: 'service_put',
+      ns: 'default',
+      service: 'web',
+      settings: { metadata: { team: 'x' }, protectThreshold: 0.3 },
+      expect: { match: null, absent: true },
+    },
+    '9509a764656661756c74a37765629292a47465616da178cb3fd333333333333392c0c3',
+  ],
+  [
+    { type: 'service_delete', ns: 'default', service: 'web', expect: null },
+    '940aa764656661756c74a3776562c0',
+  ],
+  [
+    { type: 'lease_grant', ns: 'default', id: 'abc', ttlMs: 5000, owner: 'me' },
+    '950ba764656661756c74a3616263cd1388a26d65',
+  ],
+  [{ type: 'lease_revoke', ns: 'default', id: 'abc' }, '930ca764656661756c74a3616263'],
+  [
+    { type: 'lease_expire', leases: [{ id: 'i:default/web/a', leaseRevision: 7 }] },
+    '920d9192af693a64656661756c742f7765622f6107',
+  ],
+  [
+    { type: 'lease_remove', leases: [{ id: 'abc', leaseRevision: 2 ** 40 }] },
+    '920e9192a3616263cf0000010000000000',
+  ],
+  [
+    { type: 'lease_suspect', leases: [{ id: 'abc', leaseRevision: 1, remainingMs: 0 }] },
+    '920f9193a36162630100',
+  ],
+  [{ type: 'lease_clear', leases: [] }, '921090'],
+  [
+    configPut('app/db', 'x', { comment: 'c', by: 'ann', lease: 'abc', expect: expectation }),
+    '9911a764656661756c74a66170702f6462aa746578742f706c61696ec40178a163a3616e6ea361626392920300c2',
+  ],
+  [
+    { type: 'config_delete', ns: 'default', key: 'app/db', by: null, expect: null },
+    '9512a764656661756c74a66170702f6462c0c0',
+  ],
+  [{ type: 'cluster_version', version: 1 }, '921301'],
+]
+
+describe.each(GOLDEN.map(([command, bytes]) => [command.type, command, bytes] as const))(
+  '%s',
+  (_type, command, bytes) => {
+    test('has these bytes for ever', () => {
+      expect(encodeCommand(command).toHex()).toBe(bytes)
+      expect(decodeCommand(Uint8Array.fromHex(bytes))).toEqual(command)
+    })
+
+    test('is refused with a field more, a field less, or a field of another type', () => {
+      const raw = decode(encodeCommand(command)) as unknown[]
+
+      expect(() => decodeCommand(encode([...raw, null]))).toThrow(InvalidCommand)
+      expect(() => decodeCommand(encode(raw.slice(0, -1)))).toThrow(InvalidCommand)
+      for (let i = 1; i < raw.length; i++) {
+        for (const wrong of [true, -1, { a: 1 }]) {
+          expect(() => decodeCommand(encode(raw.with(i, wrong)))).toThrow(InvalidCommand)
+        }
+      }
+    })
+  },
+)
+
+test('numbers of kinds are not used twice, and every kind has golden bytes', () => {
+  const numbers = GOLDEN.map(([command]) => (decode(encodeCommand(command)) as unknown[])[0])
+  expect(numbers).toEqual(Array.from({ length: 19 }, (_, i) => i + 1))
+})
+
+test('decodeCommand() stops at a kind from the future', () => {
+  expect(() => decodeCommand(encode([20, 'x']))).toThrow(UnknownCommand)
+  expect(() => decodeCommand(encode(['config_put']))).toThrow(UnknownCommand)
+  expect(() => decodeCommand(encode([]))).toThrow(UnknownCommand)
+})
+
+test('decodeCommand() stops at a clusterVersion from the future', () => {
+  expect(() => decodeCommand(encode([19, 2]))).toThrow(UnknownCommand)
+})
+
+test('a map key named __proto__ survives, and is an own property', () => {
+  const metadata = JSON.parse('{"__proto__": "x", "b": "y"}') as Record<string, string>
+
+  const decoded = decodeCommand(encodeCommand(instancePut({ metadata })))
+
+  if (decoded.type !== 'instance_put') throw new Error('another kind')
+  expect(Object.entries(decoded.spec.metadata)).toEqual([
+    ['__proto__', 'x'],
+    ['b', 'y'],
+  ])
+})
+
+test('free texts may hold U+0000, names and keys may not', () => {
+  expect(decodeCommand(encodeCommand(instancePut({ tags: ['a\0b'] })))).toEqual(
+    instancePut({ tags: ['a\0b'] }),
+  )
+  expect(() => encodeCommand(instancePut({ zone: 'a\0b' }))).toThrow(InvalidCommand)
+  expect(() => encodeCommand(configPut('a\0b', ''))).toThrow(InvalidCommand)
+})
+
+test.each([
+  ['a name with a slash', instancePut({}, { key: { ...WEB, id: 'a/b' } })],
+  ['an empty name', instancePut({}, { key: { ...WEB, ns: '' } })],
+  ['half a surrogate pair', instancePut({ metadata: { a: '\ud800' } })],
+  ['half a surrogate pair in a map key', instancePut({ metadata: { '\udc00': 'a' } })],
+  ['a port of 99999', instancePut({ port: 99_999 })],
+  ['a negative weight', instancePut({ weight: -1 })],
+  ['an endless weight', instancePut({ weight: Infinity })],
+  ['a TTL of 0', instancePut({ ttlMs: 0 })],
+  ['half a millisecond', instancePut({ ttlMs: 0.5 })],
+  ['an unsafe integer', instancePut({ ttlMs: 2 ** 53 })],
+  [
+    'a lease that looks like an instance’s',
+    { type: 'lease_grant', ns: 'default', id: 'i:x', ttlMs: 1, owner: null } as const,
+  ],
+])('encodeCommand() refuses %s', (_what, command) => {
+  expect(() => encodeCommand(command)).toThrow(InvalidCommand)
+})
+
+test('-0 is written as 0', () => {
+  expect(encodeCommand(instancePut({ weight: -0 }))).toEqual(
+    encodeCommand(instancePut({ weight: 0 })),
+  )
+})
+
+test('a map that names a key twice is refused', () => {
+  const raw = decode(encodeCommand(instancePut({ metadata: { a: '1' } }))) as unknown[]
+  const spec = raw[2] as unknown[]
+  const position = Object.keys(SPEC).indexOf('metadata')
+  const twice = raw.with(2, spec.with(position, ['a', '1', 'a', '2']))
+  expect(() => decodeCommand(encode(twice))).toThrow(InvalidCommand)
+})
+
+test('a patch that names a field twice, or out of order, is refused', () => {
+  const key = ['default', 'web', 'a']
+  expect(decodeCommand(encode([2, key, [1, 80, 6, 2], null]))).toMatchObject({
+    patch: { port: 80, weight: 2 },
+  })
+  for (const patch of [[1, 80, 1, 81], [6, 2, 1, 80], [13, 1], [0.5, 1], [-1, 1], [1]]) {
+    expect(() => decodeCommand(encode([2, key, patch, null]))).toThrow(InvalidCommand)
+  }
+})
+
+test('decodeCommand() throws nothing but its own errors on damaged bytes', () => {
+  const seeds = GOLDEN.map(([command]) => encodeCommand(command))
+  const damaged = fc
+    .tuple(fc.constantFrom(...seeds), fc.nat(), fc.integer({ min: 0, max: 255 }), fc.nat())
+    .map(([bytes, at, value, cut]) => {
+      const copy = bytes.slice(0, cut % 5 === 0 ? cut % bytes.length : bytes.length)
+      if (copy.length > 0) copy[at % copy.length] = value
+      return copy
+    })
+  fc.assert(
+    fc.property(fc.oneof(damaged, fc.uint8Array({ maxLength: 64 })), (bytes) => {
+      try {
+        // What it accepts, it can also write.
+        const command = decodeCommand(bytes)
+        expect(decodeCommand(encodeCommand(command))).toEqual(command)
+      } catch (error) {
+        if (!(error instanceof InvalidCommand || error instanceof UnknownCommand)) throw error
+      }
+    }),
+    { numRuns: 3_000 },
+  )
+})

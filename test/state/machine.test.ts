@@ -1,0 +1,273 @@
+import { afterEach, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Entry } from '../../src/raft/types.ts'
+import { utf8 } from '../../src/lib/bytes.ts'
+import { decode, encode } from '../../src/lib/msgpack.ts'
+import { openSql } from '../../src/runtime/sqlite.ts'
+import { EVENT_KINDS, SchemaError, StateMachine, UnknownCommand } from '../../src/state/mod.ts'
+import { commandEntry, configPut, entry, Fed, instancePut, WALL_START_MS, WEB } from './support.ts'
+
+const dirs: string[] = []
+
+function databasePath(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'rollcall-state-'))
+  dirs.push(dir)
+  return join(dir, 'state-0.db')
+}
+
+afterEach(() => {
+  for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true })
+})
+
+test('a new state machine is empty', async () => {
+  const { machine } = await Fed.open()
+  expect(machine).toMatchObject({
+    revision: 0,
+    appliedIndex: 0,
+    appliedTerm: 0,
+    clusterMs: 0,
+    clusterVersion: 1,
+    membershipBytes: null,
+    membershipIndex: 0,
+  })
+  expect(machine.stateHash()).toBe('0000000000000000')
+  expect(machine.recomputeHash()).toBe('0000000000000000')
+  expect([...machine.leases()]).toEqual([])
+})
+
+test('no-ops and memberships move the applied index and have no outcome', async () => {
+  const { machine } = await Fed.open()
+  const membership = utf8('as the core wrote it')
+
+  const batch = machine.applyBatch([
+    entry(1, { type: 'membership', data: utf8('older') }),
+    entry(2, { type: 'noop', data: new Uint8Array(0), term: 3, clusterMs: 12.5 }),
+    at(3, 3),
+    entry(4, { type: 'membership', data: membership, term: 5, clusterMs: 99.25 }),
+  ])
+
+  expect(batch.outcomes.map((outcome) => outcome?.ok ?? null)).toEqual([null, null, true, null])
+  expect(batch.membershipChanged).toEqual(membership)
+  expect(machine).toMatchObject({
+    appliedIndex: 4,
+    appliedTerm: 5,
+    clusterMs: 99.25,
+    membershipBytes: membership,
+    membershipIndex: 4,
+  })
+  expect(machine.applyBatch([at(5, 5)]).membershipChanged).toBeNull()
+})
+
+test('an empty batch does nothing', async () => {
+  const { machine } = await Fed.open()
+  expect(machine.applyBatch([])).toEqual({
+    outcomes: [],
+    topics: [],
+    leases: [],
+    membershipChanged: null,
+  })
+})
+
+function at(index: number, term: number): Entry {
+  return { ...commandEntry(index, configPut('a', 'y')), term }
+}
+
+test('a gap, a repetition and a term that falls are bugs', async () => {
+  const { machine } = await Fed.open()
+  machine.applyBatch([{ ...commandEntry(1, configPut('a', 'x')), term: 2 }])
+
+  expect(() => machine.applyBatch([at(1, 2)])).toThrow('without a gap')
+  expect(() => machine.applyBatch([at(3, 2)])).toThrow('without a gap')
+  expect(() => machine.applyBatch([at(2, 2), at(4, 2)])).toThrow('without a gap')
+  expect(() => machine.applyBatch([at(2, 1)])).toThrow('terms never go back')
+  expect(machine.appliedIndex).toBe(1)
+  machine.applyBatch([at(2, 2)])
+  expect(machine.appliedIndex).toBe(2)
+})
+
+test('a command from the future stops the batch before anything of it is applied', async () => {
+  const { machine } = await Fed.open()
+  const before = machine.stateHash()
+  const batch = [
+    commandEntry(1, configPut('a', 'x')),
+    entry(2, { type: 'command', data: encode([99]) }),
+  ]
+  expect(() => machine.applyBatch(batch)).toThrow(UnknownCommand)
+  expect(machine.appliedIndex).toBe(0)
+  expect(machine.stateHash()).toBe(before)
+  expect(machine.config('default', 'a')).toBeNull()
+})
+
+test('cluster_version never falls', async () => {
+  const fed = await Fed.open()
+  expect(fed.apply({ type: 'cluster_version', version: 1 })).toMatchObject({ ok: true })
+  expect(fed.machine.clusterVersion).toBe(1)
+})
+
+test('wants() decides what an outcome holds, and no row', async () => {
+  const one = await Fed.open()
+  const other = await Fed.open()
+  const batch = [commandEntry(1, instancePut()), commandEntry(2, configPut('a', 'x'))]
+
+  const asked: number[] = []
+  const some = one.machine.applyBatch(batch, (index) => asked.push(index) > 1)
+  other.machine.applyBatch(batch)
+
+  expect(asked).toEqual([1, 2])
+  expect(some.outcomes).toMatchObject([
+    { ok: true, revision: 1, created: true, result: null },
+    { ok: true, revision: 2, created: true, result: { type: 'config' } },
+  ])
+  expect(one.machine.stateHash()).toBe(other.machine.stateHash())
+})
+
+test('a topic is told once a batch where it has a scope, with its newest revision', async () => {
+  const { machine } = await Fed.open()
+  const { topics } = machine.applyBatch([
+    commandEntry(1, instancePut()),
+    commandEntry(2, instancePut({}, { key: { ...WEB, id: 'b' } })),
+    commandEntry(3, instancePut()),
+  ])
+  const of = (topic: string) =>
+    topics.filter((change) => change.topic === topic).map((change) => change.revision)
+  expect(of('services')).toEqual([3])
+  expect(of('services/web')).toEqual([3])
+  expect(of('services/web/a')).toEqual([1, 3])
+  expect(of('services/web/b')).toEqual([2])
+})
+
+test.each(['bun', 'node'] as const)('%s: a database on disk is gone on with', async (driver) => {
+  const path = databasePath()
+  const control = await Fed.open()
+  const batches = [
+    [commandEntry(1, instancePut({ metadata: { a: 'b' } })), commandEntry(2, configPut('a', 'x'))],
+    [entry(3, { type: 'membership', data: utf8('m'), clusterMs: 30.5 })],
+    [commandEntry(4, { type: 'lease_grant', ns: 'n', id: 'l', ttlMs: 5, owner: null })],
+    [commandEntry(5, { type: 'instance_delete', key: WEB, expect: null })],
+  ]
+  for (const batch of batches) {
+    const machine = StateMachine.open(await openSql({ driver, path }))
+    const expected = control.machine.applyBatch(batch)
+    expect(machine.applyBatch(batch)).toEqual(expected)
+    machine.close()
+  }
+
+  const machine = StateMachine.open(await openSql({ driver, path }))
+  expect(machine.appliedIndex).toBe(5)
+  expect(machine.membershipBytes).toEqual(utf8('m'))
+  expect(machine.stateHash()).toBe(control.machine.stateHash())
+  expect(machine.recomputeHash()).toBe(machine.stateHash())
+  expect([...machine.leases()]).toEqual([...control.machine.leases()])
+  machine.close()
+})
+
+test('a batch that a crash cut off leaves no trace', async () => {
+  const path = databasePath()
+  const sql = await openSql({ driver: 'bun', path })
+  const machine = StateMachine.open(sql)
+  machine.applyBatch([commandEntry(1, configPut('a', 'x'))])
+  const hash = machine.stateHash()
+  // The disk fails at the commit: what was written before it must go with it.
+  sql.exec(
+    'CREATE TEMP TRIGGER fail BEFORE UPDATE ON applied BEGIN SELECT RAISE(FAIL, "full"); END',
+  )
+
+  expect(() => machine.applyBatch([commandEntry(2, configPut('a', 'y'))])).toThrow('full')
+  expect(() => machine.applyBatch([commandEntry(2, configPut('a', 'y'))])).toThrow('not used again')
+  machine.close()
+
+  const again = StateMachine.open(await openSql({ driver: 'bun', path }))
+  expect(again.appliedIndex).toBe(1)
+  expect(again.config('default', 'a')?.version).toBe(1)
+  expect(again.stateHash()).toBe(hash)
+  expect(again.recomputeHash()).toBe(hash)
+  again.close()
+})
+
+test('a database of another schema is refused', async () => {
+  const path = databasePath()
+  const sql = await openSql({ driver: 'bun', path })
+  StateMachine.open(sql)
+  sql.exec('UPDATE applied SET schema_version = 2')
+  expect(() => StateMachine.open(sql)).toThrow(SchemaError)
+  sql.close()
+})
+
+test('the hash notices a row that changed behind its back', async () => {
+  const path = databasePath()
+  const sql = await openSql({ driver: 'bun', path })
+  const machine = StateMachine.open(sql)
+  machine.applyBatch([commandEntry(1, configPut('a', 'x')), commandEntry(2, instancePut())])
+  expect(machine.recomputeHash()).toBe(machine.stateHash())
+  for (const damage of [
+    "UPDATE event SET value = x'79' WHERE revision = 1",
+    'UPDATE config SET version = version + 1',
+    "UPDATE lease SET attributes = '{}'",
+    "DELETE FROM scope WHERE topic = 'services'",
+  ]) {
+    const before = machine.recomputeHash()
+    sql.exec(damage)
+    expect(machine.recomputeHash()).not.toBe(before)
+  }
+  machine.close()
+})
+
+test('events tell every change once, in order, with what it became', async () => {
+  const sql = await openSql({ driver: 'bun', path: ':memory:' })
+  const fed = new Fed(StateMachine.open(sql))
+  fed.ok(instancePut())
+  fed.ok({ type: 'lease_grant', ns: 'default', id: 'l', ttlMs: 5, owner: null })
+  fed.ok(configPut('a', 'one', { lease: 'l', by: 'ann', comment: 'first' }))
+  fed.ok(configPut('b', 'two', { lease: 'l' }))
+  fed.ok({ type: 'lease_revoke', ns: 'default', id: 'l' })
+  fed.ok({ type: 'lease_expire', leases: [{ id: 'i:default/web/a', leaseRevision: 1 }] })
+  fed.ok({
+    type: 'service_put',
+    ns: 'default',
+    service: 'web',
+    settings: { metadata: {}, protectThreshold: 0 },
+    expect: null,
+  })
+
+  const kinds = new Map(
+    Object.entries(EVENT_KINDS).map(([kind, number]) => [number as number, kind]),
+  )
+  const events = sql
+    .prepare('SELECT revision, n, topic, kind, at_ms, body, value FROM event ORDER BY revision, n')
+    .all()
+  expect(
+    events.map(([revision, n, topic, kind]) => [revision, n, topic, kinds.get(kind as number)]),
+  ).toEqual([
+    [1, 0, 'services/web/a', 'instance.registered'],
+    [3, 0, 'config/a', 'config.put'],
+    [4, 0, 'config/b', 'config.put'],
+    [5, 0, 'config/a', 'config.deleted'],
+    [5, 1, 'config/b', 'config.deleted'],
+    [6, 0, 'services/web/a', 'instance.expired'],
+    [7, 0, 'services/web', 'service.updated'],
+  ])
+  expect(events[1]?.slice(4)).toEqual([
+    WALL_START_MS + 3,
+    encode([1, 'text/plain', 'ann', 'first', 'l']),
+    utf8('one'),
+  ])
+  expect(decode(events[3]?.[5] as Uint8Array)).toEqual([1, 'text/plain', null, null, null])
+  expect(events[3]?.[6]).toBeNull()
+})
+
+test('a row’s attributes are carried over and never read', async () => {
+  const sql = await openSql({ driver: 'bun', path: ':memory:' })
+  const fed = new Fed(StateMachine.open(sql))
+  fed.ok(instancePut())
+  fed.ok(configPut('a', 'x'))
+  for (const table of ['instance', 'lease', 'config', 'scope']) {
+    sql.exec(`UPDATE ${table} SET attributes = '{"kept":true}'`)
+  }
+  fed.ok(instancePut({ port: 1 }))
+  fed.ok(configPut('a', 'y'))
+  for (const table of ['instance', 'lease', 'config']) {
+    expect(sql.prepare(`SELECT attributes FROM ${table}`).all()).toEqual([['{"kept":true}']])
+  }
+})

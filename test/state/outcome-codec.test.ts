@@ -1,0 +1,102 @@
+import { expect, test } from 'bun:test'
+import { encode } from '../../src/lib/msgpack.ts'
+import { decodeOutcome, encodeOutcome, InvalidCommand } from '../../src/state/mod.ts'
+import type { InstanceRow, Outcome, OverrideRow } from '../../src/state/mod.ts'
+import { SPEC, WEB } from './support.ts'
+
+const revisions = { revision: 9, createdRevision: 3, createdAtMs: 1, updatedAtMs: 2 }
+
+const override: OverrideRow = {
+  status: 'down',
+  weight: null,
+  reason: 'disk',
+  by: 'ann',
+  ...revisions,
+}
+
+const instance: InstanceRow = {
+  ...WEB,
+  spec: { ...SPEC, tags: ['a'], removeAfterMs: null },
+  health: 'critical',
+  healthReason: 'ttl',
+  lease: 'i:default/web/a',
+  override,
+  nodeOverride: null,
+  ...revisions,
+}
+
+const done = { ok: true, revision: 9, created: true } as const
+const refused = { ok: false, revision: 9, detail: 'why' } as const
+
+const OUTCOMES: readonly Outcome[] = [
+  { ...done, created: false, result: null },
+  { ...done, result: { type: 'instance', instance } },
+  { ...done, result: { type: 'override', override } },
+  {
+    ...done,
+    result: {
+      type: 'service',
+      service: {
+        ns: 'default',
+        service: 'web',
+        settings: { metadata: { a: 'b' }, protectThreshold: 0.5 },
+        ...revisions,
+      },
+    },
+  },
+  {
+    ...done,
+    result: {
+      type: 'lease',
+      lease: {
+        id: 'abc',
+        ns: 'default',
+        ttlMs: 5,
+        leaseRevision: 9,
+        removeAfterMs: 0,
+        onLapse: 'remove',
+        owner: null,
+        suspectMs: 3,
+        lapsed: false,
+      },
+    },
+  },
+  {
+    ...done,
+    result: {
+      type: 'config',
+      config: {
+        ns: 'default',
+        key: 'app/db',
+        contentType: 'text/plain',
+        version: 2,
+        size: 0,
+        lease: null,
+        updatedBy: 'ann',
+        ...revisions,
+      },
+    },
+  },
+  { ...refused, code: 'not_found' },
+  { ...refused, code: 'conflict' },
+  { ...refused, code: 'version_mismatch', current: null },
+  { ...refused, code: 'version_mismatch', current: 4 },
+  { ...refused, code: 'invalid_request', path: 'address' },
+]
+
+test.each(OUTCOMES)('decodeOutcome() reads what encodeOutcome() wrote: %#', (outcome) => {
+  expect(decodeOutcome(encodeOutcome(outcome))).toEqual(outcome)
+})
+
+test.each([
+  ['nothing', []],
+  ['another first word', [2, 9, true, null]],
+  ['a field more', [1, 9, true, null, 0]],
+  ['a thing of an unknown type', [1, 9, true, [9, []]]],
+  ['a code of an unknown number', [0, 9, 9, 'why', null]],
+  ['a refusal that holds too much', [0, 9, 0, 'why', 4]],
+  ['a revision that is none', [1, -1, true, null]],
+])('decodeOutcome() refuses %s', (_what, raw) => {
+  expect(() => decodeOutcome(encode(raw))).toThrow(InvalidCommand)
+  expect(() => decodeOutcome(new Uint8Array([0xc1]))).toThrow(InvalidCommand)
+})
