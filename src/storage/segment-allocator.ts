@@ -1,0 +1,168 @@
+import { assert } from '../lib/assert.ts'
+import type { Disk, DiskFile } from './disk.ts'
+import { asError, isOutOfSpace } from './errors.ts'
+import { segmentName, segmentOf, UNFINISHED_SEGMENT, ZEROS } from './segment.ts'
+import type { Segment } from './segment.ts'
+
+/** How long a full disk is left alone. */
+const RETRY_MS = 1_000
+
+interface Options {
+  readonly disk: Disk
+  readonly segmentBytes: number
+  onReady(): void
+  /** Any error but "no space": the process ends. */
+  onFailure(error: Error): void
+}
+
+interface Filling {
+  readonly number: number
+  readonly file: DiskFile
+  at: number
+  syncing: boolean
+}
+
+/**
+ * Makes the next segment before it is needed: zeros in small chunks, each synced before the next
+ * is written, so that neither the event loop nor the log's own fdatasync ever waits for a whole
+ * segment. Then it gets its name, and the name is made durable.
+ *
+ * ```
+ *   idle ──request──▶ filling ──last chunk synced──▶ ready ──take──▶ idle
+ *                       │  ▲
+ *              no space ▼  │ RETRY_MS later
+ *                      paused (failing)
+ * ```
+ */
+export class SegmentAllocator {
+  readonly #options: Options
+  #wanted: number | null = null
+  #filling: Filling | null = null
+  #ready: Segment | null = null
+  #failing = false
+  #paused = false
+  #retryMs: number | null = null
+  #urgent = false
+  #closed = false
+
+  constructor(options: Options, ready: Segment | null) {
+    assert(options.segmentBytes > 0, 'a segment has a size')
+    this.#options = options
+    this.#ready = ready
+  }
+
+  get ready(): Segment | null {
+    return this.#ready
+  }
+
+  /** Whether the last attempt found no space, until one succeeds. */
+  get failing(): boolean {
+    return this.#failing
+  }
+
+  /** Asks for segment `number`; the work is done by `step`. */
+  request(number: number): void {
+    assert(this.#wanted === null || this.#wanted === number, 'one segment is made at a time')
+    if (this.#ready === null) this.#wanted = number
+  }
+
+  /** Hands out the segment that is ready. */
+  take(): Segment {
+    const segment = this.#ready
+    assert(segment !== null, 'a segment is ready')
+    this.#ready = null
+    this.#urgent = false
+    return segment
+  }
+
+  /** A write waits for the segment: no pause between the chunks. */
+  hurry(): void {
+    this.#urgent = true
+    this.step()
+  }
+
+  tick(nowMs: number): void {
+    if (this.#paused) {
+      this.#retryMs ??= nowMs + RETRY_MS
+      if (nowMs < this.#retryMs) return
+      this.#paused = false
+      this.#retryMs = null
+    }
+    this.step()
+  }
+
+  /** Writes one chunk, unless there is nothing to do or the last one is still on its way. */
+  step(): void {
+    if (this.#wanted === null || this.#paused || this.#closed) return
+    if (this.#filling?.syncing === true) return
+    try {
+      const filling = (this.#filling ??= this.#begin(this.#wanted))
+      const left = this.#options.segmentBytes - filling.at
+      const chunk = ZEROS.subarray(0, Math.min(ZEROS.length, left))
+      filling.file.write(filling.at, chunk)
+      filling.at += chunk.length
+      filling.syncing = true
+      filling.file.sync((error) => this.#onSynced(filling, error))
+    } catch (error) {
+      this.#fail(asError(error))
+    }
+  }
+
+  #begin(number: number): Filling {
+    const file = this.#options.disk.open(UNFINISHED_SEGMENT, { create: true })
+    assert(file !== null, 'a created file is open')
+    file.truncate(0)
+    return { number, file, at: 0, syncing: false }
+  }
+
+  #onSynced(filling: Filling, error: Error | null): void {
+    if (this.#closed || this.#filling !== filling) return
+    filling.syncing = false
+    if (error !== null) return this.#fail(error)
+    if (filling.at < this.#options.segmentBytes) {
+      if (this.#urgent) this.step()
+      return
+    }
+    try {
+      this.#finish(filling)
+    } catch (thrown) {
+      return this.#fail(asError(thrown))
+    }
+    this.#options.onReady()
+  }
+
+  #finish({ number, file }: Filling): void {
+    const { disk } = this.#options
+    disk.rename(UNFINISHED_SEGMENT, segmentName(number))
+    disk.syncDirectory()
+    this.#filling = null
+    this.#wanted = null
+    this.#failing = false
+    this.#ready = segmentOf(number, file)
+    assert(this.#ready.capacity === this.#options.segmentBytes, 'a segment is as large as asked')
+  }
+
+  #fail(error: Error): void {
+    if (!isOutOfSpace(error)) return this.#options.onFailure(error)
+    this.#abandon()
+    this.#failing = true
+    this.#paused = true
+  }
+
+  /** Gives the space back: the database needs it more. */
+  #abandon(): void {
+    this.#filling?.file.close()
+    this.#filling = null
+    try {
+      this.#options.disk.remove(UNFINISHED_SEGMENT)
+    } catch {
+      // There may be no such file; the next attempt, or the next start, takes care of it.
+    }
+  }
+
+  close(): void {
+    this.#closed = true
+    if (this.#filling !== null) this.#abandon()
+    this.#ready?.file.close()
+  }
+}

@@ -1,0 +1,330 @@
+import { assert } from '../lib/assert.ts'
+import type { Entry, LogIndex, LogReader, LogWrite, StoredLog } from '../raft/mod.ts'
+import { entryBytes } from '../raft/mod.ts'
+import { Appender } from './appender.ts'
+import { createLog } from './create.ts'
+import type { Disk } from './disk.ts'
+import { asError } from './errors.ts'
+import { BLOCK_BYTES, FORMAT_VERSION, HEADER_BYTES } from './layout.ts'
+import { LogFiles } from './log-files.ts'
+import type { Identity } from './records.ts'
+import { ENTRIES_HEADER_BYTES } from './records.ts'
+import { judge } from './recovery.ts'
+import type { Verdict } from './recovery.ts'
+import type { Recovered } from './replay.ts'
+import { SegmentAllocator } from './segment-allocator.ts'
+import { OPENING_BYTES_MAX, WriteQueue } from './write-queue.ts'
+
+/** After so long without a write the end of the log is recorded, once. */
+const QUIET_MS = 1_000
+/** A full disk is announced while a quarter of the segment is left, for votes and the like. */
+const RESERVE = 4
+
+export interface WalOptions {
+  /** Of every segment but the first. A whole number of blocks. */
+  readonly segmentBytes: number
+  /** As given by a flag. A new directory without one gets `newNodeId()`. */
+  readonly nodeId: string | null
+  newNodeId(): string
+  /** Random text; called twice for a new directory, for its incarnation and for a secret. */
+  newIncarnation(): string
+  /** Up to where the database has applied: the log held that durably and must still hold it. */
+  readonly appliedIndex: number
+  /** The term of that entry, where the database knows it: a sharper check. */
+  readonly appliedTerm?: number | null
+  /** A write or an fsync failed. Called once; the process must end (DESIGN §1.4). */
+  onFailure(error: Error): void
+}
+
+export interface WalStats {
+  /** Of all segments on disk, the one in reserve included. */
+  readonly walBytes: number
+  readonly segments: number
+  /** Since the log was opened. */
+  readonly batches: number
+  readonly syncs: number
+  readonly bytesWritten: number
+}
+
+/** 16 MiB: small enough to be made in no time, large enough that fsync of a directory is rare. */
+export const SEGMENT_BYTES = 16 * 1024 * 1024
+
+/**
+ * The log on disk: batches in pre-zeroed segments, one fdatasync for all writes that came while
+ * the last one was under way (DESIGN §3). Synchronous but for that fdatasync, over the `Disk`
+ * port: the simulator runs this class.
+ */
+export class Wal implements LogReader {
+  /** What was found at the start. */
+  readonly recovered: Recovered
+  readonly #options: WalOptions
+  readonly #appender: Appender
+  readonly #allocator: SegmentAllocator
+  readonly #files: LogFiles
+  readonly #queue = new WriteQueue()
+  /** Index of the last entry handed to `write`. */
+  #last: LogIndex
+  #syncing = false
+  #state: 'open' | 'failed' | 'closed' = 'open'
+  #syncs = 0
+  #closedSegmentBytes: number
+  /** When the last write was seen by `tick`; null: since the last tick. */
+  #lastWriteMs: number | null = null
+
+  /**
+   * Opens the log in `disk`, or makes a new one where there is none. When it returns, all that
+   * was recovered is durable, and the identity too. Throws `WalDamaged` and `WalMismatch` with
+   * nothing changed on disk, and errors of the disk.
+   */
+  static open(disk: Disk, options: WalOptions): Wal {
+    assert(options.segmentBytes % BLOCK_BYTES === 0, 'a segment is a number of whole blocks')
+    assert(options.segmentBytes >= 4 * OPENING_BYTES_MAX, 'a segment holds more than its opening')
+    const expected = { ...options, appliedTerm: options.appliedTerm ?? null }
+    let verdict = judge(disk, expected)
+    if (verdict === null) {
+      const nodeId = options.nodeId ?? options.newNodeId()
+      const identity = {
+        nodeId,
+        incarnation: options.newIncarnation(),
+        clusterId: null,
+        formatVersion: FORMAT_VERSION,
+      }
+      const { segmentBytes } = options
+      createLog(disk, { identity, segmentBytes, secret: options.newIncarnation() })
+      verdict = judge(disk, expected)
+    }
+    assert(verdict !== null, 'a log that was made can be opened')
+    verdict.repair()
+    return new Wal(disk, options, verdict)
+  }
+
+  private constructor(disk: Disk, options: WalOptions, verdict: Verdict) {
+    const { replay, segments, spare } = verdict
+    const segment = segments.at(-1)
+    assert(segment !== undefined, 'a log has a segment')
+    for (const older of segments.slice(0, -1)) older.file.close()
+    this.recovered = replay.recovered()
+    this.#options = options
+    this.#last = this.recovered.last.index
+    this.#closedSegmentBytes = 0
+    for (const older of segments.slice(0, -1)) this.#closedSegmentBytes += older.capacity
+    this.#appender = new Appender({
+      ...this.recovered,
+      identity: replay.identity,
+      index: replay.index,
+      segment,
+      end: verdict.end,
+      chain: verdict.chain,
+    })
+    this.#files = new LogFiles(disk, replay.index)
+    const { segmentBytes } = options
+    const onReady = (): void => this.#flush()
+    const onFailure = (error: Error): void => this.#fail(error)
+    this.#allocator = new SegmentAllocator({ disk, segmentBytes, onReady, onFailure }, spare)
+    this.#allocator.request(segment.number + 1)
+  }
+
+  get identity(): Identity {
+    return this.#appender.identity
+  }
+
+  /** What the core starts from. */
+  get storedLog(): StoredLog {
+    const { snapshot, last, terms } = this.recovered
+    return { compacted: snapshot, last, terms, reader: this }
+  }
+
+  /**
+   * False where the log is about to run out of disk: whoever would write is refused (429), reads
+   * go on. Turns true again when space was freed. What is written anyway still finds the reserve;
+   * behind that, writes wait.
+   */
+  get acceptsWrites(): boolean {
+    if (this.#state !== 'open') return false
+    if (this.#allocator.ready !== null || !this.#allocator.failing) return true
+    const reserve = this.#appender.segment.capacity / RESERVE
+    return this.#appender.freeBytes - this.#queue.bytes > reserve
+  }
+
+  /**
+   * Makes `write` durable and then calls `done`; in call order. Entries at and behind the first
+   * one given replace those stored before. After a failure, or after `close`, nothing happens and
+   * `done` is never called.
+   */
+  write(write: LogWrite, done: () => void): void {
+    if (this.#state !== 'open') return
+    this.#checkWrite(write.entries)
+    this.#last = write.entries.at(-1)?.index ?? this.#last
+    this.#queue.push(write, done)
+    this.#lastWriteMs = null
+    this.#flush()
+  }
+
+  #checkWrite(entries: readonly Entry[]): void {
+    const first = entries[0]?.index
+    if (first === undefined) return
+    assert(first <= this.#last + 1, 'the log has no gap')
+    assert(first > this.recovered.snapshot.index, 'the log is not written before its start')
+    const overhead = HEADER_BYTES + OPENING_BYTES_MAX + ENTRIES_HEADER_BYTES
+    const bytesMax = this.#options.segmentBytes - overhead
+    for (const entry of entries) assert(entryBytes(entry) <= bytesMax, 'an entry fits in a segment')
+  }
+
+  /** Binds the log to its cluster, once in its life. Durable when it returns. */
+  setClusterId(clusterId: string): void {
+    assert(this.#state === 'open', 'the log is open')
+    if (this.identity.clusterId === clusterId) return
+    assert(this.identity.clusterId === null, 'a log belongs to one cluster')
+    try {
+      const written = this.#appender.appendIdentity({ ...this.identity, clusterId })
+      if (!written) throw new Error('no room in the log for the name of the cluster')
+      this.#syncNow()
+    } catch (error) {
+      this.#fail(asError(error))
+      throw error
+    }
+    this.#lastWriteMs = null
+  }
+
+  /**
+   * Entries that were persisted, from `from` to at most `to`, about `bytesMax` at most and one at
+   * least. Throws `WalDamaged` where the disk gives back something else than was written.
+   */
+  read(from: LogIndex, to: LogIndex, bytesMax: number): readonly Entry[] {
+    assert(this.#state !== 'closed', 'the log is open')
+    return this.#files.read({ from, to, bytesMax }, this.#appender.segment)
+  }
+
+  /** Time passes. Wants to be called a few times a second, on any monotonic clock. */
+  tick(nowMs: number): void {
+    if (this.#state !== 'open') return
+    this.#allocator.tick(nowMs)
+    this.#flush()
+    this.#lastWriteMs ??= nowMs
+    if (nowMs - this.#lastWriteMs >= QUIET_MS) this.#recordEnd()
+  }
+
+  /**
+   * Writes what is waiting, records the end and closes. The `done`s of what was waiting are not
+   * called: nobody is there any more to be told.
+   */
+  close(): void {
+    if (this.#state === 'closed') return
+    try {
+      if (this.#state === 'open') this.#finish()
+    } catch (error) {
+      this.#fail(asError(error))
+    }
+    this.#state = 'closed'
+    this.#allocator.close()
+    this.#files.close()
+    this.#appender.segment.file.close()
+  }
+
+  stats(): WalStats {
+    const spare = this.#allocator.ready?.capacity ?? 0
+    const { segment, batches, bytesWritten } = this.#appender
+    return {
+      walBytes: this.#closedSegmentBytes + segment.capacity + spare,
+      segments: segment.number + (spare > 0 ? 1 : 0),
+      batches,
+      syncs: this.#syncs,
+      bytesWritten,
+    }
+  }
+
+  /**
+   * The next batch with all that waits, unless one is on its way. Invariant: at most one batch is
+   * written and not durable, so a power cut tears at most the last one (`setClusterId` apart).
+   */
+  #flush(): void {
+    if (this.#syncing || this.#queue.isEmpty || this.#state !== 'open') return
+    try {
+      const dones = this.#appendQueued()
+      if (dones !== null) this.#sync(dones)
+    } catch (error) {
+      this.#fail(asError(error))
+    }
+  }
+
+  /** Null where the writes have to wait for the next segment. */
+  #appendQueued(): readonly (() => void)[] | null {
+    const taken = this.#appender.appendFrom(this.#queue)
+    if (taken !== null) return taken.dones
+    if (!this.#roll()) return null
+    const first = this.#appender.appendFrom(this.#queue)
+    assert(first !== null, 'any write fits in a new segment')
+    return first.dones
+  }
+
+  #roll(): boolean {
+    if (this.#allocator.ready === null) {
+      this.#allocator.hurry()
+      return false
+    }
+    const { segment } = this.#appender
+    this.#appender.roll(this.#allocator.take())
+    this.#closedSegmentBytes += segment.capacity
+    segment.file.close()
+    this.#allocator.request(this.#appender.segment.number + 1)
+    return true
+  }
+
+  #sync(dones: readonly (() => void)[]): void {
+    this.#syncing = true
+    this.#syncs += 1
+    const { sequence, segment } = this.#appender
+    segment.file.sync((error) => this.#onSynced(sequence, dones, error))
+  }
+
+  #onSynced(sequence: number, dones: readonly (() => void)[], error: Error | null): void {
+    if (this.#state !== 'open') return
+    this.#syncing = false
+    if (error !== null) return this.#fail(error)
+    this.#appender.confirm(sequence)
+    this.#flush() // First, so that the disk works while the writes are answered.
+    for (const done of dones) {
+      if (!this.#isOpen()) return
+      done()
+    }
+    if (this.#isOpen()) this.#allocator.step()
+  }
+
+  /** A function, since the state changes behind the compiler's back. */
+  #isOpen(): boolean {
+    return this.#state === 'open'
+  }
+
+  #syncNow(): void {
+    const { sequence, segment } = this.#appender
+    segment.file.syncNow()
+    this.#syncs += 1
+    this.#appender.confirm(sequence)
+  }
+
+  /** One empty batch says that all before it is durable. Then the disk is silent. */
+  #recordEnd(): void {
+    if (!this.#appender.owesRecord || this.#syncing || !this.#queue.isEmpty) return
+    try {
+      if (!this.#appender.appendEmpty() && !(this.#roll() && this.#appender.appendEmpty())) return
+      this.#sync([])
+    } catch (error) {
+      this.#fail(asError(error))
+    }
+  }
+
+  /** All that waits, as far as there is room, and the record of the end. */
+  #finish(): void {
+    this.#syncNow()
+    while (!this.#queue.isEmpty && this.#appendQueued() !== null) this.#syncNow()
+    if (this.#appender.owesRecord && this.#appender.appendEmpty()) this.#syncNow()
+  }
+
+  /** Never tried again: what the kernel could not write it may have forgotten (fsyncgate). */
+  #fail(error: Error): void {
+    if (this.#state !== 'open') return
+    this.#state = 'failed'
+    this.#queue.clear()
+    this.#options.onFailure(error)
+  }
+}
