@@ -72,7 +72,8 @@ export async function waitAndRead<T>(
   if (waitMs > 0) {
     c.env?.keepOpen?.()
     const signal = endOf(c, edge)
-    await edge.registry.wait(target, { since, waitMs, signal, current })
+    const refused = await edge.registry.wait(target, { since, waitMs, signal, current })
+    if (refused !== null) throw failed(refused)
   }
   return await read(c, edge, query, ask)
 }

@@ -109,6 +109,7 @@ export interface Registry {
   /**
    * Ends when the target has a revision above `since` in this node's applied state, when
    * `waitMs` have passed, when the signal aborts, or at once where `since` lies in the future.
+   * A failure: too many wait already.
    * `current` gives the target's revision now.
    */
   wait(
@@ -119,7 +120,7 @@ export interface Registry {
       readonly signal: AbortSignal
       readonly current: (state: StateReader) => number
     },
-  ): Promise<void>
+  ): Promise<Failure | null>
 
   /** On the leader: what remains of a lease; null elsewhere and for an unknown one. */
   expiresInMs(lease: string): number | null

@@ -12,11 +12,18 @@ import type {
   Renewal,
   WaitTarget,
 } from '../http/registry.ts'
-import { encodeCommand, type Command, type Outcome, type StateReader } from '../state/mod.ts'
+import {
+  encodeCommand,
+  InvalidCommand,
+  type Command,
+  type Outcome,
+  type StateReader,
+} from '../state/mod.ts'
 import { BeatGatherer } from './beat-gatherer.ts'
 import { REPLICA_DEFAULTS } from './config.ts'
 import type { CallFailure } from './leader-calls.ts'
 import type { Replica } from './replica.ts'
+import { invalidCommand } from './wire.ts'
 import { clusterView, decodeClusterInfo, metricsOf } from './status.ts'
 
 /** What the process knows and the replica does not. */
@@ -59,6 +66,16 @@ function failure(code: CallFailure['code'] | 'too_stale'): Failure {
   return FAILURES[code] as Failure
 }
 
+/** The bytes of a command, or why it has none: the codec is stricter than any schema. */
+function encode(command: Command): Uint8Array | InvalidCommand {
+  try {
+    return encodeCommand(command)
+  } catch (error) {
+    if (error instanceof InvalidCommand) return error
+    throw error
+  }
+}
+
 export class Gateway implements Registry {
   readonly #replica: Replica
   readonly #options: GatewayOptions
@@ -79,8 +96,13 @@ export class Gateway implements Registry {
   }
 
   propose(command: Command, options: { readonly timeoutMs: number }): Promise<Outcome | Failure> {
-    const request = { type: 'propose', command: encodeCommand(command) } as const
+    const encoded = encode(command)
+    if (!(encoded instanceof Uint8Array)) {
+      const { revision } = this.#replica.state
+      return Promise.resolve(invalidCommand(encoded, revision))
+    }
     return new Promise((resolve) => {
+      const request = { type: 'propose', command: encoded } as const
       this.#replica.calls.ask(request, this.#deadline(options), (result) => {
         if (result.type === 'outcome') resolve(result.outcome)
         else resolve(failure(result.type === 'failed' ? result.code : 'unknown'))
@@ -134,19 +156,22 @@ export class Gateway implements Registry {
       readonly signal: AbortSignal
       readonly current: (state: StateReader) => number
     },
-  ): Promise<void> {
+  ): Promise<Failure | null> {
     const { state, waits, ports } = this.#replica
     const { since, waitMs, signal } = options
     // A `since` of the future is no reason to wait: it belongs to another store.
     if (signal.aborted || since > state.revision || options.current(state) > since) {
-      return Promise.resolve()
+      return Promise.resolve(null)
+    }
+    if (waits.size >= REPLICA_DEFAULTS.waitersMax) {
+      return Promise.resolve(failure('too_many_requests'))
     }
     return new Promise((resolve) => {
       const end = (): void => {
         cancelTimer()
         takeBack()
         signal.removeEventListener('abort', end)
-        resolve()
+        resolve(null)
       }
       const takeBack = waits.add(target, since, end)
       const cancelTimer = ports.setTimer(waitMs, end)

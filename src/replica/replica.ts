@@ -6,13 +6,13 @@
  * at the end of the event loop's: one batch, one append to the log, one frame a peer (DESIGN §2).
  */
 import { assert, present } from '../lib/assert.ts'
-import type { PeerIdentity, PeerMessage } from '../mesh/peer.ts'
+import type { PeerIdentity, PeerMessage, PeerRequest } from '../mesh/peer.ts'
 import { Raft, type Input, type NodeId, type RaftConfig, type Ready } from '../raft/mod.ts'
 import type { InitialState, Membership } from '../raft/mod.ts'
 import type { StateMachine } from '../state/mod.ts'
 import { AppliedWaits } from './applied-waits.ts'
 import { REPLICA_DEFAULTS, type ReplicaConfig } from './config.ts'
-import { LeaderDesk } from './desk.ts'
+import { LeaderDesk, type Reply } from './desk.ts'
 import {
   firstMembership,
   foundingList,
@@ -26,7 +26,7 @@ import type { ReplicaPorts } from './ports.ts'
 import { Reads } from './reads.ts'
 import { encodeClusterInfo } from './status.ts'
 import { Waits } from './waits.ts'
-import { fromResponse, toResponse } from './wire.ts'
+import { fromResponse, refuseForwarded, toResponse } from './wire.ts'
 
 export interface ReplicaOptions {
   readonly raft: RaftConfig
@@ -172,19 +172,27 @@ export class Replica {
             this.enqueue({ type: 'message', message: message.message })
           }
           break
-        case 'request': {
-          const { id } = message
-          this.desk.serve(message.request, (reply) => {
-            this.ports.mesh.send(from, { type: 'response', id, response: toResponse(reply) })
-            this.#turnSoon()
-          })
+        case 'request':
+          this.#serve(from, message.id, message.request)
           break
-        }
         case 'response':
           this.calls.answered(from, message.id, fromResponse(message.response))
           break
       }
     }
+  }
+
+  /** A peer takes us for the leader. */
+  #serve(from: NodeId, id: number, request: PeerRequest): void {
+    const reply = (given: Reply): void => {
+      this.ports.mesh.send(from, { type: 'response', id, response: toResponse(given) })
+      this.#turnSoon()
+    }
+    if (request.type === 'propose') {
+      const refusal = refuseForwarded(request.command, this.state.revision)
+      if (refusal !== null) return reply({ type: 'outcome', outcome: refusal })
+    }
+    this.desk.serve(request, reply)
   }
 
   enqueue(input: Input): void {

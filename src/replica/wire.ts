@@ -1,7 +1,14 @@
 /** Replies as this process passes them around ↔ responses as they travel. */
 import { unreachable } from '../lib/assert.ts'
 import type { PeerResponse } from '../mesh/peer.ts'
-import { decodeOutcome, encodeOutcome } from '../state/mod.ts'
+import {
+  decodeCommand,
+  decodeOutcome,
+  encodeOutcome,
+  InvalidCommand,
+  UnknownCommand,
+} from '../state/mod.ts'
+import type { Refusal } from '../state/mod.ts'
 import type { Reply } from './desk.ts'
 
 export function toResponse(reply: Reply): PeerResponse {
@@ -21,4 +28,22 @@ export function fromResponse(response: PeerResponse): Reply {
     default:
       return unreachable(response)
   }
+}
+
+/**
+ * Why a command that a peer forwarded cannot be proposed, or null. What stands in the log must be
+ * readable to every node, so nothing enters it unread.
+ */
+export function refuseForwarded(command: Uint8Array, revision: number): Refusal | null {
+  try {
+    decodeCommand(command)
+    return null
+  } catch (error) {
+    if (!(error instanceof InvalidCommand || error instanceof UnknownCommand)) throw error
+    return invalidCommand(error, revision)
+  }
+}
+
+export function invalidCommand(error: Error, revision: number): Refusal {
+  return { ok: false, revision, code: 'invalid_request', detail: error.message, path: '' }
 }

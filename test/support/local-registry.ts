@@ -93,13 +93,13 @@ export class LocalRegistry implements http.Registry {
   }
 
   /** Without timers: it ends when something changes or somebody gives up. */
-  wait(target: http.WaitTarget, options: Parameters<http.Registry['wait']>[1]): Promise<void> {
-    if (options.current(this.local) > options.since) return Promise.resolve()
-    if (options.since > this.local.revision || options.signal.aborted) return Promise.resolve()
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const waiter = { target, wake: resolve }
+  wait(target: http.WaitTarget, options: Parameters<http.Registry['wait']>[1]): Promise<null> {
+    if (options.current(this.local) > options.since) return Promise.resolve(null)
+    if (options.since > this.local.revision || options.signal.aborted) return Promise.resolve(null)
+    const { promise, resolve } = Promise.withResolvers<null>()
+    const waiter = { target, wake: () => resolve(null) }
     this.#waiters.add(waiter)
-    options.signal.addEventListener('abort', () => resolve())
+    options.signal.addEventListener('abort', () => resolve(null))
     return promise.finally(() => this.#waiters.delete(waiter))
   }
 
