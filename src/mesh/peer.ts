@@ -26,7 +26,7 @@ export type PeerResponse =
    * `not_leader`: nothing was appended, it may be sent again elsewhere.
    * `unknown`: appended, and its fate is open.
    */
-  | { readonly type: 'refused'; readonly code: 'not_leader' | 'too_many_requests' | 'unknown' | 'no_quorum' }
+  | { readonly type: 'refused'; readonly code: 'not_leader' | 'too_many_requests' | 'unknown' }
 
 /** One renewal: what remains, or null where the lease is unknown or expired. */
 export type BeatResult = { readonly ttlMs: number; readonly expiresInMs: number } | null

@@ -112,6 +112,12 @@ describe('decode() refuses', () => {
     expect(() => decode(hex(bytes))).toThrow(MsgpackError)
   })
 
+  test('a declared length before it looks at what follows', () => {
+    expect(() => decode(hex('dd 07ffffff'))).toThrow('more values than there are bytes')
+    expect(() => decode(hex('df 00000002 a161 01'))).toThrow('more values than there are bytes')
+    expect(() => decode(hex('92 c6 00000003 0000'))).toThrow('more bytes than there are')
+  })
+
   test('more containers than its bound', () => {
     const bytes = new Uint8Array(5 + CONTAINERS_MAX).fill(0x90)
     bytes.set(hex('dd 00040000'))

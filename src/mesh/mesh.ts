@@ -1,0 +1,367 @@
+import { assert } from '../lib/assert.ts'
+import { Backoff } from '../lib/backoff.ts'
+import type { NodeId } from '../raft/types.ts'
+import { Connection } from './connection.ts'
+import { Link, type LinkOutput } from './link.ts'
+import type { PeerIdentity, PeerMessage } from './peer.ts'
+import type { MeshConfig, MeshHost, MeshPorts, PeerStatus, Socket, SocketEvents } from './ports.ts'
+
+/** Somebody to keep a link with. */
+interface Peer {
+  readonly id: NodeId
+  url: string | null
+  readonly backoff: Backoff
+  /** The attempt under way. */
+  dialing: Connection | null
+  cancelRedial: (() => void) | null
+  identity: PeerIdentity | null
+  lastContactMs: number | null
+  refusal: string | null
+}
+
+/** How long a refusal may take to leave before its socket is closed. */
+const FAREWELL_MS = 250
+
+/**
+ * The links of one node to its peers. It retries connections, never messages: Raft re-sends what
+ * was lost, and callers of RPCs learn from `send` and `MeshHost.down`.
+ *
+ * The lower id dials, so two nodes do not call each other at once. Where that happens all the
+ * same, the link that the lower id dialed stays; between links dialed by one side, the newer one.
+ */
+export class Mesh {
+  readonly #config: MeshConfig
+  readonly #ports: MeshPorts
+  readonly #host: MeshHost
+  #identity: PeerIdentity
+  readonly #peers = new Map<NodeId, Peer>()
+  readonly #connections = new Set<Connection>()
+  /** Those that are up, by the proven id. */
+  readonly #up = new Map<NodeId, Connection>()
+  /** Those with something queued in this turn. */
+  readonly #unsent = new Set<Connection>()
+  /** Refused, and closed in a moment. */
+  readonly #leaving = new Map<Socket, () => void>()
+  #strangerRefusal: string | null = null
+  #cancelTick: (() => void) | null = null
+  #tickedMs = 0
+  #stopped = false
+
+  constructor(config: MeshConfig, ports: MeshPorts, host: MeshHost) {
+    assert(config.silentMs > 2 * config.pingMs, 'one lost ping closes no link')
+    this.#config = config
+    this.#ports = ports
+    this.#host = host
+    this.#identity = config.identity
+  }
+
+  /** Whom to keep a link with; this node itself is left out. Links with those that left are closed. */
+  setPeers(peers: readonly { readonly id: NodeId; readonly url: string | null }[]): void {
+    const wanted = new Map(peers.map((peer) => [peer.id, peer.url]))
+    wanted.delete(this.#identity.id)
+    for (const peer of this.#peers.values()) {
+      if (!wanted.has(peer.id)) this.#forget(peer)
+    }
+    for (const [id, url] of wanted) {
+      const peer = this.#peers.get(id)
+      if (peer === undefined) this.#peers.set(id, this.#newPeer(id, url))
+      else if (peer.url !== url) this.#move(peer, url)
+    }
+    for (const peer of this.#peers.values()) this.#maybeDial(peer)
+  }
+
+  /** A WebSocket was opened to this node's `/mesh`. Who it is shows in the handshake. */
+  accept(socket: Socket): SocketEvents {
+    if (this.#stopped || this.#strangers() >= this.#config.strangersMax) {
+      socket.close()
+      return { open: () => {}, message: () => {}, close: () => {} }
+    }
+    const connection = this.#connect({ dialed: null, socket })
+    return this.#eventsOf(connection)
+  }
+
+  /** Queues for this turn. False: no link, a full queue, or a peer that does not keep up. */
+  send(to: NodeId, message: PeerMessage): boolean {
+    const connection = this.#up.get(to)
+    if (connection === undefined || !connection.push(message, this.#identity)) return false
+    this.#unsent.add(connection)
+    return true
+  }
+
+  /** The end of a turn: one frame a peer. */
+  flush(): void {
+    if (this.#unsent.size === 0) return
+    const unsent = [...this.#unsent]
+    this.#unsent.clear()
+    for (const connection of unsent) {
+      if (!this.#connections.has(connection)) continue // A host closed it meanwhile.
+      if (!connection.flush()) this.#drop(connection, 'its socket overflowed')
+    }
+  }
+
+  /**
+   * After a cluster id was founded or adopted. Links were proven under the old identity, so they
+   * are closed and made again: that is also how the peers hear of the new one.
+   */
+  setIdentity(identity: PeerIdentity): void {
+    assert(identity.id === this.#identity.id, 'a node keeps its id')
+    assert(identity.incarnation === this.#identity.incarnation, 'a node keeps its incarnation')
+    this.#identity = identity
+    for (const connection of this.#connections) this.#drop(connection, 'the identity changed')
+  }
+
+  /** Sorted by id. Peers that are connected though nobody asked for them are among them. */
+  peers(): readonly PeerStatus[] {
+    const ids = new Set([...this.#peers.keys(), ...this.#up.keys()])
+    return [...ids].sort().map((id) => this.#status(id))
+  }
+
+  /** Closes everything. The host hears nothing more. */
+  stop(): void {
+    this.#stopped = true
+    this.#cancelTick?.()
+    this.#cancelTick = null
+    for (const peer of this.#peers.values()) peer.cancelRedial?.()
+    for (const connection of this.#connections) connection.socket.close()
+    for (const [socket, cancel] of this.#leaving) {
+      cancel()
+      socket.close()
+    }
+    this.#connections.clear()
+    this.#up.clear()
+    this.#unsent.clear()
+    this.#leaving.clear()
+    this.#peers.clear()
+  }
+
+  #status(id: NodeId): PeerStatus {
+    const peer = this.#peers.get(id)
+    const link = this.#up.get(id)?.link
+    return {
+      id,
+      url: peer?.url ?? link?.peer?.url ?? null,
+      connected: link !== undefined,
+      identity: link?.peer ?? peer?.identity ?? null,
+      lastContactMs: link?.receivedMs ?? peer?.lastContactMs ?? null,
+      refusal: link === undefined ? (peer?.refusal ?? null) : null,
+      rttMs: link?.rttMs ?? null,
+    }
+  }
+
+  #newPeer(id: NodeId, url: string | null): Peer {
+    const { redialMinMs: minMs, redialMaxMs: maxMs } = this.#config
+    const backoff = new Backoff({ minMs, maxMs, random: this.#ports.random })
+    const nothing = { identity: null, lastContactMs: null, refusal: null }
+    return { id, url, backoff, dialing: null, cancelRedial: null, ...nothing }
+  }
+
+  #forget(peer: Peer): void {
+    this.#peers.delete(peer.id)
+    peer.cancelRedial?.()
+    if (peer.dialing !== null) this.#drop(peer.dialing, 'no longer a peer')
+    const up = this.#up.get(peer.id)
+    if (up !== undefined) this.#drop(up, 'no longer a peer')
+  }
+
+  /** Another address: an attempt at the old one is pointless, a link that is up is not. */
+  #move(peer: Peer, url: string | null): void {
+    peer.url = url
+    peer.cancelRedial?.()
+    peer.cancelRedial = null
+    peer.backoff.reset()
+    const attempt = peer.dialing
+    if (attempt !== null && !attempt.link.isUp) this.#drop(attempt, 'another address')
+  }
+
+  #maybeDial(peer: Peer): void {
+    if (!this.#mayDial(peer) || peer.url === null) return
+    const connection = this.#connect({ dialed: peer.id, socket: null })
+    peer.dialing = connection
+    connection.socket = this.#ports.dial(peer.url, this.#eventsOf(connection))
+  }
+
+  /** Whether this end is the one that dials, and there is neither a link nor an attempt at one. */
+  #mayDial(peer: Peer): boolean {
+    const ours = this.#config.dialsAlways || this.#identity.id < peer.id
+    if (!ours || peer.url === null || this.#stopped) return false
+    if (this.#peers.get(peer.id) !== peer || this.#up.has(peer.id)) return false
+    return peer.dialing === null && peer.cancelRedial === null
+  }
+
+  #redialLater(peer: Peer): void {
+    if (!this.#mayDial(peer)) return
+    peer.cancelRedial = this.#ports.setTimer(peer.backoff.next(), () => {
+      peer.cancelRedial = null
+      this.#maybeDial(peer)
+    })
+  }
+
+  #connect(origin: { readonly dialed: NodeId | null; readonly socket: Socket | null }): Connection {
+    const { secret, handshakeMs, silentMs } = this.#config
+    const link = new Link(
+      {
+        role: origin.dialed === null ? 'acceptor' : 'dialer',
+        identity: this.#identity,
+        secret,
+        mac: this.#ports.mac,
+        nonce: this.#ports.nonce(),
+        expected: origin.dialed,
+        handshakeMs,
+        silentMs,
+        judge: (peer) => this.#host.judge(peer),
+      },
+      this.#ports.nowMs(),
+    )
+    const connection = new Connection(link, this.#config, origin)
+    this.#connections.add(connection)
+    this.#armTick()
+    return connection
+  }
+
+  #eventsOf(connection: Connection): SocketEvents {
+    return {
+      open: () => this.#run(connection, () => connection.link.open()),
+      message: (bytes) =>
+        this.#run(connection, () => connection.link.receive(bytes, this.#ports.nowMs())),
+      close: (reason) => this.#closed(connection, reason),
+    }
+  }
+
+  #strangers(): number {
+    let count = 0
+    for (const { dialed, link } of this.#connections) if (dialed === null && !link.isUp) count += 1
+    return count
+  }
+
+  /** Lets a link take a step and does what it wants. Links that were given up on take none. */
+  #run(connection: Connection, step: () => LinkOutput[]): void {
+    if (!this.#connections.has(connection)) return
+    for (const output of step()) this.#carryOut(connection, output)
+  }
+
+  #carryOut(connection: Connection, output: LinkOutput): void {
+    if (!this.#connections.has(connection)) return
+    switch (output.type) {
+      case 'send':
+        if (!connection.socket.send(output.frame)) this.#drop(connection, 'its socket overflowed')
+        return
+      case 'up':
+        return this.#becomeUp(connection, output.peer)
+      case 'receive': {
+        const from = connection.link.peer?.id ?? ''
+        assert(this.#up.get(from) === connection, 'only a link that is up brings messages')
+        return this.#host.receive(from, output.messages)
+      }
+      case 'end':
+        if (output.refusal === null) return this.#drop(connection, output.reason)
+        this.#noteRefusal(connection, output.refusal)
+        return this.#drop(connection, output.reason, { farewell: true })
+    }
+  }
+
+  #becomeUp(connection: Connection, identity: PeerIdentity): void {
+    const { id } = identity
+    const rival = this.#up.get(id)
+    if (rival !== undefined) {
+      if (!this.#wins(connection, rival, id)) {
+        return this.#run(connection, () => connection.link.refuse('a link exists already'))
+      }
+      this.#drop(rival, 'replaced by a newer link')
+    }
+    this.#up.set(id, connection)
+    const peer = this.#peers.get(id)
+    if (peer !== undefined) {
+      peer.refusal = null
+      peer.backoff.reset()
+      peer.cancelRedial?.()
+      peer.cancelRedial = null
+    }
+    this.#ports.logger.info('peer connected', { peer: id, url: identity.url })
+    this.#host.up(identity)
+  }
+
+  /**
+   * Both ends decide alike: they see the same two links. One side's newer link replaces its older
+   * one, which it knows to be dead; of links dialed by both sides the lower id's stays.
+   */
+  #wins(newer: Connection, older: Connection, id: NodeId): boolean {
+    if (newer.link.role === older.link.role) return true
+    const dialer = newer.link.role === 'dialer' ? this.#identity.id : id
+    return dialer < (dialer === id ? this.#identity.id : id)
+  }
+
+  /** The operator of either side sees why; once for each reason, not for each attempt. */
+  #noteRefusal({ link, dialed }: Connection, refusal: string): void {
+    const id = dialed ?? link.claimed ?? ''
+    // What is refused beside a link that is up says nothing about that peer.
+    const peer = this.#up.has(id) ? undefined : this.#peers.get(id)
+    const known = (peer?.refusal ?? this.#strangerRefusal) === refusal
+    if (peer !== undefined) peer.refusal = refusal
+    else this.#strangerRefusal = refusal
+    const fields = { peer: dialed ?? link.claimed, refusal }
+    if (known) this.#ports.logger.debug('peer refused', fields)
+    else this.#ports.logger.warn('peer refused', fields)
+  }
+
+  /** The other side or the network closed it. */
+  #closed(connection: Connection, reason: string): void {
+    if (this.#connections.has(connection)) return this.#drop(connection, reason)
+    this.#leaving.get(connection.socket)?.()
+    this.#leaving.delete(connection.socket)
+  }
+
+  /** Gives a connection up. With `farewell` its last frame gets a moment to leave. */
+  #drop(connection: Connection, reason: string, { farewell } = { farewell: false }): void {
+    if (!this.#connections.delete(connection)) return
+    this.#unsent.delete(connection)
+    if (farewell) this.#closeSoon(connection.socket)
+    else connection.socket.close()
+
+    const { link, dialed } = connection
+    const id = link.peer?.id ?? null
+    const wasUp = id !== null && this.#up.get(id) === connection
+    if (wasUp) this.#up.delete(id)
+    const peer = this.#peers.get(dialed ?? id ?? '')
+    if (peer !== undefined) {
+      if (peer.dialing === connection) peer.dialing = null
+      if (wasUp) peer.identity = link.peer
+      if (wasUp) peer.lastContactMs = link.receivedMs
+      this.#redialLater(peer)
+    }
+    if (wasUp) {
+      this.#ports.logger.info('peer disconnected', { peer: id, reason })
+      this.#host.down(id, reason)
+    } else {
+      this.#ports.logger.debug('no link', { peer: dialed ?? link.claimed, reason })
+    }
+  }
+
+  #closeSoon(socket: Socket): void {
+    if (this.#leaving.size >= this.#config.strangersMax) return socket.close()
+    const cancel = this.#ports.setTimer(FAREWELL_MS, () => {
+      this.#leaving.delete(socket)
+      socket.close()
+    })
+    this.#leaving.set(socket, cancel)
+  }
+
+  /** One timer for all links; none while there is no link. */
+  #armTick(): void {
+    if (this.#cancelTick !== null || this.#stopped) return
+    this.#tickedMs = this.#ports.nowMs()
+    this.#cancelTick = this.#ports.setTimer(this.#config.pingMs, () => this.#tick())
+  }
+
+  #tick(): void {
+    this.#cancelTick = null
+    const nowMs = this.#ports.nowMs()
+    // This process stood still: what peers sent meanwhile is waiting in the sockets, and is read
+    // before anybody is judged by a clock.
+    const stalled = nowMs - this.#tickedMs > 2 * this.#config.pingMs
+    for (const connection of this.#connections) {
+      if (stalled) connection.link.excuse(nowMs)
+      else this.#run(connection, () => connection.link.tick(nowMs))
+    }
+    if (this.#connections.size > 0) this.#armTick()
+  }
+}

@@ -1,0 +1,120 @@
+/** Requests and responses between replicas as positional lists, and back. */
+import { present } from '../lib/assert.ts'
+import type { Keep } from './codec.ts'
+import { CodecError, Fields } from './fields.ts'
+import type { Beat, BeatResult, PeerRequest, PeerResponse } from './peer.ts'
+
+type Mode = 'lease' | 'linearizable'
+type RefusalCode = Extract<PeerResponse, { readonly type: 'refused' }>['code']
+
+/** The position is the number on the wire: never reorder, add at the end. */
+const REQUESTS: readonly PeerRequest['type'][] = [
+  'propose',
+  'heartbeats',
+  'read_index',
+  'cluster_info',
+]
+const RESPONSES: readonly PeerResponse['type'][] = [
+  'outcome',
+  'beats',
+  'read_at',
+  'cluster_info',
+  'refused',
+]
+const MODES: readonly Mode[] = ['lease', 'linearizable']
+const REFUSALS: readonly RefusalCode[] = ['not_leader', 'too_many_requests', 'unknown']
+
+/** A lease is named by a service and an instance; far more than any name that is allowed. */
+const LEASE_LENGTH_MAX = 4_096
+
+export function encodeRequest(request: PeerRequest): readonly unknown[] {
+  const kind = REQUESTS.indexOf(request.type)
+  switch (request.type) {
+    case 'propose':
+      return [kind, request.command]
+    case 'heartbeats':
+      return [kind, ...request.beats.map((beat) => beat.lease)]
+    case 'read_index':
+      return [kind, MODES.indexOf(request.mode)]
+    case 'cluster_info':
+      return [kind]
+  }
+}
+
+export function decodeRequest(value: unknown, keep: Keep): PeerRequest {
+  const fields = new Fields(value)
+  const request = readRequest(oneOf(REQUESTS, fields.int()), fields, keep)
+  fields.end()
+  return request
+}
+
+function readRequest(type: PeerRequest['type'], fields: Fields, keep: Keep): PeerRequest {
+  switch (type) {
+    case 'propose':
+      return { type, command: keep(fields.bytes()) }
+    case 'heartbeats': {
+      const beats: Beat[] = []
+      while (fields.left > 0) beats.push({ lease: fields.text(LEASE_LENGTH_MAX) })
+      return { type, beats }
+    }
+    case 'read_index':
+      return { type, mode: oneOf(MODES, fields.int()) }
+    case 'cluster_info':
+      return { type }
+  }
+}
+
+export function encodeResponse(response: PeerResponse): readonly unknown[] {
+  const kind = RESPONSES.indexOf(response.type)
+  switch (response.type) {
+    case 'outcome':
+      return [kind, response.outcome]
+    case 'beats':
+      return [kind, ...response.results.flatMap(layOutBeat)]
+    case 'read_at':
+      return [kind, response.index, MODES.indexOf(response.mode)]
+    case 'cluster_info':
+      return [kind, response.info]
+    case 'refused':
+      return [kind, REFUSALS.indexOf(response.code)]
+  }
+}
+
+/** Two numbers a beat; a zero TTL stands for null. What remains is rounded down, never up. */
+function layOutBeat(result: BeatResult): readonly number[] {
+  if (result === null) return [0, 0]
+  return [Math.floor(result.ttlMs), Math.max(0, Math.floor(result.expiresInMs))]
+}
+
+export function decodeResponse(value: unknown, keep: Keep): PeerResponse {
+  const fields = new Fields(value)
+  const response = readResponse(oneOf(RESPONSES, fields.int()), fields, keep)
+  fields.end()
+  return response
+}
+
+function readResponse(type: PeerResponse['type'], fields: Fields, keep: Keep): PeerResponse {
+  switch (type) {
+    case 'outcome':
+      return { type, outcome: keep(fields.bytes()) }
+    case 'beats': {
+      const results: BeatResult[] = []
+      while (fields.left > 0) {
+        const [ttlMs, expiresInMs] = [fields.int(), fields.int()]
+        results.push(ttlMs === 0 ? null : { ttlMs, expiresInMs })
+      }
+      return { type, results }
+    }
+    case 'read_at':
+      return { type, index: fields.int(), mode: oneOf(MODES, fields.int()) }
+    case 'cluster_info':
+      return { type, info: keep(fields.bytes()) }
+    case 'refused':
+      return { type, code: oneOf(REFUSALS, fields.int()) }
+  }
+}
+
+function oneOf<T>(known: readonly T[], at: number): T {
+  if (at >= known.length) throw new CodecError(`an unknown kind ${at}`)
+  return present(known[at], 'a kind in the list')
+}

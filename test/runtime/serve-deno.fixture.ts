@@ -1,0 +1,113 @@
+/** Run under Deno by `serve-deno.test.ts`: prints what it found as one line of JSON. */
+import { silentLogger } from '../../src/lib/logger.ts'
+import { prng } from '../../src/lib/prng.ts'
+import { hmacSha256, Mesh, meshConfig, randomNonce } from '../../src/mesh/mod.ts'
+import { dial } from '../../src/runtime/dial.ts'
+import { serve, type ServeOptions } from '../../src/runtime/serve.ts'
+
+const options: ServeOptions = {
+  host: '127.0.0.1',
+  port: 0,
+  mesh: null,
+  maxBodyBytes: 1_000,
+  fetch: async (request, remote) => {
+    const body = await request.arrayBuffer()
+    return new Response(`${remote.address} ${body.byteLength}`)
+  },
+}
+const facts: Record<string, unknown> = {}
+
+const server = await serve(options)
+const put = async (body: Uint8Array<ArrayBuffer> | ReadableStream) => {
+  const answer = await fetch(server.url, { method: 'PUT', body, duplex: 'half' } as RequestInit)
+  return [answer.status, await answer.text()]
+}
+const chunked = (chunks: number) =>
+  new ReadableStream<Uint8Array>({
+    pull(controller) {
+      if (chunks-- > 0) controller.enqueue(new Uint8Array(500))
+      else controller.close()
+    },
+  })
+facts.small = await put(new Uint8Array(5))
+facts.large = await put(new Uint8Array(200_000))
+facts.smallChunks = await put(chunked(2))
+facts.largeChunks = await put(chunked(400)).then(
+  ([status]) => status,
+  () => 500,
+)
+facts.portInUse = await serve({ ...options, port: server.port }).then(
+  () => 'none',
+  (error) => error.code,
+)
+facts.pageAtMesh = await (async () => {
+  const meshed = await serve({ ...options, mesh: (socket) => (socket.close(), inert) })
+  const headers = { Upgrade: 'websocket', Connection: 'Upgrade', Origin: 'http://evil.example' }
+  const net = await import('node:http')
+  const status = await new Promise((resolve) => {
+    net
+      .get(`${meshed.url}/mesh`, { headers }, (answer) => {
+        resolve(answer.statusCode)
+        answer.resume()
+      })
+      .on('error', resolve)
+  })
+  meshed.closeNow()
+  return status
+})()
+await server.stop()
+
+const inert = { open: () => {}, message: () => {}, close: () => {} }
+const heard: string[] = []
+const done = Promise.withResolvers<void>()
+
+async function node(id: string) {
+  const own = await serve({ ...options, mesh: (socket) => mesh.accept(socket) })
+  const identity = { id, incarnation: 'i', foundingList: null, url: own.url, version: '1' }
+  const mesh: Mesh = new Mesh(
+    meshConfig({
+      identity: { ...identity, clusterId: null },
+      secret: new Uint8Array(0),
+      dialsAlways: false,
+    }),
+    {
+      dial,
+      nowMs: () => performance.now(),
+      setTimer: (ms, run) => {
+        const timer = setTimeout(run, ms)
+        return () => clearTimeout(timer)
+      },
+      random: prng(1),
+      mac: hmacSha256,
+      nonce: randomNonce,
+      logger: silentLogger,
+    },
+    {
+      judge: () => null,
+      up: (peer) => {
+        const command = new Uint8Array(1 << 20).fill(7)
+        mesh.send(peer.id, { type: 'request', id: 1, request: { type: 'propose', command } })
+        mesh.flush()
+      },
+      down: () => {},
+      receive: (from, messages) => {
+        for (const message of messages) {
+          if (message.type !== 'request' || message.request.type !== 'propose') continue
+          heard.push(`${id} heard ${message.request.command.length} bytes of ${from}`)
+        }
+        if (heard.length === 2) done.resolve()
+      },
+    },
+  )
+  return { mesh, own }
+}
+
+const [n1, n2] = [await node('n1'), await node('n2')]
+n1.mesh.setPeers([{ id: 'n2', url: n2.own.url }])
+await done.promise
+facts.heard = heard.sort()
+for (const { mesh, own } of [n1, n2]) {
+  mesh.stop()
+  own.closeNow()
+}
+console.log(JSON.stringify(facts))
