@@ -9,7 +9,8 @@ export interface LogPort extends LogReader {
   write(write: LogWrite, done: () => void): void
   /** False while the next segment cannot be allocated: commands are refused meanwhile. */
   readonly acceptsWrites: boolean
-  /** Called now and then, so that a quiet log can be rounded off. */
+  /** Whether `tick` wants to be called: the next segment is being made, or the log rounded off. */
+  readonly busy: boolean
   tick(nowMs: number): void
   /** Durable before it returns. */
   setClusterId(clusterId: string): void

@@ -28,6 +28,8 @@ import { encodeClusterInfo } from './status.ts'
 import { Waits } from './waits.ts'
 import { fromResponse, refuseForwarded, toResponse } from './wire.ts'
 
+const TEND_LOG_MS = 50
+
 export interface ReplicaOptions {
   readonly raft: RaftConfig
   readonly initial: InitialState
@@ -61,6 +63,7 @@ export class Replica {
   /** The cluster of a member that accepted this empty node. */
   #offered: string | null = null
   #peersSet = false
+  #tending = false
 
   constructor(options: ReplicaOptions, state: StateMachine, ports: ReplicaPorts) {
     const config = { ...REPLICA_DEFAULTS, ...options.config }
@@ -220,6 +223,7 @@ export class Replica {
     this.#followMembership()
     this.desk.endOfTurn()
     this.ports.mesh.flush()
+    this.#tendLog()
     this.#armTimer()
   }
 
@@ -318,6 +322,17 @@ export class Replica {
     this.ports.mesh.setIdentity(this.#identity)
   }
 
+  /** Lets time pass for the log for as long as it has something to do; then all is silent. */
+  #tendLog(): void {
+    if (this.#tending || this.#stopped || !this.ports.log.busy) return
+    this.#tending = true
+    this.ports.setTimer(TEND_LOG_MS, () => {
+      this.#tending = false
+      if (!this.#stopped) this.ports.log.tick(this.ports.clock().nowMs)
+      this.#tendLog()
+    })
+  }
+
   /** One timer, for the next thing that is due; re-armed only when that is earlier. */
   #armTimer(): void {
     const atMs = this.raft.nextTickMs
@@ -332,7 +347,6 @@ export class Replica {
     this.#timer = null
     if (this.#stopped) return
     const { nowMs } = this.ports.clock()
-    this.ports.log.tick(nowMs)
     if (nowMs - dueMs <= this.#raftConfig.heartbeatMs) return this.enqueue({ type: 'tick' })
     // We were paused: what waits in the sockets is read before any timer judges (DESIGN §5.4).
     this.ports.defer(() => this.ports.defer(() => this.enqueue({ type: 'tick' })))

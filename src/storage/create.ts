@@ -4,12 +4,9 @@ import { crc32 } from '../lib/crc32.ts'
 import { openingRecords } from './appender.ts'
 import { BatchBuilder } from './batch-builder.ts'
 import type { Disk } from './disk.ts'
-import { FORMAT_VERSION, roundUp } from './layout.ts'
+import { FORMAT_VERSION } from './layout.ts'
 import type { Identity } from './records.ts'
-import { segmentName, UNFINISHED_SEGMENT, ZEROS } from './segment.ts'
-
-/** The first segment is small, so that a new node starts at once; the next one is full size. */
-const FIRST_SEGMENT_BYTES = 1024 * 1024
+import { firstSegmentBytes, segmentName, UNFINISHED_SEGMENT, ZEROS } from './segment.ts'
 
 /**
  * Makes the first segment: zeros, and one batch that says whose log this is. When this returns,
@@ -24,7 +21,7 @@ export function createLog(
   assert(file !== null, 'a created file is open')
   try {
     file.truncate(0)
-    const size = roundUp(Math.min(log.segmentBytes, FIRST_SEGMENT_BYTES))
+    const size = firstSegmentBytes(log.segmentBytes)
     for (let at = 0; at < size; at += ZEROS.length) {
       file.write(at, ZEROS.subarray(0, Math.min(ZEROS.length, size - at)))
     }

@@ -26,7 +26,7 @@ import { repair } from './repair.ts'
 import { sameOwner } from './replay.ts'
 import type { Replay } from './replay.ts'
 import { SegmentScanner } from './scan.ts'
-import { openSegments, segmentName } from './segment.ts'
+import { nextSegmentBytes, openSegments, segmentName } from './segment.ts'
 import type { Segment } from './segment.ts'
 
 /** Where the next batch goes, and what it continues. */
@@ -61,7 +61,7 @@ export interface Expectation {
   readonly appliedIndex: number
   /** The term of that entry, where the database knows it. */
   readonly appliedTerm: number | null
-  /** An empty segment behind the log is kept if it has at least this size. */
+  /** An empty segment behind the log is kept if it is as large as one made for this size. */
   readonly segmentBytes: number
 }
 
@@ -93,7 +93,7 @@ function judgeSegments(disk: Disk, segments: readonly Segment[], expected: Expec
   assert(sameOwner(identity, walk.replay.identity), 'one log has one owner')
   const inUse = scanners.slice(0, walk.segments)
   const next = scanners[walk.segments]
-  const spare = next !== undefined && isSpare(next, walk, expected) ? next : null
+  const spare = next !== undefined && isSpare(next, { segments, walk }, expected) ? next : null
   return {
     replay: walk.replay,
     chain: { ...walk, salt, recordedUpTo },
@@ -107,9 +107,15 @@ function judgeSegments(disk: Disk, segments: readonly Segment[], expected: Expec
   }
 }
 
-function isSpare(next: SegmentScanner, walk: Walk, expected: Expectation): boolean {
+function isSpare(
+  next: SegmentScanner,
+  { segments, walk }: { readonly segments: readonly Segment[]; readonly walk: Walk },
+  expected: Expectation,
+): boolean {
   if (next.segment.number !== walk.segments + 1) return false
-  return next.segment.capacity >= expected.segmentBytes && next.isBlankFrom(0)
+  const { capacity } = segments[walk.segments - 1] as Segment
+  const wanted = nextSegmentBytes(capacity, expected.segmentBytes)
+  return next.segment.capacity >= wanted && next.isBlankFrom(0)
 }
 
 /** D may be recorded in a batch that the chain does not reach. */

@@ -9,7 +9,8 @@ const RETRY_MS = 1_000
 
 interface Options {
   readonly disk: Disk
-  readonly segmentBytes: number
+  /** How much of the segment in use is used up, 0 to 1: the next one keeps ahead of it. */
+  used(): number
   onReady(): void
   /** Any error but "no space": the process ends. */
   onFailure(error: Error): void
@@ -17,6 +18,7 @@ interface Options {
 
 interface Filling {
   readonly number: number
+  readonly bytes: number
   readonly file: DiskFile
   at: number
   syncing: boolean
@@ -36,7 +38,7 @@ interface Filling {
  */
 export class SegmentAllocator {
   readonly #options: Options
-  #wanted: number | null = null
+  #wanted: { readonly number: number; readonly bytes: number } | null = null
   #filling: Filling | null = null
   #ready: Segment | null = null
   #failing = false
@@ -46,7 +48,6 @@ export class SegmentAllocator {
   #closed = false
 
   constructor(options: Options, ready: Segment | null) {
-    assert(options.segmentBytes > 0, 'a segment has a size')
     this.#options = options
     this.#ready = ready
   }
@@ -60,10 +61,16 @@ export class SegmentAllocator {
     return this.#failing
   }
 
-  /** Asks for segment `number`; the work is done by `step`. */
-  request(number: number): void {
-    assert(this.#wanted === null || this.#wanted === number, 'one segment is made at a time')
-    if (this.#ready === null) this.#wanted = number
+  /** Whether there is something to do now, so that `tick` wants to be called. */
+  get busy(): boolean {
+    return this.#wanted !== null && (this.#paused || this.#isDue())
+  }
+
+  /** Asks for segment `number` of `bytes`; the work is done by `step`. */
+  request(number: number, bytes: number): void {
+    assert(bytes > 0, 'a segment has a size')
+    assert(this.#wanted === null, 'one segment is made at a time')
+    if (this.#ready === null) this.#wanted = { number, bytes }
   }
 
   /** Hands out the segment that is ready. */
@@ -94,10 +101,10 @@ export class SegmentAllocator {
   /** Writes one chunk, unless there is nothing to do or the last one is still on its way. */
   step(): void {
     if (this.#wanted === null || this.#paused || this.#closed) return
-    if (this.#filling?.syncing === true) return
+    if (this.#filling?.syncing === true || !(this.#urgent || this.#isDue())) return
     try {
       const filling = (this.#filling ??= this.#begin(this.#wanted))
-      const left = this.#options.segmentBytes - filling.at
+      const left = filling.bytes - filling.at
       const chunk = ZEROS.subarray(0, Math.min(ZEROS.length, left))
       filling.file.write(filling.at, chunk)
       filling.at += chunk.length
@@ -108,18 +115,27 @@ export class SegmentAllocator {
     }
   }
 
-  #begin(number: number): Filling {
+  /**
+   * The next segment is filled twice as fast as the one in use is used up: never all at once,
+   * which would hold up the log's own syncs, and always in time.
+   */
+  #isDue(): boolean {
+    if (this.#wanted === null) return false
+    return (this.#filling?.at ?? 0) <= 2 * this.#options.used() * this.#wanted.bytes
+  }
+
+  #begin({ number, bytes }: { readonly number: number; readonly bytes: number }): Filling {
     const file = this.#options.disk.open(UNFINISHED_SEGMENT, { create: true })
     assert(file !== null, 'a created file is open')
     file.truncate(0)
-    return { number, file, at: 0, syncing: false }
+    return { number, bytes, file, at: 0, syncing: false }
   }
 
   #onSynced(filling: Filling, error: Error | null): void {
     if (this.#closed || this.#filling !== filling) return
     filling.syncing = false
     if (error !== null) return this.#fail(error)
-    if (filling.at < this.#options.segmentBytes) {
+    if (filling.at < filling.bytes) {
       if (this.#urgent) this.step()
       return
     }
@@ -131,7 +147,7 @@ export class SegmentAllocator {
     this.#options.onReady()
   }
 
-  #finish({ number, file }: Filling): void {
+  #finish({ number, bytes, file }: Filling): void {
     const { disk } = this.#options
     disk.rename(UNFINISHED_SEGMENT, segmentName(number))
     disk.syncDirectory()
@@ -139,7 +155,7 @@ export class SegmentAllocator {
     this.#wanted = null
     this.#failing = false
     this.#ready = segmentOf(number, file)
-    assert(this.#ready.capacity === this.#options.segmentBytes, 'a segment is as large as asked')
+    assert(this.#ready.capacity === bytes, 'a segment is as large as asked')
   }
 
   #fail(error: Error): void {

@@ -44,3 +44,18 @@ export function segmentOf(number: number, file: DiskFile): Segment {
 
 /** Zero bytes written at once while a segment is filled or cut: about 0.1 ms of the event loop. */
 export const ZEROS = new Uint8Array(64 * BLOCK_BYTES)
+
+/** The first segment is small, so that a new node starts at once. */
+const FIRST_SEGMENT_BYTES = 1024 * 1024
+/** How much larger each following one is, up to `segmentBytes`: a young log costs little disk. */
+const GROWTH = 4
+
+/** Of the first segment of a log whose full size is `segmentBytes`. */
+export function firstSegmentBytes(segmentBytes: number): number {
+  return Math.min(segmentBytes, FIRST_SEGMENT_BYTES)
+}
+
+/** Of the segment behind one of `capacity` bytes. */
+export function nextSegmentBytes(capacity: number, segmentBytes: number): number {
+  return Math.min(segmentBytes, capacity * GROWTH)
+}

@@ -13,6 +13,7 @@ import { judge } from './recovery.ts'
 import type { Verdict } from './recovery.ts'
 import type { Recovered } from './replay.ts'
 import { SegmentAllocator } from './segment-allocator.ts'
+import { firstSegmentBytes, nextSegmentBytes } from './segment.ts'
 import { OPENING_BYTES_MAX, WriteQueue } from './write-queue.ts'
 
 /** After so long without a write the end of the log is recorded, once. */
@@ -117,11 +118,13 @@ export class Wal implements LogReader {
       chain: verdict.chain,
     })
     this.#files = new LogFiles(disk, replay.index)
-    const { segmentBytes } = options
     const onReady = (): void => this.#flush()
     const onFailure = (error: Error): void => this.#fail(error)
-    this.#allocator = new SegmentAllocator({ disk, segmentBytes, onReady, onFailure }, spare)
-    this.#allocator.request(segment.number + 1)
+    this.#allocator = new SegmentAllocator(
+      { disk, used: () => this.#used, onReady, onFailure },
+      spare,
+    )
+    this.#requestNext()
   }
 
   get identity(): Identity {
@@ -166,7 +169,8 @@ export class Wal implements LogReader {
     assert(first <= this.#last + 1, 'the log has no gap')
     assert(first > this.recovered.snapshot.index, 'the log is not written before its start')
     const overhead = HEADER_BYTES + OPENING_BYTES_MAX + ENTRIES_HEADER_BYTES
-    const bytesMax = this.#options.segmentBytes - overhead
+    const { segmentBytes } = this.#options
+    const bytesMax = nextSegmentBytes(firstSegmentBytes(segmentBytes), segmentBytes) - overhead
     for (const entry of entries) assert(entryBytes(entry) <= bytesMax, 'an entry fits in a segment')
   }
 
@@ -193,6 +197,12 @@ export class Wal implements LogReader {
   read(from: LogIndex, to: LogIndex, bytesMax: number): readonly Entry[] {
     assert(this.#state !== 'closed', 'the log is open')
     return this.#files.read({ from, to, bytesMax }, this.#appender.segment)
+  }
+
+  /** Whether time has to pass for something to happen: then `tick` wants to be called. */
+  get busy(): boolean {
+    if (this.#state !== 'open') return false
+    return this.#allocator.busy || this.#appender.owesRecord || !this.#queue.isEmpty
   }
 
   /** Time passes. Wants to be called a few times a second, on any monotonic clock. */
@@ -266,8 +276,19 @@ export class Wal implements LogReader {
     this.#appender.roll(this.#allocator.take())
     this.#closedSegmentBytes += segment.capacity
     segment.file.close()
-    this.#allocator.request(this.#appender.segment.number + 1)
+    this.#requestNext()
     return true
+  }
+
+  #requestNext(): void {
+    const { number, capacity } = this.#appender.segment
+    this.#allocator.request(number + 1, nextSegmentBytes(capacity, this.#options.segmentBytes))
+  }
+
+  /** How much of the segment in use is used up, with what waits to be written. */
+  get #used(): number {
+    const { segment, freeBytes } = this.#appender
+    return (segment.capacity - freeBytes + this.#queue.bytes) / segment.capacity
   }
 
   #sync(dones: readonly (() => void)[]): void {
