@@ -49,6 +49,8 @@ export interface RunningNode {
   /** Where it really listens, such as `http://127.0.0.1:7400`. */
   readonly url: string
   readonly id: string
+  /** The driver in use. */
+  readonly sqlite: SqlDriver
   /**
    * The graceful end (SIGTERM): takes no new requests, finishes what is in flight, hands over,
    * syncs, closes. Resolves within 10 s.

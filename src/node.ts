@@ -21,13 +21,19 @@ import {
 } from './raft/mod.ts'
 import { foundingList, Gateway, Replica, type ReplicaPorts } from './replica/mod.ts'
 import { Drain } from './lib/drain.ts'
-import { dial } from './runtime/dial.ts'
-import { openDisk } from './runtime/disk.ts'
-import { lockDirectory, type DirectoryLock } from './runtime/lock.ts'
-import { serve, type Remote, type Server } from './runtime/serve.ts'
-import { openSql } from './runtime/sqlite.ts'
-import { openStateFile, StateFileError } from './runtime/state-file.ts'
-import { SchemaError, StateMachine } from './state/mod.ts'
+import {
+  dial,
+  lockDirectory,
+  openDisk,
+  openSql,
+  openStateFile,
+  serve,
+  StateFileError,
+  type DirectoryLock,
+  type Remote,
+  type Server,
+} from './runtime/mod.ts'
+import { SchemaError, StateMachine, type SqlDriver } from './state/mod.ts'
 import { Wal, WalDamaged, WalMismatch } from './storage/mod.ts'
 
 /** The largest request body that the routes accept. */
@@ -67,9 +73,10 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     throw startError(error, options)
   }
   node.replica.start()
-  const { identity } = node.replica
+  const { id } = node.replica.identity
+  const { sqlite } = node
   const stop = once(() => stopNode(node as Assembled, servers, { closing, drain }))
-  return { url: servers.api.url, id: identity.id, stop, failed: failed.promise }
+  return { url: servers.api.url, id, sqlite, stop, failed: failed.promise }
 }
 
 interface Servers {
@@ -125,6 +132,7 @@ interface Assembled {
   readonly wal: Wal
   readonly state: StateMachine
   readonly lock: DirectoryLock
+  readonly sqlite: SqlDriver
 }
 
 interface Surroundings {
@@ -168,8 +176,7 @@ async function assemble(options: NodeOptions, around: Surroundings): Promise<Ass
       allowedHosts: allowedHosts(options, around.url),
       closing: around.closing,
     })
-    logger.info('opened', { data: dataDir, sqlite: sql.driver, applied: state.appliedIndex })
-    return { app, ...replica, wal, state, lock }
+    return { app, ...replica, wal, state, lock, sqlite: sql.driver }
   } catch (error) {
     lock.release()
     throw error
@@ -330,12 +337,11 @@ function allowedHosts(options: NodeOptions, url: string): readonly string[] | nu
 }
 
 function nodeMetrics(wal: Wal): ReadonlyMap<string, number> {
-  const { walBytes, batches, syncs, bytesWritten } = wal.stats()
+  const { batches, syncs, bytesWritten } = wal.stats()
   const { user, system } = process.cpuUsage()
   return new Map([
     ['rollcall_process_resident_memory_bytes', process.memoryUsage.rss()],
     ['rollcall_process_cpu_microseconds_total', user + system],
-    ['rollcall_wal_bytes', walBytes],
     ['rollcall_wal_batches_total', batches],
     ['rollcall_wal_syncs_total', syncs],
     ['rollcall_wal_written_bytes_total', bytesWritten],

@@ -20,6 +20,8 @@ export interface RaftConfig {
   readonly appendEntriesMax: number
   /** Appends sent to one peer and not yet acknowledged: the pipeline's window. */
   readonly inflightMax: number
+  /** The same in bytes; one append may pass it. Stays below what the mesh queues for one peer. */
+  readonly inflightBytesMax: number
   /** Log entries kept in memory for slow followers; older ones are read from disk. */
   readonly tailBytesMax: number
   /** Appended and not committed: what a leader without a quorum may pile up. */
@@ -27,6 +29,10 @@ export interface RaftConfig {
   readonly readsMax: number
   /** Handed to the state machine at once: one transaction. */
   readonly applyEntriesMax: number
+  /** The same in bytes; one entry may pass it. */
+  readonly applyBytesMax: number
+  /** Messages that wait for the disk. Past it the oldest is lost, as the network may lose any. */
+  readonly heldMax: number
 }
 
 const MIB = 1024 * 1024
@@ -44,10 +50,13 @@ export function raftConfig(
     appendBytesMax: MIB,
     appendEntriesMax: 1_024,
     inflightMax: 64,
+    inflightBytesMax: 4 * MIB,
     tailBytesMax: 16 * MIB,
     uncommittedBytesMax: 64 * MIB,
     readsMax: 65_536,
     applyEntriesMax: 1_000,
+    applyBytesMax: 8 * MIB,
+    heldMax: 4_096,
     ...given,
   }
   assert(config.heartbeatMs > 0, 'a heartbeat takes time')

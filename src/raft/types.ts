@@ -140,21 +140,23 @@ export interface Clock {
   readonly wallMs: number
 }
 
-export type Proposal =
-  | { readonly type: 'command'; readonly data: Uint8Array }
-  | { readonly type: 'membership'; readonly membership: Membership }
-
 /** Everything that can happen to a node. */
 export type Input =
   | { readonly type: 'tick' }
   | { readonly type: 'message'; readonly message: Message }
-  | { readonly type: 'propose'; readonly id: RequestId; readonly proposal: Proposal }
+  | {
+      readonly type: 'propose'
+      readonly id: RequestId
+      readonly data: Uint8Array
+      /** The leader's own (expiry, say): has a lane that clients' load cannot fill. */
+      readonly own: boolean
+    }
   | { readonly type: 'read_index'; readonly id: RequestId }
   /** All writes up to this number are durable. */
   | { readonly type: 'persisted'; readonly write: number }
   | { readonly type: 'applied'; readonly index: LogIndex }
-  /** Campaign at once, whatever was promised: for a founder that is alone, and for tests. */
-  | { readonly type: 'campaign' }
+  /** Founding (DESIGN §7): entry 1 of an empty log. The host made sure that nobody else founds. */
+  | { readonly type: 'bootstrap'; readonly membership: Membership }
 
 /** What to make durable, in one piece. */
 export interface LogWrite {
@@ -171,7 +173,7 @@ export type Answer = { readonly id: RequestId } & (
   | { readonly type: 'read_at'; readonly index: LogIndex }
   | {
       readonly type: 'refused'
-      readonly code: 'not_leader' | 'too_many_requests' | 'conflict'
+      readonly code: 'not_leader' | 'too_many_requests'
       readonly leader: NodeId | null
     }
 )

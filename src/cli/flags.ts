@@ -1,0 +1,251 @@
+/**
+ * The one table of flags. The parser, the variables (`--wal-segment` is `ROLLCALL_WAL_SEGMENT`),
+ * the keys of a config file, the help text and the types of the values all come from it.
+ */
+import { LOG_FORMATS, LOG_LEVELS } from './logger.ts'
+import {
+  bytesBetween,
+  oneOf,
+  readAddress,
+  readCluster,
+  readDuration,
+  readName,
+  readPercent,
+  readRange,
+  readSwitch,
+  readText,
+  readUrl,
+  wholeBetween,
+} from './values.ts'
+
+export const COMMANDS = ['serve', 'dev', 'status', 'version', 'help'] as const
+export type Command = (typeof COMMANDS)[number]
+
+export const SUMMARIES: Record<Command, string> = {
+  serve: 'run one node',
+  dev: 'run a local cluster of several nodes, and print curl lines to try',
+  status: 'show a running node and its cluster',
+  version: 'show the version',
+  help: 'explain a command: rollcall help COMMAND',
+}
+
+export interface Flag<T> {
+  /** What stands for the value in the help text; null for a switch, which takes none. */
+  readonly value: string | null
+  readonly about: string
+  /** As one would write it; null where absence means something of its own. */
+  readonly fallback: string | null
+  readonly commands: readonly Command[]
+  readonly read: (text: string) => T
+  /** Not for users: kept out of the help text. */
+  readonly hidden?: boolean
+  /** What cannot be asked for yet is refused, never ignored: answers true where it is asked for. */
+  readonly later?: (value: T) => boolean
+}
+
+const flag = <T>(spec: Flag<T>): Flag<T> => spec
+
+const NODES = ['serve', 'dev'] as const
+const SERVE = ['serve'] as const
+
+export const FLAGS = {
+  id: flag({
+    value: 'NAME',
+    about: 'name of this node in its cluster; generated and stored when none is given',
+    fallback: null,
+    commands: SERVE,
+    read: readName,
+  }),
+  listen: flag({
+    value: 'HOST:PORT',
+    about: 'where the API, the mesh and the health endpoints listen; dev counts up from here',
+    fallback: '127.0.0.1:7400',
+    commands: NODES,
+    read: readAddress,
+  }),
+  'peer-listen': flag({
+    value: 'HOST:PORT',
+    about: 'a port of its own for the mesh',
+    fallback: null,
+    commands: SERVE,
+    read: readAddress,
+  }),
+  advertise: flag({
+    value: 'URL',
+    about:
+      'how others reach this node, where --listen does not say it (none, for a node that only dials: not in this release yet)',
+    fallback: null,
+    commands: SERVE,
+    read: (text: string) => (text === 'none' ? 'none' : readUrl(text)),
+    later: (value: string) => value === 'none',
+  }),
+  data: flag({
+    value: 'DIR',
+    about: 'data directory; default ./rollcall-data, for dev a temporary one',
+    fallback: null,
+    commands: NODES,
+    read: readText,
+  }),
+  cluster: flag({
+    value: 'ID=URL,…',
+    about: 'all nodes of a new cluster; used at the first start only',
+    fallback: null,
+    commands: SERVE,
+    read: readCluster,
+  }),
+  join: flag({
+    value: 'URL',
+    about: 'join the cluster of that node',
+    fallback: null,
+    commands: SERVE,
+    read: readText,
+    later: () => true,
+  }),
+  role: flag({
+    value: 'voter|learner',
+    about: 'what to join as',
+    fallback: null,
+    commands: SERVE,
+    read: oneOf(['voter', 'learner']),
+    later: () => true,
+  }),
+  witness: flag({
+    value: null,
+    about: 'join as a voter that keeps no data',
+    fallback: null,
+    commands: SERVE,
+    read: readSwitch,
+    later: (on: boolean) => on,
+  }),
+  'cluster-secret-file': flag({
+    value: 'FILE',
+    about: 'secret that all nodes share; needed unless every address is loopback',
+    fallback: null,
+    commands: SERVE,
+    read: readText,
+  }),
+  auth: flag({
+    value: null,
+    about: 'demand tokens from clients',
+    fallback: null,
+    commands: SERVE,
+    read: readSwitch,
+    later: (on: boolean) => on,
+  }),
+  insecure: flag({
+    value: null,
+    about: 'allow a listener beyond loopback without --auth: anyone who reaches it may do all',
+    fallback: null,
+    commands: SERVE,
+    read: readSwitch,
+  }),
+  timing: flag({
+    value: 'lan|wan',
+    about: 'heartbeat and election timeout for a local or a wide network',
+    fallback: 'lan',
+    commands: NODES,
+    read: oneOf(['lan', 'wan']),
+  }),
+  heartbeat: flag({
+    value: 'DURATION',
+    about: 'between two rounds of an idle leader; default 100ms, for wan 500ms',
+    fallback: null,
+    commands: NODES,
+    read: readDuration,
+  }),
+  'election-timeout': flag({
+    value: 'MIN..MAX',
+    about: 'silence after which a node stands for election; default 600ms..1s, for wan 3s..5s',
+    fallback: null,
+    commands: NODES,
+    read: readRange,
+  }),
+  'clock-drift': flag({
+    value: 'PERCENT',
+    about: 'how far the rate of any clock may be off',
+    fallback: '5%',
+    commands: NODES,
+    read: readPercent,
+  }),
+  sqlite: flag({
+    value: 'bun|node|sql.js',
+    about: 'SQLite driver; chosen by what loads when none is given',
+    fallback: null,
+    commands: NODES,
+    read: oneOf(['bun', 'node', 'sql.js']),
+  }),
+  'wal-segment': flag({
+    value: 'SIZE',
+    about: 'size of one file of the log',
+    fallback: '64MiB',
+    commands: NODES,
+    read: bytesBetween('1MiB', '1GiB'),
+  }),
+  nodes: flag({
+    value: 'N',
+    about: 'how many nodes to run',
+    fallback: '3',
+    commands: ['dev'],
+    read: wholeBetween(1, 9),
+  }),
+  endpoint: flag({
+    value: 'URL',
+    about: 'the node to ask',
+    fallback: 'http://127.0.0.1:7400',
+    commands: ['status'],
+    read: readUrl,
+  }),
+  output: flag({
+    value: 'table|json',
+    about: 'how to show it',
+    fallback: 'table',
+    commands: ['status', 'version'],
+    read: oneOf(['table', 'json']),
+  }),
+  config: flag({
+    value: 'FILE',
+    about: 'JSON file whose keys are names of flags; flags and variables win over it',
+    fallback: null,
+    commands: ['serve', 'dev', 'status'],
+    read: readText,
+  }),
+  'log-level': flag({
+    value: LOG_LEVELS.join('|'),
+    about: 'least important message that is logged; default info, for dev warn',
+    fallback: null,
+    commands: NODES,
+    read: oneOf(LOG_LEVELS),
+  }),
+  'log-format': flag({
+    value: LOG_FORMATS.join('|'),
+    about: 'text, JSON lines, or by whether standard error is a terminal',
+    fallback: 'auto',
+    commands: NODES,
+    read: oneOf(LOG_FORMATS),
+  }),
+  /** Set by `dev` for its children: they end when it ends, even when it was killed. */
+  'end-with-stdin': flag({
+    value: null,
+    about: 'stop when standard input closes',
+    fallback: null,
+    commands: SERVE,
+    read: readSwitch,
+    hidden: true,
+  }),
+}
+
+export type FlagName = keyof typeof FLAGS
+export type FlagValue<K extends FlagName> = ReturnType<(typeof FLAGS)[K]['read']>
+
+export const FLAG_NAMES = Object.keys(FLAGS) as FlagName[]
+
+/** The flag of that name as the table's common type; null for none. */
+export function findFlag(name: string): Flag<unknown> | null {
+  // The cast forgets only the value's type: each flag reads and judges its own values.
+  return Object.hasOwn(FLAGS, name) ? (FLAGS[name as FlagName] as unknown as Flag<unknown>) : null
+}
+
+/** `wal-segment` is `ROLLCALL_WAL_SEGMENT`. */
+export function variableOf(name: string): string {
+  return `ROLLCALL_${name.toUpperCase().replaceAll('-', '_')}`
+}

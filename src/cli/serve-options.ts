@@ -1,0 +1,158 @@
+/** From settings to the options of one node: the rules of API.md, "Starting nodes". */
+import type { NodeOptions } from '../node-options.ts'
+import { formatDuration } from '../lib/duration.ts'
+import { EMPTY_BYTES, utf8 } from '../lib/bytes.ts'
+import { addressOf, isLoopback, isNumeric, isWildcard, urlOf } from './addresses.ts'
+import { UsageError, messageOf } from './errors.ts'
+import type { Settings } from './settings.ts'
+import type { Address } from './values.ts'
+
+/** All but what the process brings along. */
+export type ServeOptions = Omit<NodeOptions, 'version' | 'logger'>
+
+const SECRET_BYTES_MIN = 16
+
+/** A wide network: an ocean's round trip is 200 ms, so a lost heartbeat must cost no election. */
+const TIMINGS = {
+  lan: { heartbeatMs: 100, electionMinMs: 600, electionMaxMs: 1_000 },
+  wan: { heartbeatMs: 500, electionMinMs: 3_000, electionMaxMs: 5_000 },
+}
+
+/** Checks what only all flags together can show. Throws `UsageError`. */
+export function serveOptions(settings: Settings, readFile: (path: string) => string): ServeOptions {
+  const listen = settings.need('listen')
+  const peerListen = settings.value('peer-listen')
+  checkListeners(settings, listen, peerListen)
+  const own = checkCluster(settings, listen, peerListen)
+  return {
+    id: settings.value('id'),
+    listen,
+    peerListen,
+    // The list says how others reach this node, where no flag says it.
+    advertise: settings.value('advertise') ?? own,
+    dataDir: settings.value('data') ?? 'rollcall-data',
+    cluster: settings.value('cluster'),
+    clusterSecret: clusterSecret(settings, readFile),
+    ...timing(settings),
+    clockDrift: settings.need('clock-drift'),
+    sqlite: settings.value('sqlite'),
+    walSegmentBytes: settings.need('wal-segment'),
+  }
+}
+
+/** Explicit times win over `--timing`, and must fit each other. */
+export function timing(
+  settings: Settings,
+): Pick<NodeOptions, 'heartbeatMs' | 'electionMinMs' | 'electionMaxMs'> {
+  const usual = TIMINGS[settings.need('timing')]
+  const range = settings.value('election-timeout')
+  const heartbeatMs = settings.value('heartbeat') ?? usual.heartbeatMs
+  const electionMinMs = range?.minMs ?? usual.electionMinMs
+  const electionMaxMs = range?.maxMs ?? usual.electionMaxMs
+  if (electionMinMs < 2 * heartbeatMs) {
+    const min = formatDuration(electionMinMs)
+    throw new UsageError(
+      `${settings.nameOf('heartbeat')}: ${formatDuration(heartbeatMs)} is more than half of the shortest election timeout, ${min}: one lost heartbeat would start an election`,
+    )
+  }
+  return { heartbeatMs, electionMinMs, electionMaxMs }
+}
+
+function checkListeners(settings: Settings, listen: Address, peerListen: Address | null): void {
+  for (const name of ['listen', 'peer-listen'] as const) {
+    const address = name === 'listen' ? listen : peerListen
+    if (address === null) continue
+    const where = `${settings.nameOf(name)} ${hostPort(address)}`
+    if (isWildcard(address.host) && settings.value('advertise') === null) {
+      throw new UsageError(
+        `${where} is every address of this machine: name the one others use with --advertise URL`,
+      )
+    }
+    if (!isLoopback(address.host) && settings.value('insecure') !== true) {
+      throw new UsageError(
+        `${where} is reachable from other machines: this needs --auth, which is not in this release yet, or --insecure`,
+      )
+    }
+  }
+  if (peerListen !== null && peerListen.port !== 0 && hostPort(peerListen) === hostPort(listen)) {
+    throw new UsageError(`${settings.nameOf('peer-listen')} must differ from --listen`)
+  }
+}
+
+/** Answers this node's own URL in the list; null without a list. */
+function checkCluster(
+  settings: Settings,
+  listen: Address,
+  peerListen: Address | null,
+): string | null {
+  const cluster = settings.value('cluster')
+  if (cluster === null) return null
+  const where = settings.nameOf('cluster')
+  const id = settings.value('id')
+  if (id === null) throw new UsageError(`${where} needs --id: which of the listed nodes is this?`)
+  const own = cluster.find((node) => node.id === id)
+  if (own === undefined) {
+    const ids = cluster.map((node) => node.id).join(', ')
+    throw new UsageError(`${where} lists ${ids}, but not this node, ${settings.nameOf('id')} ${id}`)
+  }
+  // Where --advertise is given, something may forward: then the list need not fit the listener.
+  if (settings.value('advertise') !== null) return null
+  if (![listen, peerListen].some((address) => address !== null && fits(own.url, address))) {
+    throw new UsageError(
+      `${where} lists ${id} at ${own.url}, but it listens on ${urlOf(listen)}: let them agree, or give --advertise`,
+    )
+  }
+  return own.url
+}
+
+/** Whether who dials `url` can arrive at `address`; a name may be any address. */
+function fits(url: string, address: Address): boolean {
+  const dialled = addressOf(url)
+  if (dialled.port !== address.port) return false
+  if (isLoopback(dialled.host) !== isLoopback(address.host)) {
+    return !isNumeric(dialled.host) && !isLoopback(dialled.host)
+  }
+  const bothNumeric = isNumeric(dialled.host) && isNumeric(address.host)
+  return !bothNumeric || dialled.host === address.host.toLowerCase()
+}
+
+/** The secret's bytes without the line end that editors add; empty where it is not needed. */
+function clusterSecret(settings: Settings, readFile: (path: string) => string): Uint8Array {
+  const path = settings.value('cluster-secret-file')
+  const beyond = addressesOf(settings).find((host) => !isLoopback(host))
+  if (path === null) {
+    if (beyond === undefined) return EMPTY_BYTES
+    throw new UsageError(
+      `--cluster-secret-file is missing: ${beyond} is not loopback, so the mesh needs a shared secret (openssl rand -base64 32)`,
+    )
+  }
+  const secret = utf8(readSecret(settings, path, readFile).trim())
+  if (secret.length < SECRET_BYTES_MIN) {
+    throw new UsageError(
+      `${settings.nameOf('cluster-secret-file')} ${path}: shorter than ${SECRET_BYTES_MIN} bytes; openssl rand -base64 32 makes a good one`,
+    )
+  }
+  return secret
+}
+
+function readSecret(settings: Settings, path: string, readFile: (path: string) => string): string {
+  try {
+    return readFile(path)
+  } catch (error) {
+    throw new UsageError(`${settings.nameOf('cluster-secret-file')} ${path}: ${messageOf(error)}`)
+  }
+}
+
+function addressesOf(settings: Settings): readonly string[] {
+  const advertise = settings.value('advertise')
+  const urls = [...(settings.value('cluster') ?? []).map((node) => node.url), advertise]
+  return [
+    settings.need('listen').host,
+    ...[settings.value('peer-listen')].flatMap((address) => (address ? [address.host] : [])),
+    ...urls.flatMap((url) => (url === null ? [] : [addressOf(url).host])),
+  ]
+}
+
+function hostPort(address: Address): string {
+  return urlOf(address).slice('http://'.length)
+}

@@ -1,0 +1,224 @@
+/**
+ * The state of one node, and the few transitions that every role shares. The rules themselves
+ * stand in `raft.ts` (all roles), `election.ts`, `follower.ts` and `leader.ts`.
+ *
+ * ```
+ *              timeout              pre-vote won           vote won
+ *   follower ──────────► pre_candidate ──────────► candidate ──────────► leader
+ *      ▲                      │                        │                    │
+ *      └──────────────────────┴── a leader, or a higher term ───────────────┘
+ * ```
+ */
+import { assert } from '../lib/assert.ts'
+import type { RaftConfig } from './config.ts'
+import type { LeaderLease } from './lease.ts'
+import { RaftLog, type StoredLog } from './log.ts'
+import { isVoter, memberOf, MembershipStack, type MembershipAt } from './membership.ts'
+import { Outbox } from './outbox.ts'
+import type { Progress } from './progress.ts'
+import type {
+  Answer,
+  Clock,
+  HardState,
+  LogIndex,
+  Membership,
+  Message,
+  NodeId,
+  RequestId,
+  Role,
+  Round,
+  Term,
+} from './types.ts'
+
+/** What a node knows when it starts. */
+export interface InitialState {
+  readonly hardState: HardState
+  readonly log: StoredLog
+  /** Up to where the state machine has applied. */
+  readonly applied: LogIndex
+  /** The cluster's clock at the applied index. */
+  readonly clusterMs: number
+  /** In log order: of the state, and of every membership entry still in the log. */
+  readonly memberships: readonly MembershipAt[]
+  readonly clock: Clock
+}
+
+/** A read that waits for its index to be confirmed (Thesis §6.4). */
+export interface PendingRead {
+  readonly id: RequestId
+  /** Null until the no-op of the term is committed. */
+  at: { readonly index: LogIndex; readonly round: Round } | null
+}
+
+/** What exists only while a node leads. */
+export interface Leadership {
+  readonly progress: Map<NodeId, Progress>
+  readonly lease: LeaderLease
+  /** Index of this term's no-op: nothing is read before it is committed. */
+  readonly noop: LogIndex
+  /** In order of arrival; those with a round before those without. */
+  reads: PendingRead[]
+  /** A round must go to every peer, with entries or without. */
+  roundDue: boolean
+  heartbeatDueMs: number
+  /** The cluster's clock goes on from here with the monotonic clock. */
+  readonly clusterClock: { readonly clusterMs: number; readonly nowMs: number }
+  uncommittedBytes: number
+}
+
+export class Core {
+  readonly config: RaftConfig
+  readonly log: RaftLog
+  readonly outbox: Outbox
+  readonly memberships: MembershipStack
+  readonly initialClusterMs: number
+  clock: Clock
+  role: Role = 'follower'
+  leader: NodeId | null = null
+  leadership: Leadership | null = null
+  /** Answers of this campaign; an absent voter has not answered. */
+  votes = new Map<NodeId, boolean>()
+  electionDueMs = 0
+  /** When a leader was last heard, or we last proved to lead; null before the first time. */
+  contactMs: number | null = null
+  /** The largest commit index that a leader named, also of entries not yet here. */
+  leaderCommit: LogIndex = 0
+  answers: Answer[] = []
+  /** Rounds of later leaderships are larger, so a late acknowledgement never fits. */
+  lastRound: Round = 0
+  #term: Term
+  #votedFor: NodeId | null
+  #promiseMs: number
+  /** No vote is given, and no candidacy begun, before this (DESIGN §6). */
+  #refuseUntilMs: number
+
+  constructor(config: RaftConfig, initial: InitialState) {
+    this.config = config
+    this.clock = initial.clock
+    this.log = new RaftLog(initial.log, initial.applied, config.tailBytesMax)
+    this.outbox = new Outbox(this.log, config.heldMax)
+    this.memberships = new MembershipStack(initial.memberships)
+    this.initialClusterMs = initial.clusterMs
+    this.#term = initial.hardState.term
+    this.#votedFor = initial.hardState.votedFor
+    this.#promiseMs = initial.hardState.promiseMs
+    this.#refuseUntilMs = initial.clock.nowMs + this.#promiseMs
+    assert(this.#term >= this.log.lastTerm, 'no entry is newer than the stored term')
+    this.restartElectionTimer()
+  }
+
+  get term(): Term {
+    return this.#term
+  }
+
+  get votedFor(): NodeId | null {
+    return this.#votedFor
+  }
+
+  get hardState(): HardState {
+    return { term: this.#term, votedFor: this.#votedFor, promiseMs: this.#promiseMs }
+  }
+
+  get membership(): Membership | null {
+    return this.memberships.current
+  }
+
+  get refusesVotes(): boolean {
+    return this.clock.nowMs < this.#refuseUntilMs
+  }
+
+  /** Whether this very incarnation votes in an active configuration. */
+  get isVoter(): boolean {
+    const { id, incarnation } = this.config
+    const membership = this.membership
+    if (membership === null || !isVoter(membership, id)) return false
+    return memberOf(membership, id)?.incarnation === incarnation
+  }
+
+  /**
+   * Whether a message comes from a voter as the membership knows it. Whoever lost its disk is a
+   * stranger under an old name: what it says counts for nothing (DESIGN §7).
+   */
+  isFromVoter(message: Message): boolean {
+    const membership = this.membership
+    if (membership === null || !isVoter(membership, message.from)) return false
+    return memberOf(membership, message.from)?.incarnation === message.incarnation
+  }
+
+  /** What every message carries. */
+  envelope(to: NodeId): Pick<Message, 'from' | 'incarnation' | 'to' | 'term'> {
+    const { id, incarnation } = this.config
+    return { from: id, incarnation, to, term: this.#term }
+  }
+
+  /** Enters a newer term; the vote of the old one is over (Raft §5.1). */
+  enterTerm(term: Term): void {
+    assert(term > this.#term, 'terms only grow')
+    assert(Number.isSafeInteger(term), 'a term is a safe integer')
+    this.#term = term
+    this.#votedFor = null
+    this.outbox.dropHeld()
+    this.outbox.markHardState()
+  }
+
+  voteFor(id: NodeId): void {
+    assert(this.#votedFor === null || this.#votedFor === id, 'one vote a term (Raft §5.2)')
+    if (this.#votedFor === id) return
+    this.#votedFor = id
+    this.outbox.markHardState()
+  }
+
+  /** Promises the leader that was just heard to refuse votes for `promiseMs` from now. */
+  promise(promiseMs: number): void {
+    this.#refuseUntilMs = Math.max(this.#refuseUntilMs, this.clock.nowMs + promiseMs)
+    if (promiseMs <= this.#promiseMs) return
+    this.#promiseMs = promiseMs
+    this.outbox.markHardState()
+  }
+
+  /** Draws another election timeout (Raft §5.2), never shorter than what was promised. */
+  restartElectionTimer(): void {
+    const { electionMinMs, electionMaxMs, random } = this.config
+    const timeoutMs = electionMinMs + random(electionMaxMs - electionMinMs)
+    this.electionDueMs = Math.max(this.clock.nowMs + timeoutMs, this.#refuseUntilMs)
+  }
+
+  /** Follows `leader`, or nobody yet, in the current term. */
+  becomeFollower(leader: NodeId | null): void {
+    this.#leaveLeadership()
+    this.role = 'follower'
+    this.leader = leader
+    this.votes.clear()
+    this.restartElectionTimer()
+  }
+
+  becomeCandidate(role: 'pre_candidate' | 'candidate'): void {
+    assert(this.role !== 'leader', 'a leader does not campaign')
+    assert(this.isVoter, 'only a voter campaigns')
+    assert(!this.refusesVotes, 'a promise binds the own candidacy too (DESIGN §6)')
+    this.role = role
+    this.leader = null
+    this.votes = new Map()
+    this.restartElectionTimer()
+  }
+
+  becomeLeader(leadership: Leadership): void {
+    assert(this.role === 'candidate', 'an election is won by a candidate')
+    assert(this.#votedFor === this.config.id, 'a candidate voted for itself')
+    this.role = 'leader'
+    this.leader = this.config.id
+    this.leadership = leadership
+    this.votes.clear()
+  }
+
+  #leaveLeadership(): void {
+    if (this.leadership === null) return
+    const { lastRound, provedSentMs } = this.leadership.lease
+    this.lastRound = lastRound
+    if (provedSentMs !== null) this.contactMs = provedSentMs
+    for (const read of this.leadership.reads) {
+      this.answers.push({ id: read.id, type: 'refused', code: 'not_leader', leader: null })
+    }
+    this.leadership = null
+  }
+}

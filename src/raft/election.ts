@@ -1,0 +1,95 @@
+/** Campaigns and votes (Raft §5.2, §5.4.1; pre-vote and stickiness: Thesis §4.2.3, §9.6). */
+import { assert } from '../lib/assert.ts'
+import type { Core } from './core.ts'
+import { lead } from './leader.ts'
+import { tally } from './quorum.ts'
+import type { VoteRequest, VoteResponse } from './types.ts'
+
+/** The election timeout passed: ask whether a campaign could be won, before raising the term. */
+export function campaign(core: Core): void {
+  if (!core.isVoter) {
+    core.restartElectionTimer() // An empty node, a learner, or a stranger under an old name.
+    return
+  }
+  core.becomeCandidate('pre_candidate')
+  requestVotes(core, true)
+}
+
+/** The pre-vote was won: campaign in the next term. */
+function campaignForReal(core: Core): void {
+  core.enterTerm(core.term + 1)
+  core.becomeCandidate('candidate')
+  core.voteFor(core.config.id)
+  requestVotes(core, false)
+}
+
+function requestVotes(core: Core, preVote: boolean): void {
+  core.votes.set(core.config.id, true)
+  const { membership, log } = core
+  assert(membership !== null, 'a candidate has a membership')
+  for (const { id } of membership.members) {
+    if (id === core.config.id) continue
+    const envelope = core.envelope(id)
+    core.outbox.send({
+      ...envelope,
+      type: 'vote_request',
+      preVote,
+      term: preVote ? envelope.term + 1 : envelope.term,
+      lastTerm: log.lastTerm,
+      lastIndex: log.last,
+      transfer: false,
+    })
+  }
+  count(core) // The only voter has won by now.
+}
+
+/**
+ * Judges a request. Its term is ours by now, or, for a pre-vote, at least ours + 0: `raft.ts`
+ * has seen to terms, and to requests inside a promise.
+ */
+export function onVoteRequest(core: Core, request: VoteRequest): void {
+  const granted = request.preVote ? deservesPreVote(core, request) : deservesVote(core, request)
+  if (granted && !request.preVote) {
+    core.voteFor(request.from)
+    core.becomeFollower(null) // Also a pre-candidate: it would campaign against its own vote.
+  }
+  core.outbox.send({
+    ...core.envelope(request.from),
+    type: 'vote_response',
+    preVote: request.preVote,
+    granted,
+    // A granted pre-vote names the term that was asked for; a refusal tells ours.
+    term: granted ? request.term : core.term,
+  })
+}
+
+function deservesVote(core: Core, request: VoteRequest): boolean {
+  assert(request.term === core.term, 'a vote is cast in its own term')
+  // A leader of this term exists: the vote stays where it went, restarts included.
+  if (core.leader !== null) return false
+  if (core.votedFor !== null && core.votedFor !== request.from) return false
+  return core.log.isUpToDate({ term: request.lastTerm, index: request.lastIndex })
+}
+
+/** Granting one changes nothing here: neither the term nor any timer (hashicorp/raft 42d3446). */
+function deservesPreVote(core: Core, request: VoteRequest): boolean {
+  if (request.term <= core.term) return false
+  return core.log.isUpToDate({ term: request.lastTerm, index: request.lastIndex })
+}
+
+export function onVoteResponse(core: Core, response: VoteResponse): void {
+  const expected = response.preVote ? 'pre_candidate' : 'candidate'
+  if (core.role !== expected || !core.isFromVoter(response)) return
+  if (response.preVote && response.granted && response.term !== core.term + 1) return
+  if (!core.votes.has(response.from)) core.votes.set(response.from, response.granted)
+  count(core)
+}
+
+function count(core: Core): void {
+  assert(core.membership !== null, 'a candidate has a membership')
+  const result = tally(core.membership, core.votes)
+  if (result === 'lost') core.becomeFollower(null)
+  if (result !== 'won') return
+  if (core.role === 'pre_candidate') campaignForReal(core)
+  else lead(core)
+}

@@ -1,0 +1,313 @@
+/** Leading: the sender's half of AppendEntries, commit, rounds and reads (Raft §5.3, §5.4, §8). */
+import { assert, present } from '../lib/assert.ts'
+import { EMPTY_BYTES } from '../lib/bytes.ts'
+import type { Core, Leadership } from './core.ts'
+import { appendEntry } from './follower.ts'
+import { LeaderLease } from './lease.ts'
+import { ENTRY_OVERHEAD } from './log.ts'
+import { Progress } from './progress.ts'
+import { quorumReached } from './quorum.ts'
+import type {
+  AppendResponse,
+  Clock,
+  Entry,
+  EntryType,
+  LogIndex,
+  NodeId,
+  RequestId,
+  Round,
+} from './types.ts'
+
+/** An election was won: opens the term with a no-op (Raft §8). */
+export function lead(core: Core): void {
+  const { config, clock, log } = core
+  const progress = new Map<NodeId, Progress>()
+  for (const { id } of present(core.membership, 'a leader has a membership').members) {
+    if (id === config.id) continue
+    const { inflightMax, inflightBytesMax } = config
+    const { nowMs } = clock
+    progress.set(id, new Progress({ last: log.last, nowMs, inflightMax, inflightBytesMax }))
+  }
+  core.becomeLeader({
+    progress,
+    lease: new LeaderLease({
+      promiseMs: config.electionMinMs,
+      clockDrift: config.clockDrift,
+      after: core.lastRound,
+    }),
+    noop: log.last + 1,
+    reads: [],
+    roundDue: true,
+    heartbeatDueMs: clock.nowMs + config.heartbeatMs,
+    clusterClock: { clusterMs: lastClusterMs(core), nowMs: clock.nowMs },
+    uncommittedBytes: 0,
+  })
+  appendOwn(core, 'noop', EMPTY_BYTES)
+}
+
+/** The cluster's clock goes on from the last entry, whoever wrote it (DESIGN §1.2). */
+function lastClusterMs(core: Core): number {
+  const { log } = core
+  if (log.last === log.compacted) return core.initialClusterMs
+  return present(log.slice(log.last, log.last, 0).at(0), 'the log holds its last entry').clusterMs
+}
+
+function leadershipOf(core: Core): Leadership {
+  return present(core.leadership, 'only a leader does this')
+}
+
+function appendOwn(core: Core, type: EntryType, data: Uint8Array): Entry {
+  const leadership = leadershipOf(core)
+  const { clusterMs, nowMs } = leadership.clusterClock
+  const entry: Entry = {
+    type,
+    term: core.term,
+    index: core.log.last + 1,
+    clusterMs: clusterMs + Math.floor(core.clock.nowMs - nowMs),
+    wallMs: Math.floor(core.clock.wallMs),
+    data,
+  }
+  leadership.uncommittedBytes += data.length
+  appendEntry(core, entry)
+  return entry
+}
+
+/** Appends a command, or refuses it: what is piled up without a quorum is bounded. */
+export function propose(core: Core, id: RequestId, data: Uint8Array, own: boolean): void {
+  const { uncommittedBytes } = leadershipOf(core)
+  const isFull = uncommittedBytes + data.length > core.config.uncommittedBytesMax
+  if (isFull && uncommittedBytes > 0 && !own) {
+    core.answers.push({ id, type: 'refused', code: 'too_many_requests', leader: core.config.id })
+    return
+  }
+  const { term, index } = appendOwn(core, 'command', data)
+  core.answers.push({ id, type: 'appended', at: { term, index } })
+}
+
+/** Queues a read for the next round: one begun after it arrived (Thesis §6.4). */
+export function readIndex(core: Core, id: RequestId): void {
+  const leadership = leadershipOf(core)
+  if (leadership.reads.length >= core.config.readsMax) {
+    core.answers.push({ id, type: 'refused', code: 'too_many_requests', leader: core.config.id })
+    return
+  }
+  leadership.reads.push({ id, at: null })
+  assignReads(core)
+  if (isAlone(core)) confirmReads(core)
+}
+
+/** Whether this term's no-op is committed: until then the commit index may be behind (§8). */
+export function hasCommittedInTerm(core: Core): boolean {
+  return core.leadership !== null && core.log.committed >= core.leadership.noop
+}
+
+function assignReads(core: Core): void {
+  const leadership = leadershipOf(core)
+  if (!hasCommittedInTerm(core)) return
+  const round = leadership.lease.lastRound + 1
+  for (let i = leadership.reads.length - 1; i >= 0; i--) {
+    const read = present(leadership.reads[i], 'a read in the queue')
+    if (read.at !== null) break
+    read.at = { index: core.log.committed, round }
+    leadership.roundDue = true
+  }
+}
+
+/** Answers the reads whose round a quorum has acknowledged. */
+function confirmReads(core: Core): void {
+  const leadership = leadershipOf(core)
+  const proved = provedRound(core)
+  let answered = 0
+  for (const read of leadership.reads) {
+    if (read.at === null || read.at.round > proved) break
+    core.answers.push({ id: read.id, type: 'read_at', index: read.at.index })
+    answered += 1
+  }
+  if (answered > 0) leadership.reads.splice(0, answered)
+}
+
+/** The newest round acknowledged by a quorum of every active configuration; we count ourselves. */
+function provedRound(core: Core): Round {
+  const { progress } = leadershipOf(core)
+  const membership = present(core.membership, 'a leader has a membership')
+  return quorumReached(membership, (id) => {
+    if (id === core.config.id) return Infinity
+    return progress.get(id)?.ackedRound ?? 0
+  })
+}
+
+/** A leader that is the only voter needs nobody's acknowledgement. */
+function isAlone(core: Core): boolean {
+  const { voters, outgoing } = present(core.membership, 'a leader has a membership')
+  const isOwn = (ids: readonly NodeId[]) => ids.length === 1 && ids[0] === core.config.id
+  return isOwn(voters) && (outgoing === null || isOwn(outgoing))
+}
+
+/**
+ * What remains of the lease at `clock`: 0 where it ran out or is void (DESIGN §6). It is asked for
+ * every lease read, so it counts no quorum anew.
+ */
+export function leaseRemainingMs(core: Core, clock: Clock): number {
+  const { leadership, config, outbox } = core
+  if (leadership === null || !hasCommittedInTerm(core)) return 0
+  const pendingSinceMs = outbox.pendingSinceMs
+  const promiseMs = config.electionMinMs
+  if (pendingSinceMs !== null && clock.nowMs - pendingSinceMs > promiseMs) return 0 // A hung disk.
+  if (isAlone(core)) return promiseMs
+  return Math.max(0, leadership.lease.remainingMs(clock))
+}
+
+/** When leadership was last proved by a quorum; null before the first round came back. */
+export function confirmedMs(core: Core): number | null {
+  if (isAlone(core)) return core.clock.nowMs
+  return leadershipOf(core).lease.provedSentMs
+}
+
+export function onAppendResponse(core: Core, response: AppendResponse): void {
+  const leadership = leadershipOf(core)
+  const progress = leadership.progress.get(response.from)
+  if (progress === undefined) return
+  if (response.round > leadership.lease.lastRound) return // Of no round of this leadership.
+  progress.lastAckMs = core.clock.nowMs
+  const { result } = response
+  if (!result.ok) {
+    progress.refused(result.rejected, backUp(core, result))
+  } else if (result.match <= core.log.last && progress.accepted(result.match)) {
+    maybeCommit(core)
+  }
+  if (response.round <= progress.ackedRound) return
+  progress.ackedRound = response.round
+  const proved = provedRound(core)
+  if (proved === Infinity || proved <= leadership.lease.provedRound) return
+  leadership.lease.prove(proved)
+  confirmReads(core)
+}
+
+/** Where to try next after a refusal: skips a whole term of either log (Raft §5.3). */
+function backUp(
+  core: Core,
+  refusal: { conflictTerm: number | null; conflictIndex: LogIndex },
+): LogIndex {
+  if (refusal.conflictTerm === null) return refusal.conflictIndex
+  const ours = core.log.lastAtOrBelowTerm(refusal.conflictTerm)
+  if (core.log.termAt(ours) === refusal.conflictTerm) return ours + 1
+  return refusal.conflictIndex
+}
+
+/**
+ * Moves the commit index to what a majority stores durably, but only if that entry is of this
+ * term: older ones are committed by what follows them (Raft §5.4.2, figure 8).
+ */
+export function maybeCommit(core: Core): void {
+  const { log, config } = core
+  const leadership = leadershipOf(core)
+  const membership = present(core.membership, 'a leader has a membership')
+  const stored = quorumReached(membership, (id) =>
+    id === config.id ? log.persisted : (leadership.progress.get(id)?.match ?? 0),
+  )
+  if (stored <= log.committed || log.termAt(stored) !== core.term) return
+  // Only own entries were counted; memory still holds them, which older ones it may not.
+  const from = Math.max(log.committed + 1, leadership.noop)
+  leadership.uncommittedBytes -= log.dataBytes(from, stored)
+  assert(leadership.uncommittedBytes >= 0, 'what is committed was counted when it was appended')
+  log.commitTo(stored)
+  core.memberships.settle(stored)
+  assignReads(core)
+  if (isAlone(core)) confirmReads(core)
+}
+
+/** A leader's timers: heartbeat, check-quorum, hung disk. */
+export function tickLeader(core: Core): void {
+  const leadership = leadershipOf(core)
+  const { clock, config, outbox } = core
+  const pendingSinceMs = outbox.pendingSinceMs
+  const hung = pendingSinceMs !== null && clock.nowMs - pendingSinceMs > config.electionMinMs
+  if (hung || !hearsQuorum(core)) {
+    core.becomeFollower(null)
+    return
+  }
+  if (clock.nowMs < leadership.heartbeatDueMs) return
+  leadership.heartbeatDueMs = clock.nowMs + config.heartbeatMs
+  leadership.roundDue = true
+}
+
+/** Check-quorum: a leader that a majority no longer answers stands down (Thesis §6.2). */
+function hearsQuorum(core: Core): boolean {
+  const { progress } = leadershipOf(core)
+  const membership = present(core.membership, 'a leader has a membership')
+  const lastHeardMs = quorumReached(membership, (id) =>
+    id === core.config.id ? core.clock.nowMs : (progress.get(id)?.lastAckMs ?? -Infinity),
+  )
+  return core.clock.nowMs - lastHeardMs < core.config.electionMaxMs
+}
+
+/** Sends what every peer's window admits; with a round due, something to each of them. */
+export function sendAppends(core: Core): void {
+  const leadership = leadershipOf(core)
+  let round: Round | null = null
+  const openRound = (): Round => (round ??= leadership.lease.open(core.clock))
+  const entriesFrom = sliceOnce(core)
+  for (const [id, progress] of leadership.progress) {
+    let sent = false
+    while (progress.isOpen && progress.next <= core.log.last) {
+      const { entries, bytes } = entriesFrom(progress.next)
+      sendAppend(core, id, progress, openRound(), entries)
+      progress.sent(progress.next + entries.length - 1, bytes)
+      sent = true
+    }
+    // The commit index goes out at once as well: those who wait on a follower are told by it.
+    const newCommit = progress.isOpen && progress.sentCommit < core.log.committed
+    if (!sent && (leadership.roundDue || newCommit)) {
+      sendAppend(core, id, progress, openRound(), [])
+    }
+  }
+  leadership.roundDue = false
+}
+
+interface Slice {
+  readonly entries: readonly Entry[]
+  readonly bytes: number
+}
+
+/**
+ * What one append takes from `next` on. Peers in step are given the same array, so it is cut once,
+ * and whoever encodes it can see that it is the same.
+ */
+function sliceOnce(core: Core): (next: LogIndex) => Slice {
+  const { log, config } = core
+  const slices = new Map<LogIndex, Slice>()
+  return (next) => {
+    const known = slices.get(next)
+    if (known !== undefined) return known
+    const to = Math.min(log.last, next + config.appendEntriesMax - 1)
+    const entries = log.slice(next, to, config.appendBytesMax)
+    let bytes = 0
+    for (const { data } of entries) bytes += data.length + ENTRY_OVERHEAD
+    const slice = { entries, bytes }
+    slices.set(next, slice)
+    return slice
+  }
+}
+
+function sendAppend(
+  core: Core,
+  id: NodeId,
+  progress: Progress,
+  round: Round,
+  entries: readonly Entry[],
+): void {
+  const prevIndex = progress.next - 1
+  const prevTerm = core.log.termAt(prevIndex)
+  assert(prevTerm !== null, 'the log reaches back to every peer: nothing is compacted yet')
+  progress.sentCommit = core.log.committed
+  core.outbox.send({
+    ...core.envelope(id),
+    type: 'append',
+    prevIndex,
+    prevTerm,
+    entries,
+    commit: core.log.committed,
+    round,
+    promiseMs: core.config.electionMinMs,
+  })
+}

@@ -1,0 +1,123 @@
+import { assert } from '../lib/assert.ts'
+import { decode, encode } from '../lib/msgpack.ts'
+import type { LogIndex, Member, Membership, NodeId } from './types.ts'
+
+/** The bytes of a `membership` entry: `[[id, incarnation, url, witness]…], voters, outgoing, learners`. */
+export function encodeMembership(membership: Membership): Uint8Array {
+  checkMembership(membership)
+  return encode([
+    membership.members.map((m) => [m.id, m.incarnation, m.url, m.witness]),
+    membership.voters,
+    membership.outgoing,
+    membership.learners,
+  ])
+}
+
+/** Reads what `encodeMembership` wrote; throws on anything else: it was committed, so it is ours. */
+export function decodeMembership(bytes: Uint8Array): Membership {
+  const value = decode(bytes)
+  assert(Array.isArray(value) && value.length === 4, 'a membership has four parts')
+  const [members, voters, outgoing, learners] = value as unknown[]
+  assert(Array.isArray(members), 'a membership lists its members')
+  const membership = {
+    members: members.map(readMember),
+    voters: readIds(voters),
+    outgoing: outgoing === null ? null : readIds(outgoing),
+    learners: readIds(learners),
+  }
+  checkMembership(membership)
+  return membership
+}
+
+function readMember(value: unknown): Member {
+  assert(Array.isArray(value) && value.length === 4, 'a member has four fields')
+  const [id, incarnation, url, witness] = value as unknown[]
+  assert(typeof id === 'string' && typeof incarnation === 'string', 'a member has a name')
+  assert(url === null || typeof url === 'string', 'a member has a URL or none')
+  assert(typeof witness === 'boolean', 'a member is a witness or not')
+  return { id, incarnation, url, witness }
+}
+
+function readIds(value: unknown): NodeId[] {
+  assert(Array.isArray(value), 'a configuration is a list')
+  return value.map((id) => {
+    assert(typeof id === 'string', 'a configuration lists names')
+    return id
+  })
+}
+
+function checkMembership(membership: Membership): void {
+  const { members, voters, outgoing, learners } = membership
+  assert(voters.length > 0, 'a membership has a voter')
+  const known = new Set(members.map((member) => member.id))
+  assert(known.size === members.length, 'a member is listed once')
+  for (const list of [voters, outgoing ?? [], learners]) {
+    assert(
+      list.every((id) => known.has(id)),
+      'whoever counts is a member',
+    )
+    assert(
+      list.every((id, at) => at === 0 || (list[at - 1] ?? '') < id),
+      'a configuration is sorted and has no double',
+    )
+  }
+}
+
+/** Whether this name votes in any active configuration. */
+export function isVoter(membership: Membership, id: NodeId): boolean {
+  return membership.voters.includes(id) || (membership.outgoing?.includes(id) ?? false)
+}
+
+export function memberOf(membership: Membership, id: NodeId): Member | null {
+  return membership.members.find((member) => member.id === id) ?? null
+}
+
+/** A membership and the entry that brought it. */
+export interface MembershipAt {
+  readonly index: LogIndex
+  readonly membership: Membership
+}
+
+/**
+ * The configurations of the log's tail. The newest is in force from its append on, committed or
+ * not (Raft §6), and falls back to the one before when its entry is truncated.
+ */
+export class MembershipStack {
+  readonly #stack: MembershipAt[]
+
+  constructor(initial: readonly MembershipAt[]) {
+    this.#stack = [...initial]
+    assert(
+      this.#stack.every(
+        (at, i) => i === 0 || (this.#stack[i - 1] as MembershipAt).index < at.index,
+      ),
+      'memberships come in log order',
+    )
+  }
+
+  /** Null on a node that belongs to no cluster yet. */
+  get current(): Membership | null {
+    return this.#stack.at(-1)?.membership ?? null
+  }
+
+  get index(): LogIndex {
+    return this.#stack.at(-1)?.index ?? 0
+  }
+
+  push(at: MembershipAt): void {
+    assert(at.index > this.index, 'a newer membership stands later in the log')
+    this.#stack.push(at)
+  }
+
+  /** Forgets what entries from `index` on brought. */
+  truncate(index: LogIndex): void {
+    while (this.index >= index && this.#stack.length > 0) this.#stack.pop()
+  }
+
+  /** Forgets what lies before the newest one at or below `committed`: it cannot come back. */
+  settle(committed: LogIndex): void {
+    while (this.#stack.length > 1 && (this.#stack[1] as MembershipAt).index <= committed) {
+      this.#stack.shift()
+    }
+  }
+}

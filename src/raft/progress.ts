@@ -1,0 +1,121 @@
+import { assert } from '../lib/assert.ts'
+import type { LogIndex, Round } from './types.ts'
+
+/**
+ * What a leader knows of one peer (Raft §5.3; the states follow etcd's).
+ *
+ * ```
+ *            refused, or nothing known            accepted
+ *   ┌───────┐ ◄──────────────────────── ┌───────────┐
+ *   │ probe │                           │ replicate │
+ *   └───────┘ ────────────────────────► └───────────┘
+ *   one append at a time       accepted   pipelined in a window
+ * ```
+ * Invariant: match < next.
+ */
+export class Progress {
+  /** Known equal to the leader's log, and durable there, up to here. */
+  #match: LogIndex = 0
+  #next: LogIndex
+  #state: 'probe' | 'replicate' = 'probe'
+  /**
+   * In `probe`: an append is out. Its answer allows another; where it was lost, the answer to a
+   * heartbeat does, which asks the same question. So a dead peer costs no entries.
+   */
+  #probing = false
+  /** In `replicate`: the last index and size of each append that is out, ascending. */
+  readonly #inflight: { readonly last: LogIndex; readonly bytes: number }[] = []
+  #inflightBytes = 0
+  readonly #inflightMax: number
+  readonly #inflightBytesMax: number
+  /** The newest round it acknowledged in this term. */
+  ackedRound: Round = 0
+  /** When its last acknowledgement came, on our monotonic clock. */
+  lastAckMs: number
+  /** The commit index that was last sent to it. */
+  sentCommit: LogIndex = 0
+
+  constructor(given: {
+    readonly last: LogIndex
+    readonly nowMs: number
+    readonly inflightMax: number
+    readonly inflightBytesMax: number
+  }) {
+    this.#next = given.last + 1
+    this.lastAckMs = given.nowMs
+    this.#inflightMax = given.inflightMax
+    this.#inflightBytesMax = given.inflightBytesMax
+  }
+
+  get match(): LogIndex {
+    return this.#match
+  }
+
+  get next(): LogIndex {
+    return this.#next
+  }
+
+  get state(): 'probe' | 'replicate' {
+    return this.#state
+  }
+
+  /** Whether entries may be sent now; a heartbeat always may. */
+  get isOpen(): boolean {
+    if (this.#state === 'probe') return !this.#probing
+    return this.#inflight.length < this.#inflightMax && this.#inflightBytes < this.#inflightBytesMax
+  }
+
+  /** Entries up to `last`, of `bytes` in all, went out. */
+  sent(last: LogIndex, bytes: number): void {
+    assert(this.isOpen, 'nothing is sent past the window')
+    if (this.#state === 'probe') {
+      this.#probing = true
+      return
+    }
+    assert(last >= this.#next, 'the window advances')
+    this.#inflight.push({ last, bytes })
+    this.#inflightBytes += bytes
+    this.#next = last + 1
+  }
+
+  /** It accepted up to `match`. Late answers change nothing. Returns whether `match` grew. */
+  accepted(match: LogIndex): boolean {
+    const grew = match > this.#match
+    if (grew) this.#match = match
+    this.#next = Math.max(this.#next, this.#match + 1)
+    let freed = 0
+    for (const { last, bytes } of this.#inflight) {
+      if (last > match) break
+      freed += 1
+      this.#inflightBytes -= bytes
+    }
+    if (freed > 0) this.#inflight.splice(0, freed)
+    if (this.#state === 'probe') {
+      this.#state = 'replicate'
+      this.#probing = false
+      this.#next = this.#match + 1
+    }
+    return grew
+  }
+
+  /**
+   * It refused an append after `rejected`; `hint` is where to try next. A refusal of something
+   * older than what it has accepted since, or than the probe that is out, is late and ignored.
+   */
+  refused(rejected: LogIndex, hint: LogIndex): void {
+    if (rejected <= this.#match) return
+    if (this.#state === 'replicate') {
+      if (rejected >= this.#next) return
+      this.#state = 'probe'
+      this.#inflight.length = 0
+      this.#inflightBytes = 0
+      this.#next = Math.min(hint, rejected)
+    } else {
+      if (rejected !== this.#next - 1) return
+      this.#next = Math.min(hint, rejected)
+    }
+    this.#next = Math.max(this.#next, this.#match + 1)
+    this.#probing = false
+    assert(this.#match < this.#next, 'match < next')
+  }
+}

@@ -1,0 +1,14 @@
+/**
+ * All that differs between Bun and Deno, and all that touches the machine: files, locks, sockets,
+ * SQLite. Nothing is decided here; other folders declare the ports that this one satisfies.
+ *
+ * @module
+ */
+export { dial } from './dial.ts'
+export { openDisk } from './disk.ts'
+export { lockDirectory } from './lock.ts'
+export type { DirectoryLock } from './lock.ts'
+export { serve } from './serve.ts'
+export type { Remote, Server } from './serve.ts'
+export { openSql } from './sqlite.ts'
+export { openStateFile, StateFileError } from './state-file.ts'
