@@ -40,6 +40,10 @@ import { Wal, WalDamaged, WalMismatch } from './storage/mod.ts'
 const BODY_BYTES_MAX = 1024 * 1024
 /** Of the 10 s that a stop may take, what requests under way get. */
 const DRAIN_MS = 6_000
+/** And what handing leadership over gets. It takes two round trips. */
+const HAND_OVER_MS = 2_000
+/** What their answers then get to leave, where a client reads slowly. */
+const FAREWELL_MS = 2_000
 
 /** Starts a node: resolves once it listens. Rejects with {@link StartError} and leaves nothing. */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
@@ -364,7 +368,7 @@ function unavailable(detail: string): Response {
 
 /**
  * The graceful end: long polls are let go and nothing new is taken; requests under way are
- * finished while the replica and its links still work; then the log is synced and closed.
+ * finished while the replica and its links still work, by the next leader where this one led; then the log is synced and closed.
  */
 async function stopNode(
   node: Assembled,
@@ -372,17 +376,23 @@ async function stopNode(
   ending: { readonly closing: AbortController; readonly drain: Drain },
 ): Promise<void> {
   ending.closing.abort()
-  await Promise.race([
-    ending.drain.close(),
-    new Promise<void>((resolve) => setTimeout(resolve, DRAIN_MS)),
-  ])
+  const drained = ending.drain.close()
+  await new Promise<void>((resolve) => node.replica.handOver(HAND_OVER_MS, resolve))
+  await Promise.race([drained, new Promise<void>((resolve) => setTimeout(resolve, DRAIN_MS))])
   node.replica.stop()
   node.mesh.stop()
+  // An answer that was made is not yet one that was sent: only the server knows when it is.
+  const sent = Promise.all([servers.api.stop(), servers.mesh?.stop()])
+  await Promise.race([sent, sleep(FAREWELL_MS)])
   servers.api.closeNow()
   servers.mesh?.closeNow()
   node.wal.close()
   node.state.close()
   node.lock.release()
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
 function once(run: () => Promise<void>): () => Promise<void> {

@@ -13,6 +13,8 @@ export interface RaftConfig {
   readonly electionMaxMs: number
   /** ρ: how far any clock's rate may be off, as a fraction. The lease is shortened by it. */
   readonly clockDrift: number
+  /** How long the others may wait for the newest commit index, where no entries carry it. */
+  readonly commitNoticeMs: number
   /** Draws the election timeouts. The core has no chance of its own. */
   readonly random: Random
   /** Of one append message. */
@@ -47,6 +49,7 @@ export function raftConfig(
   const config = {
     ...LAN,
     clockDrift: 0.05,
+    commitNoticeMs: 2,
     appendBytesMax: MIB,
     appendEntriesMax: 1_024,
     inflightMax: 64,

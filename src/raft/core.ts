@@ -16,6 +16,7 @@ import { RaftLog, type StoredLog } from './log.ts'
 import { isVoter, memberOf, MembershipStack, type MembershipAt } from './membership.ts'
 import { Outbox } from './outbox.ts'
 import type { Progress } from './progress.ts'
+import type { Transfer } from './transfer.ts'
 import type {
   Answer,
   Clock,
@@ -64,6 +65,9 @@ export interface Leadership {
   /** The cluster's clock goes on from here with the monotonic clock. */
   readonly clusterClock: { readonly clusterMs: number; readonly nowMs: number }
   uncommittedBytes: number
+  /** When the others are told of the newest commit at the latest; Infinity: they were. */
+  commitNoticeMs: number
+  transfer: Transfer | null
 }
 
 export class Core {
@@ -192,10 +196,11 @@ export class Core {
     this.restartElectionTimer()
   }
 
-  becomeCandidate(role: 'pre_candidate' | 'candidate'): void {
+  /** `transfer`: at the word of the leader itself, who gave up what was promised to it. */
+  becomeCandidate(role: 'pre_candidate' | 'candidate', transfer: boolean): void {
     assert(this.role !== 'leader', 'a leader does not campaign')
     assert(this.isVoter, 'only a voter campaigns')
-    assert(!this.refusesVotes, 'a promise binds the own candidacy too (DESIGN §6)')
+    assert(transfer || !this.refusesVotes, 'a promise binds the own candidacy too (DESIGN §6)')
     this.role = role
     this.leader = null
     this.votes = new Map()

@@ -11,19 +11,27 @@ export function campaign(core: Core): void {
     core.restartElectionTimer() // An empty node, a learner, or a stranger under an old name.
     return
   }
-  core.becomeCandidate('pre_candidate')
-  requestVotes(core, true)
+  core.becomeCandidate('pre_candidate', false)
+  requestVotes(core, { preVote: true, transfer: false })
 }
 
-/** The pre-vote was won: campaign in the next term. */
-function campaignForReal(core: Core): void {
+/** The pre-vote was won, or the leader asked for it: campaign in the next term. */
+function campaignForReal(core: Core, transfer: boolean): void {
   core.enterTerm(core.term + 1)
-  core.becomeCandidate('candidate')
+  core.becomeCandidate('candidate', transfer)
   core.voteFor(core.config.id)
-  requestVotes(core, false)
+  requestVotes(core, { preVote: false, transfer })
 }
 
-function requestVotes(core: Core, preVote: boolean): void {
+/** The leader of this term hands over to us (Thesis §3.10). */
+export function onTimeoutNow(core: Core): void {
+  if (core.role === 'follower' && core.isVoter) campaignForReal(core, true)
+}
+
+function requestVotes(
+  core: Core,
+  { preVote, transfer }: { readonly preVote: boolean; readonly transfer: boolean },
+): void {
   core.votes.set(core.config.id, true)
   const { membership, log } = core
   assert(membership !== null, 'a candidate has a membership')
@@ -37,7 +45,7 @@ function requestVotes(core: Core, preVote: boolean): void {
       term: preVote ? envelope.term + 1 : envelope.term,
       lastTerm: log.lastTerm,
       lastIndex: log.last,
-      transfer: false,
+      transfer,
     })
   }
   count(core) // The only voter has won by now.
@@ -90,6 +98,6 @@ function count(core: Core): void {
   const result = tally(core.membership, core.votes)
   if (result === 'lost') core.becomeFollower(null)
   if (result !== 'won') return
-  if (core.role === 'pre_candidate') campaignForReal(core)
+  if (core.role === 'pre_candidate') campaignForReal(core, false)
   else lead(core)
 }

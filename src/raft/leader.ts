@@ -7,6 +7,7 @@ import { LeaderLease } from './lease.ts'
 import { ENTRY_OVERHEAD } from './log.ts'
 import { Progress } from './progress.ts'
 import { quorumReached } from './quorum.ts'
+import { advanceTransfer } from './transfer.ts'
 import type {
   AppendResponse,
   Clock,
@@ -41,6 +42,8 @@ export function lead(core: Core): void {
     heartbeatDueMs: clock.nowMs + config.heartbeatMs,
     clusterClock: { clusterMs: lastClusterMs(core), nowMs: clock.nowMs },
     uncommittedBytes: 0,
+    commitNoticeMs: Infinity,
+    transfer: null,
   })
   appendOwn(core, 'noop', EMPTY_BYTES)
 }
@@ -74,7 +77,11 @@ function appendOwn(core: Core, type: EntryType, data: Uint8Array): Entry {
 
 /** Appends a command, or refuses it: what is piled up without a quorum is bounded. */
 export function propose(core: Core, id: RequestId, data: Uint8Array, own: boolean): void {
-  const { uncommittedBytes } = leadershipOf(core)
+  const { uncommittedBytes, transfer } = leadershipOf(core)
+  if (transfer !== null) {
+    core.answers.push({ id, type: 'refused', code: 'not_leader', leader: null })
+    return
+  }
   const isFull = uncommittedBytes + data.length > core.config.uncommittedBytesMax
   if (isFull && uncommittedBytes > 0 && !own) {
     core.answers.push({ id, type: 'refused', code: 'too_many_requests', leader: core.config.id })
@@ -87,6 +94,10 @@ export function propose(core: Core, id: RequestId, data: Uint8Array, own: boolea
 /** Queues a read for the next round: one begun after it arrived (Thesis §6.4). */
 export function readIndex(core: Core, id: RequestId): void {
   const leadership = leadershipOf(core)
+  if (leadership.transfer !== null) {
+    core.answers.push({ id, type: 'refused', code: 'not_leader', leader: null })
+    return
+  }
   if (leadership.reads.length >= core.config.readsMax) {
     core.answers.push({ id, type: 'refused', code: 'too_many_requests', leader: core.config.id })
     return
@@ -150,6 +161,7 @@ function isAlone(core: Core): boolean {
 export function leaseRemainingMs(core: Core, clock: Clock): number {
   const { leadership, config, outbox } = core
   if (leadership === null || !hasCommittedInTerm(core)) return 0
+  if (leadership.transfer !== null) return 0
   const pendingSinceMs = outbox.pendingSinceMs
   const promiseMs = config.electionMinMs
   if (pendingSinceMs !== null && clock.nowMs - pendingSinceMs > promiseMs) return 0 // A hung disk.
@@ -211,6 +223,8 @@ export function maybeCommit(core: Core): void {
   leadership.uncommittedBytes -= log.dataBytes(from, stored)
   assert(leadership.uncommittedBytes >= 0, 'what is committed was counted when it was appended')
   log.commitTo(stored)
+  const noticeMs = core.clock.nowMs + config.commitNoticeMs
+  leadership.commitNoticeMs = Math.min(leadership.commitNoticeMs, noticeMs)
   core.memberships.settle(stored)
   assignReads(core)
   if (isAlone(core)) confirmReads(core)
@@ -222,7 +236,8 @@ export function tickLeader(core: Core): void {
   const { clock, config, outbox } = core
   const pendingSinceMs = outbox.pendingSinceMs
   const hung = pendingSinceMs !== null && clock.nowMs - pendingSinceMs > config.electionMinMs
-  if (hung || !hearsQuorum(core)) {
+  const transferFailed = (leadership.transfer?.deadlineMs ?? Infinity) <= clock.nowMs
+  if (hung || transferFailed || !hearsQuorum(core)) {
     core.becomeFollower(null)
     return
   }
@@ -247,6 +262,8 @@ export function sendAppends(core: Core): void {
   let round: Round | null = null
   const openRound = (): Round => (round ??= leadership.lease.open(core.clock))
   const entriesFrom = sliceOnce(core)
+  const noticeDue = core.clock.nowMs >= leadership.commitNoticeMs
+  let allTold = true
   for (const [id, progress] of leadership.progress) {
     let sent = false
     while (progress.isOpen && progress.next <= core.log.last) {
@@ -255,13 +272,15 @@ export function sendAppends(core: Core): void {
       progress.sent(progress.next + entries.length - 1, bytes)
       sent = true
     }
-    // The commit index goes out at once as well: those who wait on a follower are told by it.
+    // Who waits on a follower is told by the commit index. The next entries usually carry it.
     const newCommit = progress.isOpen && progress.sentCommit < core.log.committed
-    if (!sent && (leadership.roundDue || newCommit)) {
+    if (!sent && (leadership.roundDue || (newCommit && noticeDue))) {
       sendAppend(core, id, progress, openRound(), [])
-    }
+    } else if (newCommit) allTold = false
   }
+  if (allTold) leadership.commitNoticeMs = Infinity
   leadership.roundDue = false
+  advanceTransfer(core)
 }
 
 interface Slice {

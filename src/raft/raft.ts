@@ -2,7 +2,7 @@
 import { assert, unreachable } from '../lib/assert.ts'
 import type { RaftConfig } from './config.ts'
 import { Core, type InitialState } from './core.ts'
-import { campaign, onVoteRequest, onVoteResponse } from './election.ts'
+import { campaign, onTimeoutNow, onVoteRequest, onVoteResponse } from './election.ts'
 import { appendEntry, onAppend, refuseOldLeader } from './follower.ts'
 import {
   confirmedMs,
@@ -16,6 +16,7 @@ import {
   tickLeader,
 } from './leader.ts'
 import { encodeMembership } from './membership.ts'
+import { beginTransfer } from './transfer.ts'
 import type {
   Clock,
   HardState,
@@ -125,7 +126,8 @@ export class Raft {
   /** When the next `tick` has something to do, on the monotonic clock. */
   get nextTickMs(): number {
     const { leadership, electionDueMs } = this.#core
-    return leadership === null ? electionDueMs : leadership.heartbeatDueMs
+    if (leadership === null) return electionDueMs
+    return Math.min(leadership.heartbeatDueMs, leadership.commitNoticeMs)
   }
 
   /** Advances the node by one input. Synchronous and total; its only output is the next Ready. */
@@ -150,6 +152,9 @@ export class Raft {
         return
       case 'applied':
         return core.log.appliedTo(input.index)
+      case 'transfer':
+        if (core.role === 'leader') beginTransfer(core)
+        return
       case 'bootstrap':
         return bootstrap(core, input.membership)
       default:
@@ -250,7 +255,8 @@ function dispatch(core: Core, message: Message): void {
       if (core.role === 'leader' && core.isFromVoter(message)) onAppendResponse(core, message)
       return
     case 'timeout_now':
-      return // Leadership transfer is not part of this release; nobody sends it.
+      if (message.from === core.leader) onTimeoutNow(core)
+      return
     default:
       return unreachable(message)
   }

@@ -155,6 +155,8 @@ export type Input =
   /** All writes up to this number are durable. */
   | { readonly type: 'persisted'; readonly write: number }
   | { readonly type: 'applied'; readonly index: LogIndex }
+  /** Hand leadership to the voter that is furthest (Thesis §3.10); void elsewhere. */
+  | { readonly type: 'transfer' }
   /** Founding (DESIGN §7): entry 1 of an empty log. The host made sure that nobody else founds. */
   | { readonly type: 'bootstrap'; readonly membership: Membership }
 

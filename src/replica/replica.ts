@@ -29,6 +29,7 @@ import { Waits } from './waits.ts'
 import { fromResponse, refuseForwarded, toResponse } from './wire.ts'
 
 const TEND_LOG_MS = 50
+const HAND_OVER_LOOK_MS = 10
 
 export interface ReplicaOptions {
   readonly raft: RaftConfig
@@ -138,6 +139,24 @@ export class Replica {
   start(): void {
     this.#followMembership()
     this.#turnSoon()
+  }
+
+  /**
+   * Hands leadership over where this node leads (SIGTERM), and calls `done` once another leads or
+   * `waitMs` have passed. Proposals of this node's clients go to the next leader meanwhile.
+   */
+  handOver(waitMs: number, done: () => void): void {
+    const isAlone = (this.raft.membership?.voters.length ?? 1) === 1
+    if (this.raft.role !== 'leader' || isAlone) return done()
+    this.enqueue({ type: 'transfer' })
+    const endMs = this.ports.clock().nowMs + waitMs
+    const look = (): void => {
+      const { leader } = this.raft
+      const over = leader !== null && leader !== this.#identity.id
+      if (over || this.ports.clock().nowMs >= endMs) return done()
+      this.ports.setTimer(HAND_OVER_LOOK_MS, look)
+    }
+    look()
   }
 
   /** Stops acting. What is under way on disk may still finish; nothing is answered any more. */
