@@ -187,6 +187,8 @@ export function onAppendResponse(core: Core, response: AppendResponse): void {
   } else if (result.match <= core.log.last && progress.accepted(result.match)) {
     maybeCommit(core)
   }
+  // Its window was full when the others were told.
+  if (progress.isOpen && progress.sentCommit < core.log.committed) noticeCommit(core)
   if (response.round <= progress.ackedRound) return
   progress.ackedRound = response.round
   const proved = provedRound(core)
@@ -203,7 +205,8 @@ function backUp(
   if (refusal.conflictTerm === null) return refusal.conflictIndex
   const ours = core.log.lastAtOrBelowTerm(refusal.conflictTerm)
   if (core.log.termAt(ours) === refusal.conflictTerm) return ours + 1
-  return refusal.conflictIndex
+  // Neither its entries of that term nor ours of newer ones can fit.
+  return Math.min(ours + 1, refusal.conflictIndex)
 }
 
 /**
@@ -223,11 +226,17 @@ export function maybeCommit(core: Core): void {
   leadership.uncommittedBytes -= log.dataBytes(from, stored)
   assert(leadership.uncommittedBytes >= 0, 'what is committed was counted when it was appended')
   log.commitTo(stored)
-  const noticeMs = core.clock.nowMs + config.commitNoticeMs
-  leadership.commitNoticeMs = Math.min(leadership.commitNoticeMs, noticeMs)
+  noticeCommit(core)
   core.memberships.settle(stored)
   assignReads(core)
   if (isAlone(core)) confirmReads(core)
+}
+
+/** The others are to learn of the commit index before long, with entries or without. */
+function noticeCommit(core: Core): void {
+  const leadership = leadershipOf(core)
+  const noticeMs = core.clock.nowMs + core.config.commitNoticeMs
+  leadership.commitNoticeMs = Math.min(leadership.commitNoticeMs, noticeMs)
 }
 
 /** A leader's timers: heartbeat, check-quorum, hung disk. */

@@ -6,6 +6,7 @@
  */
 import { assert, present } from '../lib/assert.ts'
 import type { Core } from './core.ts'
+import { memberOf } from './membership.ts'
 import type { NodeId } from './types.ts'
 
 export interface Transfer {
@@ -14,20 +15,11 @@ export interface Transfer {
   sent: boolean
 }
 
-/** Begins, to the voter that is furthest. Alone, or while one is under way, nothing happens. */
+/** Begins. Where nobody can take over, or while one is under way, nothing happens. */
 export function beginTransfer(core: Core): void {
   const leadership = present(core.leadership, 'only a leader hands over')
   if (leadership.transfer !== null) return
-  const membership = present(core.membership, 'a leader has a membership')
-  let to: NodeId | null = null
-  let match = -1
-  for (const id of membership.voters) {
-    const progress = leadership.progress.get(id)
-    const witness = membership.members.find((member) => member.id === id)?.witness ?? false
-    if (progress === undefined || witness || progress.match <= match) continue
-    to = id
-    match = progress.match
-  }
+  const to = findTarget(core)
   if (to === null) return
   assert(to !== core.config.id, 'a leader hands over to somebody else')
   const deadlineMs = core.clock.nowMs + core.config.electionMinMs
@@ -35,6 +27,29 @@ export function beginTransfer(core: Core): void {
   for (const { id } of leadership.reads.splice(0)) {
     core.answers.push({ id, type: 'refused', code: 'not_leader', leader: null })
   }
+}
+
+/**
+ * The voter that is furthest, and of equals the one heard last: in an idle cluster one that has
+ * just died is as far as the others.
+ */
+function findTarget(core: Core): NodeId | null {
+  const { progress } = present(core.leadership, 'only a leader hands over')
+  const membership = present(core.membership, 'a leader has a membership')
+  let target: { readonly id: NodeId; readonly match: number; readonly lastAckMs: number } | null =
+    null
+  for (const id of membership.voters) {
+    const peer = progress.get(id)
+    if (peer === undefined || memberOf(membership, id)?.witness === true) continue
+    const { match, lastAckMs } = peer
+    if (core.clock.nowMs - lastAckMs >= core.config.electionMinMs) continue
+    const isFurther =
+      target === null ||
+      match > target.match ||
+      (match === target.match && lastAckMs > target.lastAckMs)
+    if (isFurther) target = { id, match, lastAckMs }
+  }
+  return target?.id ?? null
 }
 
 /** Tells the target to campaign, once it holds all that we have. */

@@ -64,6 +64,8 @@ export class Replica {
   /** The cluster of a member that accepted this empty node. */
   #offered: string | null = null
   #peersSet = false
+  /** How many links each peer has had: an answer leaves on the link that brought its question. */
+  readonly #links = new Map<NodeId, number>()
   #tending = false
 
   constructor(options: ReplicaOptions, state: StateMachine, ports: ReplicaPorts) {
@@ -175,6 +177,7 @@ export class Replica {
   peerUp(peer: PeerIdentity): void {
     // Taken at the end of the turn: it renews the links, and one of them has just called us.
     if (this.#identity.clusterId === null) this.#offered ??= peer.clusterId
+    this.#links.set(peer.id, (this.#links.get(peer.id) ?? 0) + 1)
     this.calls.retry()
     this.#turnSoon()
   }
@@ -206,7 +209,10 @@ export class Replica {
 
   /** A peer takes us for the leader. */
   #serve(from: NodeId, id: number, request: PeerRequest): void {
+    const link = this.#links.get(from)
     const reply = (given: Reply): void => {
+      // A restarted peer counts its calls anew: what its last process asked is nobody's question.
+      if (this.#links.get(from) !== link) return
       this.ports.mesh.send(from, { type: 'response', id, response: toResponse(given) })
       this.#turnSoon()
     }

@@ -15,7 +15,7 @@ export class Beater {
   /** When the newest beat that was answered had been sent. */
   #sentMs = 0
   #beating = true
-  #watching = true
+  #stopped = false
   readonly #loops: Promise<void>[] = []
   answered = 0
   looks = 0
@@ -47,7 +47,7 @@ export class Beater {
 
   async stop(): Promise<void> {
     this.#beating = false
-    this.#watching = false
+    this.#stopped = true
     await Promise.all(this.#loops)
   }
 
@@ -69,8 +69,9 @@ export class Beater {
 
   async #watch(node: ClusterNode): Promise<void> {
     const modes = ['stale', 'lease', 'linearizable']
-    for (let i = 0; this.#watching; i++) {
-      const mode = modes[i % modes.length] ?? ''
+    let i = 0
+    while (!this.#stopped) {
+      const mode = modes[i++ % modes.length] ?? ''
       const answer = await node.get(`${this.path}?consistency=${mode}`).catch(() => null)
       this.looks += 1
       if (answer?.status === 404) this.#mustBeLate(`${node.id} does not know it (${mode})`)

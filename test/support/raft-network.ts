@@ -139,10 +139,8 @@ export class RaftNetwork {
 
   /** Asks the leader for a write and a read; tells whether both were served by now. */
   request(): () => boolean {
-    const leader = present(
-      this.machines.find(({ raft }) => raft?.role === 'leader'),
-      'somebody leads',
-    )
+    const leader = this.machines.find(({ raft }) => raft?.role === 'leader')
+    if (leader === undefined) return () => false
     const { life } = leader
     this.#requests += 1
     const id = this.#requests
@@ -388,7 +386,7 @@ export class RaftNetwork {
 
   #breakSomething(): void {
     const machine = this.#victim()
-    switch (this.#random(11)) {
+    switch (this.#random(12)) {
       case 0:
       case 1:
         if (machine.raft === null) return
@@ -401,6 +399,8 @@ export class RaftNetwork {
         return this.#isolate(machine)
       case 3:
         return this.#cutLinks()
+      case 10:
+        return this.#deliver(machine, machine.life, () => ({ type: 'transfer' }))
       case 8:
       case 9:
         return this.#cutLink(machine, this.#pick())

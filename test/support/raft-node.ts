@@ -111,6 +111,7 @@ export class TestNode {
     return new Raft(
       // Every draw is the lowest: the election timeout is the minimum, unless a test says so.
       raftConfig({
+        commitNoticeMs: 0, // At once, so that no test has to wait for it.
         id: this.id,
         incarnation: incarnationOf(this.id),
         random: () => 0,

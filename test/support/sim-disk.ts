@@ -99,6 +99,11 @@ export class SimDisk implements Disk {
     this.#faults.push({ call, code, name, countdown: nth })
   }
 
+  /** Calls that were still to fail succeed. */
+  forgetFaults(): void {
+    this.#faults.length = 0
+  }
+
   /** The power fails and comes back. Everything opened before is dead. */
   crash(): void {
     this.#epoch += 1
