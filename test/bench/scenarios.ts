@@ -51,15 +51,14 @@ async function idle(cluster: Cluster, seconds: number): Promise<Figure[]> {
   await Bun.sleep(3_000) // The log rounds itself off after a quiet second.
   const writtenBefore = cluster.nodes.map(writtenBytes)
   const leader = await cluster.leader()
-  const cpuBefore = cpuMs(leader)
-  await Bun.sleep(seconds * 1_000)
+  const busy = await busyShare(leader, seconds)
   const written = cluster.nodes.reduce(
     (sum, node, i) => sum + writtenBytes(node) - (writtenBefore[i] ?? 0),
     0,
   )
   return [
     figure('idle: largest node', Math.max(...cluster.nodes.map(residentMiB)), 'MiB RSS'),
-    figure('idle: leader', ((cpuMs(leader) - cpuBefore) / seconds / 1_000) * 100, '% of a core'),
+    figure('idle: leader', busy, '% of a core'),
     figure('idle: written by all nodes', written, 'bytes'),
   ]
 }
@@ -109,18 +108,17 @@ async function polls(cluster: Cluster, seconds: number): Promise<Figure[]> {
   const { json } = await leader.get('/v1/cluster')
   const since = Number(json['revision'])
   const path = `/v1/config/bench/watched?since=${since}&wait=120s`
+  const alone = await busyShare(leader, seconds)
   const waiting = await idlePolls(leader.port, path, POLLS)
   try {
     await Bun.sleep(1_000)
-    const before = cpuMs(leader)
-    await Bun.sleep(seconds * 1_000)
-    const busy = ((cpuMs(leader) - before) / seconds / 1_000) * 100
+    const busy = (await busyShare(leader, seconds)) - alone
     const woken = waiting.allAnswered()
     const changedMs = performance.now()
     await leader.put('/v1/config/bench/watched', 'y')
     await woken
     return [
-      figure(`${POLLS} idle long polls: leader`, busy, '% of a core'),
+      figure(`${POLLS} idle long polls: leader, beyond idle`, busy, '% of a core'),
       figure(`${POLLS} idle long polls: leader`, residentMiB(leader), 'MiB RSS'),
       figure(`${POLLS} long polls answered after one write`, performance.now() - changedMs, 'ms'),
     ]
@@ -161,6 +159,13 @@ function residentMiB(node: ClusterNode): number {
 function writtenBytes(node: ClusterNode): number {
   const io = readFileSync(`/proc/${node.process.pid}/io`, 'utf8')
   return Number(/^write_bytes: (\d+)/m.exec(io)?.[1])
+}
+
+/** Percent of a core that a node took in so many seconds. */
+async function busyShare(node: ClusterNode, seconds: number): Promise<number> {
+  const before = cpuMs(node)
+  await Bun.sleep(seconds * 1_000)
+  return ((cpuMs(node) - before) / seconds / 1_000) * 100
 }
 
 /** User and system time so far; the kernel counts in hundredths of a second. */
