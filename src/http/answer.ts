@@ -3,11 +3,12 @@ import { formatDuration } from '../lib/duration.ts'
 import { utf8Text } from '../lib/bytes.ts'
 import type { Call } from './edge.ts'
 import { etag, isKnown } from './etag.ts'
+import { jsonLine } from './json-line.ts'
 
 const JSON_TYPE = 'application/json'
 
 export function json(body: unknown, status = 200, headers: Record<string, string> = {}): Response {
-  return new Response(JSON.stringify(body), {
+  return new Response(jsonLine(body), {
     status,
     headers: { 'Content-Type': JSON_TYPE, ...headers },
   })
@@ -15,7 +16,7 @@ export function json(body: unknown, status = 200, headers: Record<string, string
 
 /** JSON of a resource at that version or revision. */
 export function tagged(body: unknown, version: number, status = 200): Response {
-  return new Response(JSON.stringify(body), {
+  return new Response(jsonLine(body), {
     status,
     headers: { 'Content-Type': JSON_TYPE, ETag: etag(version) },
   })

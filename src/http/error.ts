@@ -2,6 +2,7 @@
  * Every error that a client can see, in one table: its status, its title, and the answer to the
  * question that a caller of a replicated system must ask: may my write still take effect?
  */
+import { jsonLine } from './json-line.ts'
 import type { Refusal } from '../state/outcome.ts'
 import type { Failure } from './registry.ts'
 
@@ -112,5 +113,5 @@ export function problem(error: ApiError, method: string): Response {
   }
   const headers: Record<string, string> = { 'Content-Type': 'application/problem+json' }
   if (status === 429 || status === 503) headers['Retry-After'] = '1'
-  return new Response(JSON.stringify(body), { status, headers: { ...headers, ...error.headers } })
+  return new Response(jsonLine(body), { status, headers: { ...headers, ...error.headers } })
 }
