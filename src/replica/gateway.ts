@@ -76,6 +76,9 @@ function encode(command: Command): Uint8Array | InvalidCommand {
   }
 }
 
+/** How long a wait that is ahead of this node may look for the leader before it is just held. */
+const CATCH_UP_MS = 1_000
+
 export class Gateway implements Registry {
   readonly #replica: Replica
   readonly #options: GatewayOptions
@@ -148,7 +151,7 @@ export class Gateway implements Registry {
     })
   }
 
-  wait(
+  async wait(
     target: WaitTarget,
     options: {
       readonly since: number
@@ -159,13 +162,13 @@ export class Gateway implements Registry {
   ): Promise<Failure | null> {
     const { state, waits, ports } = this.#replica
     const { since, waitMs, signal } = options
-    // A `since` of the future is no reason to wait: it belongs to another store.
-    if (signal.aborted || since > state.revision || options.current(state) > since) {
-      return Promise.resolve(null)
+    const deadlineMs = ports.clock().nowMs + waitMs
+    if (since > state.revision && !signal.aborted && (await this.#isFuture(since, waitMs))) {
+      return null
     }
-    if (waits.size >= REPLICA_DEFAULTS.waitersMax) {
-      return Promise.resolve(failure('too_many_requests'))
-    }
+    // From here to the waiter's place in one turn, so that no change slips through.
+    if (signal.aborted || options.current(state) > since) return null
+    if (waits.size >= REPLICA_DEFAULTS.waitersMax) return failure('too_many_requests')
     return new Promise((resolve) => {
       const end = (): void => {
         cancelTimer()
@@ -174,9 +177,27 @@ export class Gateway implements Registry {
         resolve(null)
       }
       const takeBack = waits.add(target, since, end)
-      const cancelTimer = ports.setTimer(waitMs, end)
+      const leftMs = Math.max(0, deadlineMs - ports.clock().nowMs)
+      const cancelTimer = ports.setTimer(leftMs, end)
       signal.addEventListener('abort', end, { once: true })
     })
+  }
+
+  /**
+   * Whether `since` is above the store's revision: it belongs to another store, and is no reason to
+   * wait. It may also be that this node has not applied it yet (it was written a moment ago, and
+   * elsewhere), so the leader is asked. Where none is known, the wait is held like any other.
+   */
+  async #isFuture(since: number, waitMs: number): Promise<boolean> {
+    const timeoutMs = Math.min(waitMs, CATCH_UP_MS)
+    const options = {
+      consistency: 'lease',
+      maxStalenessMs: null,
+      minRevision: 0,
+      timeoutMs,
+    } as const
+    const reached = await this.read(options, ({ revision }) => revision)
+    return reached.ok && since > reached.value
   }
 
   expiresInMs(lease: string): number | null {

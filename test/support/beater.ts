@@ -14,6 +14,8 @@ export class Beater {
   readonly #ttlMs: number
   /** When the newest beat that was answered had been sent. */
   #sentMs = 0
+  /** Of the registration: a stale read may know less, and would be no witness. */
+  #revision = 0
   #beating = true
   #stopped = false
   readonly #loops: Promise<void>[] = []
@@ -33,9 +35,10 @@ export class Beater {
     const { removeAfter = '0s', watchers } = options
     const sentMs = performance.now()
     const spec = { address: '10.0.0.9', port: 80, ttl: `${this.#ttlMs}ms`, removeAfter }
-    const { status, text } = await through.put(this.path, spec)
+    const { status, text, json } = await through.put(this.path, spec)
     expect([status, text]).toEqual([201, text])
     this.#sentMs = sentMs
+    this.#revision = json['revision'] as number
     this.#loops.push(this.#beat(through), ...watchers.map((node) => this.#watch(node)))
   }
 
@@ -72,7 +75,9 @@ export class Beater {
     let i = 0
     while (!this.#stopped) {
       const mode = modes[i++ % modes.length] ?? ''
-      const answer = await node.get(`${this.path}?consistency=${mode}`).catch(() => null)
+      const answer = await node
+        .get(`${this.path}?consistency=${mode}&min-revision=${this.#revision}`)
+        .catch(() => null)
       this.looks += 1
       if (answer?.status === 404) this.#mustBeLate(`${node.id} does not know it (${mode})`)
       if (answer?.status === 200 && answer.json['health'] === 'critical') {

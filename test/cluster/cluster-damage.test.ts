@@ -1,0 +1,194 @@
+/** Logs that a disk has hurt: what is known to have been durable is never given up silently. */
+import { expect, test } from 'bun:test'
+import { appendFileSync, rmSync, truncateSync } from 'node:fs'
+import { join } from 'node:path'
+import { TEST_MS, withCluster, type ClusterNode } from '../support/cluster.ts'
+import { run } from '../support/program.ts'
+import { appendCopy, batchesOf, digests, flip, lastBatch, overwrite } from '../support/wal-file.ts'
+
+const ALONE = { size: 1, flags: () => ['--sqlite', 'sql.js'] }
+const GARBAGE = new Uint8Array([0xde, 0xad, 0xbe, 0xef])
+
+async function put(node: ClusterNode, key: string, value: string): Promise<void> {
+  const { status, text } = await node.put(`/v1/config/${key}`, value)
+  expect([200, 201], text).toContain(status)
+}
+
+async function value(node: ClusterNode, key: string): Promise<string | null> {
+  const { status, text } = await node.get(`/v1/config/${key}`)
+  expect([200, 404]).toContain(status)
+  return status === 200 ? text : null
+}
+
+/** Starts it where it must not start; answers what it said. */
+async function refused(node: ClusterNode): Promise<string> {
+  const before = digests(join(node.dataDir, 'log'))
+  const { code, err } = await run(node.args)
+
+  expect(code).toBe(3)
+  expect(err.trim().split('\n')).toHaveLength(1)
+  expect(err).not.toContain('    at ')
+  expect(digests(join(node.dataDir, 'log'))).toEqual(before)
+  return err
+}
+
+test(
+  'cluster: damage before the durable end: exit 3 with file and offset, and the log is left alone',
+  withCluster({ size: 1 }, async (cluster) => {
+    const node = cluster.node(0)
+    for (let i = 0; i < 8; i++) await put(node, `k${i}`, `v${i}`)
+    node.process.signal('SIGTERM')
+    expect(await node.process.ended()).toBe(0)
+    const batches = batchesOf(node.dataDir)
+    const recorded = Math.max(...batches.map(({ header }) => header.durableUpTo))
+    // The first, one of the middle, and the last that is recorded as durable.
+    const durable = batches.filter(({ header }) => header.sequence <= recorded)
+    const victims = [durable[0]!, durable[durable.length >> 1]!, durable.at(-1)!]
+
+    for (const { file, offset } of victims) {
+      for (const at of [offset + 1, offset + 20, offset + 60]) {
+        flip(file, at)
+        const said = await refused(node)
+        expect(said).toContain(file.split('/').at(-1)!)
+        expect(said).toMatch(/damaged|belongs|expected/)
+        flip(file, at)
+      }
+    }
+
+    // Healed, it starts, and nothing is gone.
+    node.start()
+    await node.ready()
+    for (let i = 0; i < 8; i++) expect(await value(node, `k${i}`)).toBe(`v${i}`)
+  }),
+  TEST_MS,
+)
+
+test(
+  'cluster: a log that is gone or too short for its state is refused, not founded anew',
+  withCluster({ size: 1 }, async (cluster) => {
+    const node = cluster.node(0)
+    for (let i = 0; i < 4; i++) await put(node, `k${i}`, `v${i}`)
+    await node.process.kill()
+    const { file, offset } = lastBatch(node.dataDir)
+    truncateSync(file, batchesOf(node.dataDir)[1]!.offset)
+
+    const cut = await refused(node)
+    rmSync(join(node.dataDir, 'log'), { recursive: true })
+    const without = await run(node.args)
+
+    expect(offset).toBeGreaterThan(0)
+    expect(cut).toContain(node.dataDir)
+    expect(without.code).toBe(3)
+    expect(without.err.trim().split('\n')).toHaveLength(1)
+  }),
+  TEST_MS,
+)
+
+test(
+  'cluster: a torn tail is cut, and the node starts with all that was durable before',
+  withCluster(ALONE, async (cluster) => {
+    const node = cluster.node(0)
+    for (let round = 0; round < 3; round++) {
+      for (let i = 0; i < 5; i++) await put(node, `kept-${round}-${i}`, 'kept')
+      await put(node, `torn-${round}`, 'x'.repeat(20_000))
+      await node.process.kill()
+      const { file, offset, bytes, header } = lastBatch(node.dataDir)
+      expect(header.durableUpTo).toBeLessThan(header.sequence)
+      // A page in the middle never arrived, or holds garbage, or nothing came after the first.
+      const length = 4_096
+      if (round === 0) overwrite(file, { offset: offset + length, length }, new Uint8Array(1))
+      if (round === 1) overwrite(file, { offset: offset + 2 * length, length }, GARBAGE)
+      if (round === 2) truncateSync(file, offset + length + 100)
+      expect(bytes).toBeGreaterThan(3 * length)
+
+      node.start()
+      await node.ready()
+
+      expect(await value(node, `torn-${round}`)).toBeNull()
+      for (let i = 0; i < 5; i++) expect(await value(node, `kept-${round}-${i}`)).toBe('kept')
+    }
+  }),
+  TEST_MS,
+)
+
+test(
+  'cluster: a log cut in a torn batch, written again and cut again never revives an old batch',
+  withCluster(ALONE, async (cluster) => {
+    const node = cluster.node(0)
+    await put(node, 'first', 'kept')
+    await put(node, 'torn', 'x'.repeat(20_000))
+    await node.process.kill()
+    // A kernel writes pages in any order: behind the tear stands a batch that is whole.
+    const torn = lastBatch(node.dataDir)
+    const behind = appendCopy(torn)
+    overwrite(torn.file, { offset: torn.offset + 4_096, length: 4_096 }, new Uint8Array(1))
+
+    node.start()
+    await node.ready()
+    expect(await value(node, 'torn')).toBeNull()
+    expect(await value(node, 'first')).toBe('kept')
+    await put(node, 'second', 'kept')
+    await put(node, 'third', 'y'.repeat(20_000))
+    await node.process.kill()
+    const newest = lastBatch(node.dataDir)
+    expect(newest.offset).toBeLessThan(behind.offset + behind.bytes) // Written over the old ones.
+    overwrite(newest.file, { offset: newest.offset + 4_096, length: newest.bytes }, GARBAGE)
+
+    for (let start = 0; start < 2; start++) {
+      node.start()
+      await node.ready()
+      expect(await value(node, 'first')).toBe('kept')
+      expect(await value(node, 'second')).toBe('kept')
+      expect(await value(node, 'third')).toBeNull()
+      expect(await value(node, 'torn')).toBeNull()
+      await put(node, `again-${start}`, 'kept')
+      await node.process.kill()
+    }
+  }),
+  TEST_MS,
+)
+
+test(
+  'cluster: a follower that died in the middle of a write takes the rest from the others',
+  withCluster(
+    { flags: (place) => (place === 2 ? ['--sqlite', 'sql.js'] : []) },
+    async (cluster) => {
+      const torn = cluster.node(2)
+      for (let i = 0; i < 5; i++) await put(cluster.node(0), `k${i}`, 'v'.repeat(9_000))
+      await cluster.settled()
+      await torn.process.kill()
+      // What it has acknowledged is on its disk; half of one batch more is, too.
+      const { file, offset, bytes } = appendCopy(lastBatch(torn.dataDir))
+      overwrite(file, { offset: offset + 100, length: bytes >> 1 }, GARBAGE)
+      await put(cluster.node(0), 'meanwhile', 'v')
+
+      torn.start()
+      await torn.ready()
+      await cluster.settled()
+
+      for (let i = 0; i < 5; i++) {
+        const { text } = await torn.get(`/v1/config/k${i}?consistency=stale`)
+        expect(text).toBe('v'.repeat(9_000))
+      }
+      expect(await value(torn, 'meanwhile')).toBe('v')
+    },
+  ),
+  TEST_MS,
+)
+
+test(
+  'cluster: bytes behind the log, which nobody wrote, are no reason to refuse it',
+  withCluster(ALONE, async (cluster) => {
+    const node = cluster.node(0)
+    await put(node, 'k', 'v')
+    await node.process.kill()
+    const { file, offset, bytes } = lastBatch(node.dataDir)
+    overwrite(file, { offset: offset + bytes, length: 10_000 }, GARBAGE)
+    appendFileSync(file, GARBAGE)
+
+    node.start()
+    await node.ready()
+    expect(await value(node, 'k')).toBe('v')
+  }),
+  TEST_MS,
+)

@@ -1,0 +1,137 @@
+import type { Entry } from '../../../src/raft/mod.ts'
+import type { Committed, History } from '../oracle/history.ts'
+import type { SimNode } from '../node.ts'
+import type { Invariant, Scene } from '../observer.ts'
+import { insist } from '../violation.ts'
+import type { LogMatching } from './log-matching.ts'
+
+/**
+ * State Machine Safety: no two nodes commit or apply different entries at one index (Raft §5.4.3,
+ * figure 3). The comparison itself is the history's; this feeds it, at every step, with all that a
+ * node holds to be committed.
+ *
+ * And commitIndex and appliedIndex never regress while a process runs (RELIABILITY §2.0 (6)).
+ */
+export class StateMachineSafety implements Invariant {
+  readonly #scene: Scene
+  readonly #history: History
+  readonly #log: LogMatching
+  readonly #seen = new Map<string, { boot: number; committed: number; applied: number }>()
+
+  constructor(scene: Scene, log: LogMatching) {
+    this.#scene = scene
+    this.#history = scene.history
+    this.#log = log
+  }
+
+  started(node: SimNode): void {
+    const { committed, applied } = node.raft
+    this.#seen.set(node.id, { boot: node.boot, committed, applied })
+  }
+
+  applying(node: SimNode, entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      this.#history.commit(entry, node.id, this.#scene.world.nowMs)
+      const known = this.#history.at(entry.index)
+      if (known !== null) known.appliedMs ??= this.#scene.world.nowMs
+    }
+  }
+
+  stepped(node: SimNode): void {
+    const seen = this.#seen.get(node.id)
+    const { committed, applied } = node.raft
+    if (seen === undefined || (committed === seen.committed && applied === seen.applied)) return
+    insist(
+      committed >= seen.committed && applied >= seen.applied && applied <= committed,
+      'commit and applied index are monotonic',
+      () =>
+        `${node.id}: committed ${seen.committed} → ${committed}, applied ${seen.applied} → ${applied}`,
+    )
+    // Entries below the node's own database were compared when they were applied.
+    for (let index = seen.committed + 1; index <= Math.min(committed, node.view.last); index++) {
+      const term = node.view.termAt(index) ?? 0
+      this.#history.commit(this.#log.entry(index, term), node.id, this.#scene.world.nowMs)
+      seen.committed = index
+    }
+    seen.applied = applied
+  }
+}
+
+/**
+ * commitIndex ≤ the last index that is durable on a majority of the voters (RELIABILITY §2.0 (8),
+ * Raft §5.3, Thesis §10.2.1). Looked at in the moment in which an entry is first known committed.
+ */
+export class DurableOnQuorum implements Invariant {
+  readonly #scene: Scene
+
+  constructor(scene: Scene) {
+    this.#scene = scene
+  }
+
+  committed({ entry }: Committed): void {
+    const { nodes } = this.#scene
+    const holders = nodes.filter((node) => node.view.holdsDurably(entry.index, entry.term))
+    insist(
+      holders.length * 2 > nodes.length,
+      'committed means durable on a majority',
+      () =>
+        `entry (${entry.term}, ${entry.index}) is committed, and durable on ` +
+        `[${holders.map(({ id }) => id).join(' ')}] of ${nodes.length}`,
+    )
+  }
+}
+
+/**
+ * Leader Completeness: an entry committed in some term is in the logs of the leaders of all later
+ * terms (Raft §5.4, figure 3). Looked at when a node is first seen to lead a term.
+ */
+export class LeaderCompleteness implements Invariant {
+  readonly #scene: Scene
+  readonly #led = new Map<string, number>()
+
+  constructor(scene: Scene) {
+    this.#scene = scene
+  }
+
+  stepped(node: SimNode): void {
+    const { role, term } = node.raft
+    if (role !== 'leader' || this.#led.get(node.id) === term) return
+    this.#led.set(node.id, term)
+    const { history } = this.#scene
+    let index = history.last
+    while (index > 0 && (history.at(index)?.entry.term ?? 0) >= term) index -= 1
+    const expected = history.at(index)?.entry.term ?? 0
+    insist(
+      node.raft.termAt(index) === expected,
+      'Leader Completeness',
+      () =>
+        `${node.id} leads term ${term} without the committed entry (${expected}, ${index}); ` +
+        `it holds term ${node.raft.termAt(index)} there`,
+    )
+  }
+}
+
+/**
+ * The commit rule of figure 8: a leader moves its commit index only to an entry of its own term;
+ * older ones are committed by what follows them (Raft §5.4.2). Without it Leader Completeness
+ * breaks, but only under schedules that are rare.
+ */
+export class CommitRule implements Invariant {
+  readonly #seen = new Map<string, { readonly leads: string | null; readonly committed: number }>()
+
+  stepped(node: SimNode): void {
+    const { role, term, committed } = node.raft
+    const leads = role === 'leader' ? `${node.boot} ${term}` : null
+    const seen = this.#seen.get(node.id)
+    if (seen?.leads === leads && seen.committed === committed) return
+    this.#seen.set(node.id, { leads, committed })
+    if (leads === null || seen?.leads !== leads || seen.committed === committed) return
+    insist(
+      node.raft.termAt(committed) === term,
+      'a leader commits by an entry of its own term',
+      () =>
+        `${node.id} leads term ${term} and commits up to ${committed}, ` +
+        `which is of term ${node.raft.termAt(committed)}`,
+    )
+  }
+}

@@ -1,0 +1,25 @@
+/** All invariants that are looked at after every step (RELIABILITY §2.0). */
+import type { Invariant, Scene } from '../observer.ts'
+import { CommitRule, DurableOnQuorum, LeaderCompleteness, StateMachineSafety } from './commit-safety.ts'
+import { DurableSpeech, MonotonicTerm, OneVoteATerm } from './durable-speech.ts'
+import { ElectionSafety } from './election-safety.ts'
+import { LeaseExclusive } from './leader-lease.ts'
+import { LogMatching } from './log-matching.ts'
+import { EqualStateHash } from './state-hash.ts'
+
+export function allInvariants(scene: Scene): Invariant[] {
+  const log = new LogMatching(scene)
+  return [
+    log,
+    new ElectionSafety(scene),
+    new StateMachineSafety(scene, log),
+    new CommitRule(),
+    new DurableOnQuorum(scene),
+    new LeaderCompleteness(scene),
+    new DurableSpeech(scene),
+    new OneVoteATerm(),
+    new MonotonicTerm(),
+    new LeaseExclusive(scene),
+    new EqualStateHash(scene),
+  ]
+}

@@ -1,0 +1,72 @@
+import type { Mutant } from './mutant.ts'
+
+export const READ_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'lease-from-ack-time',
+    source: 'the lease begins when the acknowledgement comes, not at the sending (scenario 42)',
+    file: 'src/raft/lease.ts',
+    find: 'prove(round: Round): void {',
+    replace: 'prove(round: Round, ackedAt: Clock): void {',
+    more: [
+      {
+        file: 'src/raft/lease.ts',
+        find: 'this.#proved = this.#sent[reached] as SentRound',
+        replace: 'this.#proved = { ...(this.#sent[reached] as SentRound), sent: { ...ackedAt } }',
+      },
+      {
+        file: 'src/raft/leader.ts',
+        find: 'leadership.lease.prove(proved)',
+        replace: 'leadership.lease.prove(proved, core.clock)',
+      },
+    ],
+  },
+  {
+    name: 'lease-without-drift',
+    source: 'the lease is as long as the promise, whatever the clocks do (scenario 42)',
+    file: 'src/raft/lease.ts',
+    find: 'this.#lengthMs = (promiseMs * (1 - clockDrift)) / (1 + clockDrift)',
+    replace: 'this.#lengthMs = promiseMs * (1 + clockDrift * 0)',
+  },
+  {
+    name: 'lease-after-pause',
+    source: 'a suspended machine goes on with its lease (DESIGN §6)',
+    file: 'src/raft/lease.ts',
+    find: 'if (Math.abs(wallPassedMs - passedMs) > PAUSE_MS) return 0',
+    replace: '',
+    more: [
+      {
+        file: 'src/raft/lease.ts',
+        find: 'return this.#lengthMs - Math.max(passedMs, wallPassedMs)',
+        replace: 'return this.#lengthMs - passedMs',
+      },
+    ],
+  },
+  {
+    name: 'read-before-noop',
+    source: 'reads are answered before the term has committed anything (etcd#7331; scenario 38)',
+    file: 'src/raft/leader.ts',
+    find: 'return core.leadership !== null && core.log.committed >= core.leadership.noop',
+    replace: 'return core.leadership !== null',
+  },
+  {
+    name: 'read-without-round',
+    source: 'ReadIndex trusts a round that was sent before the read came (scenario 39)',
+    file: 'src/raft/leader.ts',
+    find: 'const round = leadership.lease.lastRound + 1',
+    replace: 'const round = Math.max(1, leadership.lease.lastRound)',
+  },
+  {
+    name: 'read-not-waiting-for-apply',
+    source: 'a follower answers at what it has, not at the index it was told (Thesis §6.4)',
+    file: 'src/replica/reads.ts',
+    find: 'const index = Math.max(confirmed.index, request.minRevision)',
+    replace: 'const index = Math.max(0, request.minRevision)',
+  },
+  {
+    name: 'answer-on-another-link',
+    source: 'the answer to a process that is gone reaches its successor, which counts its calls anew',
+    file: 'src/replica/replica.ts',
+    find: 'if (this.#links.get(from) !== link) return',
+    replace: 'if (this.#links.get(from) === -1 && link === -1) return',
+  },
+]

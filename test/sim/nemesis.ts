@@ -1,0 +1,180 @@
+/** Who makes things go wrong: each kind of fault that the plan names, at random moments. */
+import type { Chance } from './chance.ts'
+import type { Network } from './network.ts'
+import type { SimNode } from './node.ts'
+import type { FaultPlan, Plan } from './plan.ts'
+import type { World } from './world.ts'
+
+
+export class Nemesis {
+  readonly #world: World
+  readonly #plan: Plan
+  readonly #chance: Chance
+  readonly #network: Network
+  readonly #nodes: readonly SimNode[]
+  #stopped = false
+  readonly counts = new Map<string, number>()
+
+  constructor(given: {
+    readonly world: World
+    readonly plan: Plan
+    readonly chance: Chance
+    readonly network: Network
+    readonly nodes: readonly SimNode[]
+  }) {
+    this.#world = given.world
+    this.#plan = given.plan
+    this.#chance = given.chance
+    this.#network = given.network
+    this.#nodes = given.nodes
+  }
+
+  start(delayMs: number): void {
+    for (const [kind, meanMs] of Object.entries(this.#plan.faults) as [keyof FaultPlan, number][]) {
+      if (meanMs > 0) this.#repeat(kind, meanMs, delayMs)
+    }
+  }
+
+  stop(): void {
+    this.#stopped = true
+  }
+
+  #repeat(kind: keyof FaultPlan, meanMs: number, delayMs: number): void {
+    this.#world.after(delayMs + this.#chance.ms(0, meanMs * 2), () => {
+      if (this.#stopped) return
+      this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1)
+      this.#inflict(kind)
+      this.#repeat(kind, meanMs, 0)
+    })
+  }
+
+  /** Long enough to matter, short enough to matter often. */
+  #spanMs(): number {
+    const { electionMaxMs, heartbeatMs } = this.#plan
+    const spans = [heartbeatMs, electionMaxMs / 2, electionMaxMs, electionMaxMs * 2, electionMaxMs * 5]
+    return this.#chance.ms(heartbeatMs / 2, this.#chance.pick(spans) + heartbeatMs)
+  }
+
+  #inflict(kind: keyof FaultPlan): void {
+    const node = this.#chance.pick(this.#nodes)
+    const other = this.#chance.pick(this.#nodes)
+    const spanMs = this.#spanMs()
+    const { nowMs } = this.#world
+    switch (kind) {
+      case 'kill':
+        return this.#crash(node, false, spanMs)
+      case 'power':
+        return this.#crash(node, true, spanMs)
+      case 'powerAll':
+        for (const each of this.#nodes) this.#crash(each, true, this.#spanMs())
+        return
+      case 'pause':
+        return (this.#chance.oneIn(2) ? this.#leader(node) : node).pause(spanMs)
+      case 'suspend': {
+        const victim = this.#chance.oneIn(2) ? this.#leader(node) : node
+        const suspendedMs = this.#chance.oneIn(3) ? this.#chance.ms(5, 120) : 50 + spanMs
+        if (victim.isPaused) return
+        victim.clock.freeze(nowMs, suspendedMs)
+        return victim.pause(suspendedMs)
+      }
+      case 'partition':
+        return this.#partition(spanMs)
+      case 'oneWay':
+        return this.#cut([[node.at, other.at]], spanMs)
+      case 'isolateLeader':
+        return this.#isolate(this.#leader(node), spanMs)
+      case 'ambush':
+        return this.#ambush(this.#leader(node))
+      case 'clog':
+        this.#world.note(`clog ${node.id} → ${other.id}`, Math.round(spanMs))
+        return this.#network.clog(node.at, other.at, spanMs)
+      case 'breakLink':
+        this.#world.note(`break ${node.id} → ${other.id}`)
+        return node.breakLink(other.id)
+      case 'diskStall':
+        this.#world.note(`disk of ${node.id} stalls`, Math.round(spanMs))
+        node.diskStalledUntilMs = nowMs + spanMs
+        return
+      case 'diskError':
+        this.#world.note(`next sync of ${node.id} fails`)
+        return node.disk.failOn('sync', { code: 'EIO', nth: this.#chance.int(1, 5) })
+      case 'diskFull':
+        return this.#fill(node, spanMs)
+      case 'wallStep': {
+        const ms = this.#chance.pick([-3_600_000, -500, -120, 120, 500, 3_600_000])
+        this.#world.note(`wall clock of ${node.id} steps`, ms)
+        return node.clock.stepWall(ms)
+      }
+      case 'drift':
+        return node.clock.setRate(nowMs, node.drawRate())
+    }
+  }
+
+  #leader(otherwise: SimNode): SimNode {
+    return this.#nodes.find((node) => node.isUp && node.raft.role === 'leader') ?? otherwise
+  }
+
+  #crash(node: SimNode, power: boolean, spanMs: number): void {
+    if (!node.isUp) return
+    node.crash(power)
+    this.#world.after(this.#chance.oneIn(2) ? 10 : spanMs, () => {
+      if (!node.isUp) node.start()
+    })
+  }
+
+  #partition(spanMs: number): void {
+    const shuffled = this.#chance.shuffled(this.#nodes)
+    const size = this.#chance.int(1, Math.max(1, shuffled.length - 1))
+    const [a, b] = [shuffled.slice(0, size), shuffled.slice(size)]
+    const pairs = a.flatMap((x) => b.map((y) => [x.at, y.at] as const))
+    // A bridge: somebody still reaches both sides.
+    const kept = this.#chance.oneIn(3) ? pairs.slice(1) : pairs
+    this.#cut([...kept, ...kept.map(([x, y]) => [y, x] as const)], spanMs)
+  }
+
+  #isolate(node: SimNode, spanMs: number): void {
+    const others = this.#nodes.filter((other) => other !== node)
+    const out = others.map((other) => [node.at, other.at] as const)
+    const into = others.map((other) => [other.at, node.at] as const)
+    this.#cut(this.#chance.pick([[...out, ...into], [...out, ...into], out, into]), spanMs)
+  }
+
+  #cut(paths: readonly (readonly [number, number])[], spanMs: number): void {
+    this.#world.note('cut', Math.round(spanMs), () => paths.map(([x, y]) => `${x + 1}→${y + 1}`).join(' '))
+    for (const [from, to] of paths) this.#network.setCut(from, to, true)
+    this.#world.after(spanMs, () => {
+      for (const [from, to] of paths) this.#network.setCut(from, to, false)
+    })
+  }
+
+  /**
+   * One follower loses sight of the leader and campaigns; the others, who hear it, restart and
+   * must remember what they promised it (scenario 44).
+   */
+  #ambush(leader: SimNode): void {
+    const { electionMinMs, electionMaxMs } = this.#plan
+    const [rival, ...voters] = this.#chance.shuffled(this.#nodes.filter((node) => node !== leader))
+    if (rival === undefined) return
+    const paths = [[leader.at, rival.at], [rival.at, leader.at]] as const
+    this.#cut(paths, electionMaxMs * 3)
+    const lateMs = electionMinMs + this.#chance.ms(0, electionMaxMs)
+    this.#world.after(lateMs, () => {
+      for (const voter of voters) {
+        if (this.#stopped || !voter.isUp) continue
+        voter.crash(false)
+        this.#world.after(this.#chance.ms(1, 10), () => {
+          if (!voter.isUp) voter.start()
+        })
+      }
+    })
+  }
+
+  /** Nothing more fits until `spanMs` have passed. */
+  #fill(node: SimNode, spanMs: number): void {
+    this.#world.note(`disk of ${node.id} is full`, Math.round(spanMs))
+    node.disk.capacityBytes = 0
+    this.#world.after(spanMs, () => {
+      node.disk.capacityBytes = Number.MAX_SAFE_INTEGER
+    })
+  }
+}

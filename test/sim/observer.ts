@@ -1,0 +1,75 @@
+/** What the invariants are told, and what they may look at. */
+import type { Entry, LogWrite, Message } from '../../src/raft/mod.ts'
+import type { Committed, History } from './oracle/history.ts'
+import type { SimNode } from './node.ts'
+import type { World } from './world.ts'
+
+export interface Scene {
+  readonly world: World
+  readonly history: History
+  readonly nodes: readonly SimNode[]
+  readonly electionMinMs: number
+}
+
+/** One property. Its file states it, and says where it comes from. */
+export interface Invariant {
+  /** A process has read its disk and is about to begin. */
+  started?(node: SimNode): void
+  /** A write is about to be handed to the log; the view does not hold it yet. */
+  writing?(node: SimNode, write: LogWrite): void
+  /** A message of the core leaves. */
+  sending?(node: SimNode, message: Message): void
+  /** A node has done something. */
+  stepped?(node: SimNode): void
+  /** An entry is known to be committed for the first time. */
+  committed?(committed: Committed): void
+  /** The state machine of a node is about to apply these. */
+  applying?(node: SimNode, entries: readonly Entry[]): void
+}
+
+type Hook = keyof Invariant
+
+export class Observer {
+  readonly #started: Invariant[]
+  readonly #writing: Invariant[]
+  readonly #sending: Invariant[]
+  readonly #stepped: Invariant[]
+  readonly #committed: Invariant[]
+  readonly #applying: Invariant[]
+
+  constructor(invariants: readonly Invariant[]) {
+    const having = (hook: Hook): Invariant[] =>
+      invariants.filter((invariant) => invariant[hook] !== undefined)
+    this.#started = having('started')
+    this.#writing = having('writing')
+    this.#sending = having('sending')
+    this.#stepped = having('stepped')
+    this.#committed = having('committed')
+    this.#applying = having('applying')
+  }
+
+  started(node: SimNode): void {
+    for (const invariant of this.#started) invariant.started?.(node)
+  }
+
+  writing(node: SimNode, write: LogWrite): void {
+    for (const invariant of this.#writing) invariant.writing?.(node, write)
+    node.view.wrote(write)
+  }
+
+  sending(node: SimNode, message: Message): void {
+    for (const invariant of this.#sending) invariant.sending?.(node, message)
+  }
+
+  stepped(node: SimNode): void {
+    for (const invariant of this.#stepped) invariant.stepped?.(node)
+  }
+
+  committed(committed: Committed): void {
+    for (const invariant of this.#committed) invariant.committed?.(committed)
+  }
+
+  applying(node: SimNode, entries: readonly Entry[]): void {
+    for (const invariant of this.#applying) invariant.applying?.(node, entries)
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * The one committed log, as the world saw it come about, with what each entry does. A node that
+ * commits or applies another entry than any node before breaks State Machine Safety.
+ */
+import { sameBytes } from '../../../src/lib/bytes.ts'
+import type { Entry, LogIndex } from '../../../src/raft/mod.ts'
+import { decodeCommand, type Command } from '../../../src/state/mod.ts'
+import { insist } from '../violation.ts'
+import { Model, type Effect } from './model.ts'
+
+export interface Committed {
+  readonly entry: Entry
+  readonly command: Command | null
+  readonly effect: Effect | null
+  /** True time at which the first node knew it. */
+  readonly atMs: number
+  /** True time at which the first node had applied it: from then on it may be seen. */
+  appliedMs: number | null
+  /** The state hash there, of the first node that stopped at it; null in seeds without SQLite. */
+  hash: string | null
+}
+
+export class History {
+  readonly model = new Model()
+  readonly entries: Committed[] = []
+  readonly #onCommit: (committed: Committed) => void
+
+  constructor(onCommit: (committed: Committed) => void) {
+    this.#onCommit = onCommit
+  }
+
+  get last(): LogIndex {
+    return this.entries.length
+  }
+
+  at(index: LogIndex): Committed | null {
+    return this.entries[index - 1] ?? null
+  }
+
+  /** `who` knows this entry to be committed, for the first time or as others do. */
+  commit(entry: Entry, who: string, nowMs: number): void {
+    const known = this.at(entry.index)
+    if (known !== null) {
+      insist(
+        sameEntry(known.entry, entry),
+        'State Machine Safety (Raft §5.4.3)',
+        () =>
+          `${who} commits (${entry.term}, ${entry.index}) of type ${entry.type}, ` +
+          `committed was (${known.entry.term}, ${entry.index}) of type ${known.entry.type}`,
+      )
+      return
+    }
+    insist(
+      entry.index === this.last + 1,
+      'simulator',
+      () => `${who} commits ${entry.index} after ${this.last}`,
+    )
+    const command = entry.type === 'command' ? decodeCommand(entry.data) : null
+    const wallMs = Math.max(0, Math.floor(entry.wallMs))
+    const effect = command === null ? null : this.model.apply(command, entry.index, wallMs)
+    const committed = { entry, command, effect, atMs: nowMs, appliedMs: null, hash: null }
+    this.entries.push(committed)
+    this.#onCommit(committed)
+  }
+}
+
+export function sameEntry(a: Entry, b: Entry): boolean {
+  if (a === b) return true
+  return (
+    a.term === b.term &&
+    a.index === b.index &&
+    a.type === b.type &&
+    a.clusterMs === b.clusterMs &&
+    a.wallMs === b.wallMs &&
+    sameBytes(a.data, b.data)
+  )
+}

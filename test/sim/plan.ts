@@ -1,0 +1,170 @@
+/** A seed's configuration: drawn at random, so that no two seeds test the same cluster. */
+import { Chance } from './chance.ts'
+
+/** The mean time between two faults of a kind, in milliseconds; 0: this seed has none of it. */
+export interface FaultPlan {
+  readonly kill: number
+  readonly power: number
+  readonly powerAll: number
+  readonly pause: number
+  readonly suspend: number
+  readonly partition: number
+  readonly oneWay: number
+  readonly isolateLeader: number
+  readonly ambush: number
+  readonly clog: number
+  readonly breakLink: number
+  readonly diskStall: number
+  readonly diskError: number
+  readonly diskFull: number
+  readonly wallStep: number
+  readonly drift: number
+}
+
+export interface NetworkPlan {
+  readonly delayMinMs: number
+  readonly delayMaxMs: number
+  readonly slowPermille: number
+  readonly lossPermille: number
+  readonly duplicatePermille: number
+  readonly reorderPermille: number
+  /** Links deliver in order or break, as TCP does; otherwise Raft's messages fly as they like. */
+  readonly ordered: boolean
+}
+
+export interface Plan {
+  readonly seed: number
+  readonly nodes: number
+  /** The production mesh over simulated sockets, or a light stand-in that passes objects. */
+  readonly mesh: 'production' | 'light'
+  /** Of the light mesh: every message goes through the production codec. */
+  readonly encodes: boolean
+  /** SQLite, or the model that the reads are judged by (`shared-state.ts` says why that is exact). */
+  readonly sqlite: boolean
+  /** A restarted node has lost all of its state, as `--sqlite sql.js` does. */
+  readonly forgetful: boolean
+  readonly heartbeatMs: number
+  readonly electionMinMs: number
+  readonly electionMaxMs: number
+  readonly clockDrift: number
+  readonly turnMaxMs: number
+  readonly segmentBytes: number
+  readonly raft: {
+    readonly appendEntriesMax: number
+    readonly appendBytesMax: number
+    readonly inflightMax: number
+    readonly tailBytesMax: number
+    readonly applyEntriesMax: number
+    readonly uncommittedBytesMax: number
+  }
+  readonly disk: { readonly syncMinMs: number; readonly syncMaxMs: number }
+  readonly network: NetworkPlan
+  readonly faults: FaultPlan
+  readonly clients: number
+  readonly keys: number
+  readonly thinkMaxMs: number
+  readonly timeoutMs: number
+  /** Each is a process that registers itself and beats. */
+  readonly instances: number
+  readonly holders: number
+  readonly ttlMs: number
+  /** Faults begin before the cluster is founded. */
+  readonly roughStart: boolean
+  readonly safetyMs: number
+}
+
+const TIMINGS = [
+  [50, 250, 450],
+  [50, 300, 500],
+  [75, 300, 600],
+  [100, 400, 700],
+  [100, 600, 1_000],
+  [100, 300, 500],
+  [150, 450, 900],
+] as const
+
+const NO_FAULTS: FaultPlan = {
+  kill: 0,
+  power: 0,
+  powerAll: 0,
+  pause: 0,
+  suspend: 0,
+  partition: 0,
+  oneWay: 0,
+  isolateLeader: 0,
+  ambush: 0,
+  clog: 0,
+  breakLink: 0,
+  diskStall: 0,
+  diskError: 0,
+  diskFull: 0,
+  wallStep: 0,
+  drift: 0,
+}
+
+/** A random subset of the faults, each at a rate of its own (swarm testing). */
+function faultsOf(chance: Chance): FaultPlan {
+  const faults: Record<keyof FaultPlan, number> = { ...NO_FAULTS }
+  const kinds = Object.keys(NO_FAULTS) as (keyof FaultPlan)[]
+  for (const kind of kinds) {
+    if (chance.permille(400)) faults[kind] = chance.int(1_500, 12_000)
+  }
+  if (faults.powerAll > 0) faults.powerAll *= 3
+  // A step of the wall clock can hide a suspended machine, which the promise excludes.
+  if (faults.suspend > 0) faults.wallStep = 0
+  return faults
+}
+
+function networkOf(chance: Chance): NetworkPlan {
+  const ordered = chance.permille(500)
+  const delayMinMs = chance.pick([0.05, 0.1, 0.3, 1])
+  return {
+    ordered,
+    delayMinMs,
+    delayMaxMs: delayMinMs + chance.pick([0.2, 1, 5, 20]),
+    slowPermille: chance.pick([0, 1, 10]),
+    lossPermille: chance.pick([0, 0, 5, 50, 200]),
+    duplicatePermille: ordered ? 0 : chance.pick([0, 10, 100, 300]),
+    reorderPermille: ordered ? 0 : chance.pick([0, 10, 100, 300]),
+  }
+}
+
+export function planOf(seed: number): Plan {
+  const chance = new Chance(seed, 0)
+  const [heartbeatMs, electionMinMs, electionMaxMs] = chance.pick(TIMINGS)
+  const mesh = chance.oneIn(8) ? 'production' : 'light'
+  return {
+    seed,
+    nodes: chance.pick([1, 2, 3, 3, 3, 3, 3, 3, 3, 3, 4, 5, 5, 5]),
+    mesh,
+    encodes: chance.oneIn(8),
+    sqlite: chance.oneIn(10),
+    forgetful: chance.oneIn(8),
+    heartbeatMs,
+    electionMinMs,
+    electionMaxMs,
+    clockDrift: chance.pick([0, 0.01, 0.05, 0.05, 0.1]),
+    turnMaxMs: chance.pick([0.05, 0.2, 1]),
+    segmentBytes: chance.pick([32, 32, 64]) * 1_024,
+    raft: {
+      appendEntriesMax: chance.pick([1, 2, 8, 1_024]),
+      appendBytesMax: chance.pick([300, 2_000, 1_048_576]),
+      inflightMax: chance.pick([1, 2, 8, 64]),
+      tailBytesMax: chance.pick([0, 3_000, 1_048_576, 1_048_576, 1_048_576]),
+      applyEntriesMax: chance.pick([1, 3, 100, 1_000]),
+      uncommittedBytesMax: chance.pick([300, 3_000, 1_048_576]),
+    },
+    disk: { syncMinMs: 0.1, syncMaxMs: chance.pick([0.3, 2, 10, 40]) },
+    network: networkOf(chance),
+    faults: faultsOf(chance),
+    clients: chance.int(2, 5),
+    keys: chance.int(1, 6),
+    thinkMaxMs: chance.pick([80, 200, 600]),
+    timeoutMs: chance.pick([300, 1_000, 5_000]),
+    instances: chance.int(0, 3),
+    holders: chance.int(0, 2),
+    ttlMs: chance.pick([400, 1_000, 3_000]),
+    roughStart: chance.oneIn(4),
+    safetyMs: 30_000,
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * One seeded run of production replicas in a simulated world. While anything may fail, nothing
+ * wrong may happen (safety). Once faults stop, the cluster must get back to work in time, and come
+ * to rest in one state (liveness).
+ */
+import { present } from '../../src/lib/assert.ts'
+import { Chance } from './chance.ts'
+import { allInvariants } from './invariants/mod.ts'
+import { Nemesis } from './nemesis.ts'
+import { Network } from './network.ts'
+import { SimNode, type Surroundings } from './node.ts'
+import { Observer, type Scene } from './observer.ts'
+import { History } from './oracle/history.ts'
+import { Promises } from './oracle/promises.ts'
+import { NeverEarly } from './oracle/ttl.ts'
+import { planOf, type Plan } from './plan.ts'
+import { SharedStates, SqliteStates, type StateOptions } from './state-source.ts'
+import { insist, Violation } from './violation.ts'
+import { Workload } from './workload.ts'
+import { World } from './world.ts'
+
+export interface Result {
+  readonly seed: number
+  readonly violation: { readonly rule: string; readonly detail: string; readonly atMs: number } | null
+  readonly traceHash: string
+  readonly simulatedMs: number
+  readonly events: number
+  readonly counts: ReadonlyMap<string, number>
+}
+
+/** Time from the start to the first fault where the cluster is founded in peace. */
+const PEACE_MS = 1_500
+/** After the heal a write commits within so many election timeouts (RELIABILITY A1). */
+const ELECTIONS_TO_WORK = 10
+
+export function run(seed: number, print: ((line: string) => void) | null = null): Result {
+  return new Run(planOf(seed), print).result()
+}
+
+class Run {
+  readonly #plan: Plan
+  readonly #world: World
+  readonly #network: Network
+  readonly #nodes: SimNode[] = []
+  /** Those that are healed. */
+  #core: readonly SimNode[] = []
+  readonly #chance: Chance
+  readonly #history: History
+  readonly #promises: Promises
+  readonly #ttl: NeverEarly
+  readonly #observer: Observer
+  readonly #states: SharedStates | SqliteStates
+  readonly #nemesis: Nemesis
+  readonly #workload: Workload
+  #next = 0
+
+  constructor(plan: Plan, print: ((line: string) => void) | null) {
+    this.#plan = plan
+    const world = (this.#world = new World(print))
+    const chanceOf = (stream: number): Chance => new Chance(plan.seed, stream)
+    print?.(JSON.stringify(plan))
+    this.#chance = chanceOf(5)
+    const nodes = this.#nodes
+    const network = (this.#network = new Network(world, chanceOf(1), plan.network, plan.nodes))
+    const history = (this.#history = new History((committed) => this.#observer.committed(committed)))
+    const { electionMinMs, clockDrift } = plan
+    const scene: Scene = { world, history, nodes, electionMinMs }
+    this.#ttl = new NeverEarly(scene, clockDrift)
+    this.#observer = new Observer([...allInvariants(scene), this.#ttl])
+    this.#states = this.#openStates(chanceOf(2))
+    const around: Surroundings = {
+      world,
+      plan,
+      network,
+      observer: this.#observer,
+      states: this.#states,
+      founding: Array.from({ length: plan.nodes }, (_, at) => ({
+        id: `n${at + 1}`,
+        url: `http://n${at + 1}`,
+      })),
+      next: () => (this.#next += 1),
+      node: (id) => present(nodes.find((node) => node.id === id), 'a node of this cluster'),
+    }
+    for (let at = 0; at < plan.nodes; at++) nodes.push(new SimNode(around, at, chanceOf(10 + at)))
+    const promises = (this.#promises = new Promises(history))
+    this.#nemesis = new Nemesis({ world, plan, chance: chanceOf(3), network, nodes })
+    const bench = { world, plan, chance: chanceOf(4), nodes, history, promises, ttl: this.#ttl }
+    this.#workload = new Workload({ ...bench, next: around.next })
+  }
+
+  #openStates(chance: Chance): SharedStates | SqliteStates {
+    const options: StateOptions = {
+      history: this.#history,
+      chance,
+      forgetful: this.#plan.forgetful,
+      committing: (id, entries) => {
+        const node = present(this.#nodes.find((each) => each.id === id), 'a node of this cluster')
+        this.#observer.applying(node, entries)
+      },
+    }
+    return this.#plan.sqlite ? new SqliteStates(options) : new SharedStates(options)
+  }
+
+  result(): Result {
+    let violation: Result['violation'] = null
+    try {
+      this.#run()
+    } catch (error) {
+      const { rule, message } =
+        error instanceof Violation
+          ? error
+          : new Violation('simulator', error instanceof Error ? (error.stack ?? '') : String(error))
+      violation = { rule, detail: message, atMs: this.#world.nowMs }
+    } finally {
+      this.#states.close()
+    }
+    return {
+      seed: this.#plan.seed,
+      violation,
+      traceHash: this.#world.trace.hash,
+      simulatedMs: this.#world.nowMs,
+      events: this.#world.events,
+      counts: this.#counts(),
+    }
+  }
+
+  #run(): void {
+    const { safetyMs, roughStart } = this.#plan
+    for (const node of this.#nodes) this.#world.after(roughStart ? node.at * 20 : 0, () => node.start())
+    this.#nemesis.start(roughStart ? 0 : PEACE_MS)
+    this.#workload.start()
+    this.#world.run(safetyMs)
+    this.#heal()
+    this.#mustWork()
+    this.#mustRest()
+    this.#promises.settle()
+  }
+
+  /**
+   * Faults end. In some seeds for a majority alone, the core: what is wrong with the others then
+   * stays so for good, and must not matter.
+   */
+  #heal(): void {
+    this.#nemesis.stop()
+    this.#network.heal()
+    const size = this.#chance.oneIn(2)
+      ? this.#nodes.length
+      : Math.floor(this.#nodes.length / 2) + 1
+    const shuffled = this.#chance.shuffled(this.#nodes)
+    this.#core = shuffled.slice(0, size)
+    this.#world.note('heal', size, () => this.#core.map(({ id }) => id).join(' '))
+    for (const node of this.#nodes) {
+      node.disk.capacityBytes = Number.MAX_SAFE_INTEGER
+      node.diskStalledUntilMs = 0
+      node.disk.forgetFaults()
+      if (node.isPaused) node.crash(false)
+      if (!node.isUp) node.start()
+    }
+    for (const outsider of shuffled.slice(size)) this.#ruin(outsider)
+  }
+
+  /** Down, cut off, deaf or mute for good: towards the core, and perhaps to its like. */
+  #ruin(outsider: SimNode): void {
+    const how = this.#chance.pick(['down', 'cut', 'deaf', 'deaf', 'mute'] as const)
+    this.#world.note(`${outsider.id} is ${how} for good`)
+    if (how === 'down') return outsider.crash(false)
+    for (const { at } of this.#core) {
+      if (how !== 'deaf') this.#network.setCut(outsider.at, at, true)
+      if (how !== 'mute') this.#network.setCut(at, outsider.at, true)
+    }
+  }
+
+  /** A write commits within ten election timeouts. */
+  #mustWork(): void {
+    const untilMs = this.#world.nowMs + ELECTIONS_TO_WORK * this.#plan.electionMaxMs
+    let written = false
+    const write = async (): Promise<void> => {
+      while (!written && this.#world.nowMs < untilMs) {
+        const command = this.#workload.putCommand('probe', 'probe', null)
+        const outcome = await this.#workload.write(this.#core[0] as SimNode, command)
+        if (outcome !== null) written = true
+        await this.#world.sleep(5)
+      }
+    }
+    write().catch((error: unknown) => this.#world.fail(error))
+    this.#world.run(untilMs, () => written)
+    insist(written, 'a healed cluster commits within ten election timeouts', () => this.#describe())
+    this.#world.note('works')
+  }
+
+  /** Clients leave: leases run out, and all nodes come to the same end. */
+  #mustRest(): void {
+    this.#workload.stop()
+    const { ttlMs, timeoutMs, electionMaxMs } = this.#plan
+    // Another leader may start a deadline afresh; removeAfter follows the TTL.
+    const untilMs = this.#world.nowMs + timeoutMs + 10 * electionMaxMs + 5 * ttlMs
+    this.#world.run(untilMs, () => this.#isAtRest())
+    insist(this.#isAtRest(), 'leases end, and all nodes converge', () => this.#describe())
+  }
+
+  #isAtRest(): boolean {
+    if (!this.#workload.isIdle) return false
+    const { last, model } = this.#history
+    for (const { raft } of this.#core) {
+      if (raft.applied !== last || raft.last !== last) return false
+    }
+    return model.leases(last).every((lease) => lease.lapsed && lease.removeAfterMs === null)
+  }
+
+  #describe(): string {
+    const nodes = this.#nodes.map((node) => {
+      if (!node.isUp) return `${node.id} down`
+      const { role, term, leader, last, committed, applied, persisted } = node.raft
+      const text = `${role} of term ${term}, leader ${leader}`
+      return `${node.id} ${text}, last ${last} persisted ${persisted} committed ${committed} applied ${applied}`
+    })
+    const leases = this.#history.model.leases(this.#history.last).map(({ id }) => id)
+    const clients = this.#workload.isIdle ? 'idle' : 'busy'
+    return `${nodes.join('; ')}; leases [${leases.join(' ')}]; clients ${clients}`
+  }
+
+  #counts(): ReadonlyMap<string, number> {
+    return new Map([
+      ...Object.entries(this.#promises.counts),
+      ...Object.entries(this.#ttl.counts),
+      ...[...this.#nemesis.counts].map(([kind, count]) => [`fault ${kind}`, count] as const),
+      ['entries', this.#history.last],
+      ['messages', this.#network.counts.sent],
+    ])
+  }
+}

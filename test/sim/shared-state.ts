@@ -1,0 +1,114 @@
+/**
+ * A node's state machine as a pointer into the history: what each entry does is worked out once,
+ * by the model, for all nodes. That is exact, because apply is deterministic (DESIGN §1.2) and a
+ * node that applies another entry than the history's is caught right here; it is cheap, because
+ * neither rows nor their undoing after a crash cost anything. Every tenth seed runs SQLite instead,
+ * whose outcomes are compared with the model's.
+ */
+import { assert, present } from '../../src/lib/assert.ts'
+import type { Entry, LogIndex } from '../../src/raft/mod.ts'
+import type {
+  AppliedBatch,
+  ConfigRow,
+  InstanceKey,
+  InstanceRow,
+  LeaseChange,
+  LeaseHoldings,
+  LeaseRow,
+} from '../../src/state/mod.ts'
+import type { History } from './oracle/history.ts'
+
+export class SharedState {
+  readonly #history: History
+  readonly #committing: (entries: readonly Entry[]) => void
+  appliedIndex: LogIndex
+
+  constructor(
+    history: History,
+    appliedIndex: LogIndex,
+    committing: (entries: readonly Entry[]) => void,
+  ) {
+    this.#history = history
+    this.appliedIndex = appliedIndex
+    this.#committing = committing
+  }
+
+  get revision(): number {
+    return this.appliedIndex
+  }
+
+  get #applied(): Entry | null {
+    return this.#history.at(this.appliedIndex)?.entry ?? null
+  }
+
+  get appliedTerm(): number {
+    return this.#applied?.term ?? 0
+  }
+
+  get clusterMs(): number {
+    return this.#applied?.clusterMs ?? 0
+  }
+
+  readonly clusterVersion = 1
+
+  get #membership(): Entry | null {
+    for (let index = this.appliedIndex; index > 0; index--) {
+      const entry = this.#history.at(index)?.entry
+      if (entry?.type === 'membership') return entry
+    }
+    return null
+  }
+
+  get membershipBytes(): Uint8Array | null {
+    return this.#membership?.data ?? null
+  }
+
+  get membershipIndex(): number {
+    return this.#membership?.index ?? 0
+  }
+
+  stateHash(): string {
+    return ''
+  }
+
+  applyBatch(entries: readonly Entry[]): AppliedBatch {
+    this.#committing(entries)
+    const leases: LeaseChange[] = []
+    const outcomes = entries.map((entry) => {
+      assert(entry.index === this.appliedIndex + 1, 'entries are applied without a gap')
+      this.appliedIndex = entry.index
+      const { effect } = present(this.#history.at(entry.index), 'what is applied is committed')
+      if (effect === null) return null
+      leases.push(...effect.leases)
+      return effect.outcome
+    })
+    return { outcomes, topics: [], leases, membershipChanged: null }
+  }
+
+  leases(): readonly LeaseRow[] {
+    return this.#history.model.leases(this.appliedIndex)
+  }
+
+  lease(id: string): LeaseRow | null {
+    return this.#history.model.lease(id, this.appliedIndex)
+  }
+
+  leaseHoldings(): LeaseHoldings {
+    return { instances: [], config: [] }
+  }
+
+  config(ns: string, key: string): ConfigRow | null {
+    const config = this.#history.model.config(ns, key, this.appliedIndex)
+    return config === null ? null : { ...config.meta, value: config.value }
+  }
+
+  instance(key: InstanceKey): InstanceRow | null {
+    return this.#history.model.instance(key, this.appliedIndex)
+  }
+
+  instances(ns: string, service: string): readonly InstanceRow[] {
+    return this.#history.model.instances(ns, service, this.appliedIndex)
+  }
+
+  close(): void {}
+}

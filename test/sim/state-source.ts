@@ -1,0 +1,145 @@
+/**
+ * The nodes' databases, which outlive their processes. A killed process leaves its database as it
+ * was; a power cut may take any number of the newest transactions, since none was synced by itself
+ * (DESIGN §4); without a database (`sql.js`) nothing is left at all.
+ */
+import { present } from '../../src/lib/assert.ts'
+import type { Entry, LogIndex, NodeId, Term } from '../../src/raft/mod.ts'
+import { openBun } from '../../src/runtime/sqlite-bun.ts'
+import { StateMachine } from '../../src/state/mod.ts'
+import type { Outcome, Sql } from '../../src/state/mod.ts'
+import type { Chance } from './chance.ts'
+import type { History } from './oracle/history.ts'
+import { SharedState } from './shared-state.ts'
+import { insist } from './violation.ts'
+
+export interface StateSource {
+  /** How far the database of a node is. */
+  appliedBy(id: NodeId): { readonly index: LogIndex; readonly term: Term }
+  open(id: NodeId): StateMachine
+  /** The process that used it is gone. */
+  left(
+    id: NodeId,
+    state: StateMachine,
+    how: { readonly power: boolean; readonly durable: LogIndex },
+  ): void
+  /** The end of the run. */
+  close(): void
+}
+
+export interface StateOptions {
+  readonly history: History
+  readonly chance: Chance
+  readonly forgetful: boolean
+  /** The node is about to apply these. */
+  committing(id: NodeId, entries: readonly Entry[]): void
+}
+
+/** Up to where the state of a node is still there. */
+function survives(options: StateOptions, applied: LogIndex, power: boolean): LogIndex {
+  if (options.forgetful) return 0
+  return power ? options.chance.int(0, applied) : applied
+}
+
+/** Pointers into the history: see `shared-state.ts`. */
+export class SharedStates implements StateSource {
+  readonly #options: StateOptions
+  readonly #applied = new Map<NodeId, LogIndex>()
+
+  constructor(options: StateOptions) {
+    this.#options = options
+  }
+
+  appliedBy(id: NodeId): { readonly index: LogIndex; readonly term: Term } {
+    const index = this.#applied.get(id) ?? 0
+    return { index, term: this.#options.history.at(index)?.entry.term ?? 0 }
+  }
+
+  open(id: NodeId): StateMachine {
+    const { history } = this.#options
+    const state = new SharedState(history, this.appliedBy(id).index, (entries) =>
+      this.#options.committing(id, entries),
+    )
+    return state as unknown as StateMachine // It offers what the replica and the edge use.
+  }
+
+  left(id: NodeId, state: StateMachine, { power }: { readonly power: boolean }): void {
+    this.#applied.set(id, survives(this.#options, state.appliedIndex, power))
+  }
+
+  close(): void {}
+}
+
+interface Database {
+  readonly sql: Sql
+  readonly state: StateMachine
+}
+
+/** The production state machine on `bun:sqlite`, in memory. */
+export class SqliteStates implements StateSource {
+  readonly #options: StateOptions
+  readonly #databases = new Map<NodeId, Database>()
+
+  constructor(options: StateOptions) {
+    this.#options = options
+  }
+
+  #databaseOf(id: NodeId): Database {
+    let database = this.#databases.get(id)
+    if (database === undefined) {
+      const sql = openBun(':memory:')
+      database = { sql, state: StateMachine.open(sql) }
+      this.#databases.set(id, database)
+    }
+    return database
+  }
+
+  appliedBy(id: NodeId): { readonly index: LogIndex; readonly term: Term } {
+    const { appliedIndex: index, appliedTerm: term } = this.#databaseOf(id).state
+    return { index, term }
+  }
+
+  open(id: NodeId): StateMachine {
+    const { state } = this.#databaseOf(id)
+    const apply = state.applyBatch.bind(state)
+    state.applyBatch = (entries, wants = () => true) => {
+      this.#options.committing(id, entries)
+      const batch = apply(entries, wants)
+      entries.forEach((entry, i) => {
+        this.#compare(entry, batch.outcomes[i] ?? null, wants(entry.index))
+      })
+      return batch
+    }
+    return state
+  }
+
+  #compare(entry: Entry, outcome: Outcome | null, wanted: boolean): void {
+    const known = present(this.#options.history.at(entry.index), 'what is applied is committed')
+    let expected = known.effect?.outcome ?? null
+    if (expected?.ok === true && !wanted) expected = { ...expected, result: null }
+    insist(
+      Bun.deepEquals(outcome, expected),
+      'an outcome is what the contract says',
+      () => `entry ${entry.index}: ${JSON.stringify(outcome)}, not ${JSON.stringify(expected)}`,
+    )
+  }
+
+  left(id: NodeId, state: StateMachine, { power }: { readonly power: boolean }): void {
+    const old = present(this.#databases.get(id), 'the process had a database')
+    const applied = state.appliedIndex
+    const kept = survives(this.#options, applied, power)
+    if (kept === applied) {
+      this.#databases.set(id, { sql: old.sql, state: StateMachine.open(old.sql) })
+      return
+    }
+    old.sql.close()
+    this.#databases.delete(id)
+    const { state: fresh } = this.#databaseOf(id)
+    const entries = this.#options.history.entries.slice(0, kept).map(({ entry }) => entry)
+    fresh.applyBatch(entries)
+  }
+
+  close(): void {
+    for (const { sql } of this.#databases.values()) sql.close()
+  }
+}

@@ -1,0 +1,348 @@
+/**
+ * Clients: each a sequential process that asks any node, retries elsewhere, and remembers what it
+ * was told. They go through the production gateway, as the routes do.
+ */
+import type { Consistency, Failure } from '../../src/http/registry.ts'
+import type { Gateway } from '../../src/replica/mod.ts'
+import type { Command, Expect, InstanceKey, Outcome, StateReader } from '../../src/state/mod.ts'
+import { instanceLease } from '../../src/state/mod.ts'
+import type { Chance } from './chance.ts'
+import type { SimNode } from './node.ts'
+import type { History } from './oracle/history.ts'
+import type { Promises } from './oracle/promises.ts'
+import type { NeverEarly } from './oracle/ttl.ts'
+import type { Plan } from './plan.ts'
+import type { World } from './world.ts'
+
+export interface Bench {
+  readonly world: World
+  readonly plan: Plan
+  readonly chance: Chance
+  readonly nodes: readonly SimNode[]
+  readonly history: History
+  readonly promises: Promises
+  readonly ttl: NeverEarly
+  next(): number
+}
+
+const NS = 'default'
+const SERVICE = 'web'
+/** How long a client waits beyond the time it gave the node. */
+const PATIENCE_MS = 300
+
+/** `refused`: nothing was sent. `lost`: it was, and no answer will come. */
+type Answer<T> = { readonly got: T } | 'refused' | 'lost'
+
+export class Workload {
+  readonly #bench: Bench
+  #stopped = false
+  #open = 0
+
+  constructor(bench: Bench) {
+    this.#bench = bench
+  }
+
+  start(): void {
+    const { plan } = this.#bench
+    for (let i = 0; i < plan.clients; i++) this.#run(this.#client(i))
+    for (let i = 0; i < plan.instances; i++) this.#run(this.#instance(i))
+    for (let i = 0; i < plan.holders; i++) this.#run(this.#holder(i))
+  }
+
+  /** Lets everybody finish what they are at. */
+  stop(): void {
+    this.#stopped = true
+  }
+
+  get isIdle(): boolean {
+    return this.#open === 0
+  }
+
+  #run(process: Promise<void>): void {
+    this.#open += 1
+    process.then(
+      () => (this.#open -= 1),
+      (error: unknown) => this.#bench.world.fail(error),
+    )
+  }
+
+  /** Mixed reads and writes of a few keys. */
+  async #client(n: number): Promise<void> {
+    const { world, chance, plan } = this.#bench
+    const versions = new Map<string, number | null>()
+    let node = chance.pick(this.#bench.nodes)
+    let session = 0
+    while (!this.#stopped) {
+      await world.sleep(chance.ms(0, plan.thinkMaxMs))
+      if (chance.oneIn(3)) node = chance.pick(this.#bench.nodes)
+      const key = `k${chance.int(1, plan.keys)}`
+      const dice = chance.int(1, 100)
+      if (dice <= 45) await this.#put(node, `c${n}`, key, versions)
+      else if (dice <= 52) await this.#delete(node, `c${n}`, key, versions)
+      else session = Math.max(session, await this.readConfig(node, key, { versions, session }))
+    }
+  }
+
+  async #put(
+    node: SimNode,
+    who: string,
+    key: string,
+    versions: Map<string, number | null>,
+  ): Promise<void> {
+    const { chance } = this.#bench
+    const known = versions.get(key)
+    let expect: Expect | null = null
+    if (known !== undefined && chance.oneIn(2)) {
+      expect = known === null ? { match: null, absent: true } : { match: [known], absent: false }
+    }
+    const outcome = await this.write(node, this.putCommand(who, key, expect))
+    if (outcome === null) return
+    if (outcome.ok && outcome.result?.type === 'config') {
+      versions.set(key, outcome.result.config.version)
+    } else versions.delete(key)
+  }
+
+  putCommand(who: string, key: string, expect: Expect | null, lease: string | null = null): Command {
+    const tag = `${who}-${this.#bench.next()}`
+    return {
+      type: 'config_put',
+      ns: NS,
+      key,
+      contentType: 'text/plain',
+      value: new TextEncoder().encode(tag),
+      comment: null,
+      by: tag,
+      lease,
+      expect,
+    }
+  }
+
+  async #delete(
+    node: SimNode,
+    who: string,
+    key: string,
+    versions: Map<string, number | null>,
+  ): Promise<void> {
+    const by = `${who}-${this.#bench.next()}`
+    const outcome = await this.write(node, { type: 'config_delete', ns: NS, key, by, expect: null })
+    if (outcome?.ok === true) versions.set(key, null)
+  }
+
+  /** Returns the revision that was seen, 0 for none. */
+  async readConfig(
+    node: SimNode,
+    key: string,
+    more: { versions?: Map<string, number | null>; session?: number; consistency?: Consistency },
+  ): Promise<number> {
+    const { chance, history } = this.#bench
+    const modes: Consistency[] = ['lease', 'lease', 'linearizable', 'linearizable', 'stale']
+    const consistency = more.consistency ?? chance.pick(modes)
+    const minRevision = chance.oneIn(4) ? (more.session ?? 0) : 0
+    const view = (config: { version: number; value: Uint8Array } | null): unknown =>
+      config === null ? null : [config.version, ...config.value]
+    const revision = await this.#read(node, `${consistency} read of ${key}`, {
+      consistency,
+      minRevision,
+      query: (state) => view(state.config(NS, key)),
+      expected: (at) => {
+        const config = history.model.config(NS, key, at)
+        return view(config === null ? null : { version: config.meta.version, value: config.value })
+      },
+    })
+    if (revision > 0 && consistency !== 'stale') {
+      more.versions?.set(key, history.model.config(NS, key, revision)?.meta.version ?? null)
+    }
+    return revision
+  }
+
+  async #read(
+    node: SimNode,
+    what: string,
+    options: {
+      readonly consistency: Consistency
+      readonly minRevision: number
+      query(state: StateReader): unknown
+      expected(revision: number): unknown
+    },
+  ): Promise<number> {
+    const { plan, promises, world } = this.#bench
+    const { consistency, minRevision, query, expected } = options
+    const call = promises.call(world.nowMs)
+    const { timeoutMs } = plan
+    const request = { consistency, minRevision, maxStalenessMs: null, timeoutMs }
+    const answer = await this.#ask(node, (gateway) => gateway.read(request, query))
+    if (typeof answer === 'string' || !answer.got.ok) return 0
+    const { value, stamp } = answer.got
+    const { revision } = stamp
+    const name = `${what} on ${node.id} (served as ${stamp.consistency})`
+    const stale = consistency === 'stale'
+    promises.read(name, { revision, value, stale }, expected, call)
+    world.note(`${what} on ${node.id}`, revision)
+    return revision
+  }
+
+  /** Null where no outcome was learnt. */
+  async write(node: SimNode, command: Command): Promise<Outcome | null> {
+    const { plan, promises, world } = this.#bench
+    const call = promises.call(world.nowMs)
+    const { timeoutMs } = plan
+    const name = `${command.type} begun at ${call.atMs.toFixed(3)} on ${node.id}`
+    const write = promises.write(name, command)
+    const answer = await this.#ask(node, (gateway) => gateway.propose(command, { timeoutMs }))
+    if (typeof answer === 'string') {
+      promises.failed(write, answer === 'refused')
+      return null
+    }
+    const outcome = answer.got
+    if (isFailure(outcome)) {
+      promises.failed(write, outcome.failure !== 'outcome_unknown')
+      world.note(`${command.type} on ${node.id} fails`, 0, () => outcome.failure)
+      return null
+    }
+    promises.acknowledged(write, command, outcome, call)
+    world.note(`${command.type} on ${node.id}`, outcome.revision)
+    return outcome
+  }
+
+  /** A service's process: registers, beats, falls silent now and then, leaves, comes back. */
+  async #instance(n: number): Promise<void> {
+    const { world, chance, plan } = this.#bench
+    const key: InstanceKey = { ns: NS, service: SERVICE, id: `i${n}` }
+    const removeAfterMs = chance.pick([0, 0, plan.ttlMs, null])
+    let registered = false
+    while (!this.#stopped) {
+      if (!registered) {
+        registered = await this.#register(key, removeAfterMs)
+        await world.sleep(chance.ms(5, 60))
+        continue
+      }
+      if (chance.oneIn(25)) await world.sleep(chance.ms(plan.ttlMs, plan.ttlMs * 4)) // Silent.
+      if (chance.oneIn(40)) {
+        const node = chance.pick(this.#bench.nodes)
+        await this.write(node, { type: 'instance_delete', key, expect: null })
+        registered = false
+        continue
+      }
+      if (chance.oneIn(8)) await this.#readInstance(key)
+      const renewed = await this.#beat(instanceLease(key))
+      if (renewed === 'gone') registered = false
+      await world.sleep(renewed === 'lost' ? 20 : chance.ms(plan.ttlMs / 5, plan.ttlMs / 2))
+    }
+  }
+
+  async #register(key: InstanceKey, removeAfterMs: number | null): Promise<boolean> {
+    const { world, chance, plan, ttl } = this.#bench
+    const sentMs = world.nowMs
+    const outcome = await this.write(chance.pick(this.#bench.nodes), {
+      type: 'instance_put',
+      key,
+      spec: {
+        address: '10.0.0.1',
+        port: 80,
+        ports: {},
+        addresses: {},
+        tags: [],
+        metadata: { tag: `${key.id}-${this.#bench.next()}` },
+        weight: 1,
+        status: 'up',
+        zone: null,
+        node: null,
+        cluster: null,
+        ttlMs: plan.ttlMs,
+        removeAfterMs,
+      },
+      expect: null,
+    })
+    if (outcome?.ok !== true) return false
+    ttl.acknowledged(instanceLease(key), sentMs, plan.ttlMs)
+    return true
+  }
+
+  async #beat(lease: string): Promise<'renewed' | 'gone' | 'lost'> {
+    const { world, chance, plan, ttl } = this.#bench
+    const sentMs = world.nowMs
+    const { timeoutMs } = plan
+    const answer = await this.#ask(chance.pick(this.#bench.nodes), (gateway) =>
+      gateway.heartbeat([lease], { timeoutMs }),
+    )
+    if (typeof answer === 'string' || !answer.got.ok) return 'lost'
+    const renewal = answer.got.renewals[0] ?? null
+    world.note(`beat of ${lease}`, renewal === null ? 0 : 1)
+    if (renewal === null) return 'gone'
+    ttl.acknowledged(lease, sentMs, renewal.ttlMs)
+    return 'renewed'
+  }
+
+  async #readInstance(key: InstanceKey): Promise<void> {
+    const { chance, history } = this.#bench
+    await this.#read(chance.pick(this.#bench.nodes), `read of ${key.id}`, {
+      consistency: chance.pick(['lease', 'linearizable', 'stale']),
+      minRevision: 0,
+      query: (state) => view(state.instance(key)),
+      expected: (at) => view(history.model.instance(key, at)),
+    })
+  }
+
+  /** Somebody with a lease of its own, and a key that hangs on it. */
+  async #holder(n: number): Promise<void> {
+    const { world, chance, plan, ttl } = this.#bench
+    const who = `h${n}`
+    while (!this.#stopped) {
+      const id = `lease-${who}-${this.#bench.next()}`
+      const { ttlMs } = plan
+      const sentMs = world.nowMs
+      const owner = `${who}-${this.#bench.next()}`
+      const grant: Command = { type: 'lease_grant', ns: NS, id, ttlMs, owner }
+      const outcome = await this.write(chance.pick(this.#bench.nodes), grant)
+      await world.sleep(chance.ms(10, 100))
+      if (outcome?.ok !== true) continue
+      ttl.acknowledged(id, sentMs, ttlMs)
+      const put = this.putCommand(who, `held-${who}`, null, id)
+      await this.write(chance.pick(this.#bench.nodes), put)
+      await this.#hold(id)
+    }
+  }
+
+  async #hold(id: string): Promise<void> {
+    const { world, chance, plan } = this.#bench
+    for (let beats = chance.int(1, 12); beats > 0 && !this.#stopped; beats--) {
+      if ((await this.#beat(id)) === 'gone') return
+      await world.sleep(chance.ms(plan.ttlMs / 5, plan.ttlMs / 2))
+    }
+    if (chance.oneIn(2)) {
+      await this.write(chance.pick(this.#bench.nodes), { type: 'lease_revoke', ns: NS, id })
+    }
+  }
+
+  /** There and back; the way takes time, and the node may die or stand still meanwhile. */
+  #ask<T>(node: SimNode, run: (gateway: Gateway) => Promise<T>): Promise<Answer<T>> {
+    const { world, chance, plan } = this.#bench
+    return new Promise((resolve) => {
+      let sent = false
+      const end = (answer: Answer<T>): void => {
+        node.onDeath.delete(died)
+        cancel()
+        resolve(answer)
+      }
+      const died = (): void => end(sent ? 'lost' : 'refused')
+      const cancel = world.after(plan.timeoutMs + PATIENCE_MS, () => end('lost'))
+      world.after(chance.ms(0.05, 1), () => {
+        if (!node.isUp) return end('refused')
+        node.onDeath.add(died)
+        sent = true // From here on it may be read by the process, also after a pause.
+        node.arrive(() => {
+          void run(node.gateway).then((got) => world.after(chance.ms(0.05, 1), () => end({ got })))
+        })
+      })
+    })
+  }
+}
+
+function isFailure(outcome: Outcome | Failure): outcome is Failure {
+  return 'failure' in outcome
+}
+
+/** What is compared of an instance. */
+function view(row: { revision: number; health: string; spec: object } | null): unknown {
+  return row === null ? null : [row.revision, row.health, row.spec]
+}
