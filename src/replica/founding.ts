@@ -99,5 +99,6 @@ export function firstMembership(
     voters: sorted.map(({ id }) => id),
     outgoing: null,
     learners: [],
+    wanted: null,
   }
 }
