@@ -19,6 +19,8 @@ export interface NodeOptions {
   readonly dataDir: string
   /** The founding list, sorted by id; null: a cluster of this node alone. */
   readonly cluster: readonly { readonly id: string; readonly url: string }[] | null
+  /** A member of the cluster that this node joins while it is empty; null: none. */
+  readonly join: { readonly url: string; readonly role: 'voter' | 'learner' } | null
   /** Shared secret of the cluster; empty where every address is loopback. */
   readonly clusterSecret: Uint8Array
   readonly heartbeatMs: number

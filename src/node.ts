@@ -209,13 +209,15 @@ interface Parts {
 function makeReplica(options: NodeOptions, parts: Parts): { replica: Replica; mesh: Mesh } {
   const { state, wal, url } = parts
   const { nodeId: id, incarnation, clusterId } = wal.identity
-  const founding = options.cluster ?? [{ id, url }]
+  const founding = options.join === null ? (options.cluster ?? [{ id, url }]) : []
   const identity: PeerIdentity = {
     id,
     incarnation,
     clusterId,
-    foundingList: foundingList(founding),
+    foundingList: founding.length === 0 ? null : foundingList(founding),
     url,
+    membershipIndex: 0,
+    join: options.join?.role ?? null,
     version: options.version,
   }
   const initial = initialState(state, wal)
@@ -235,6 +237,7 @@ function makeReplica(options: NodeOptions, parts: Parts): { replica: Replica; me
       initial,
       identity,
       founding,
+      contact: options.join?.url ?? null,
     },
     state,
     replicaPorts(options, wal, mesh),

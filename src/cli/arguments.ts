@@ -8,6 +8,8 @@ export interface Arguments {
   readonly command: Command
   /** What `help` was asked about; null: the overview, or a command that is to be run. */
   readonly helpFor: Command | null
+  /** What stands beside the flags of a command that takes such: `list`, `add n4`. */
+  readonly words: readonly string[]
   /** As written; a switch without a value is `true`. The last one of a name wins. */
   readonly flags: ReadonlyMap<string, string>
 }
@@ -28,7 +30,7 @@ function help(words: readonly string[]): Arguments {
   if (extra !== undefined)
     throw new UsageError(`help explains one command, not ${quote(extra)} too`)
   const helpFor = about === undefined ? null : readCommand(about)
-  return { command: 'help', helpFor, flags: new Map() }
+  return { command: 'help', helpFor, words: [], flags: new Map() }
 }
 
 function readCommand(word: string): Command {
@@ -42,8 +44,13 @@ function readCommand(word: string): Command {
 
 function readFlags(command: Command, words: readonly string[]): Arguments {
   const flags = new Map<string, string>()
+  const plain: string[] = []
   for (let i = 0; i < words.length; i++) {
     const word = words[i] ?? ''
+    if (!word.startsWith('-') && plain.length < WORDS_MAX[command]) {
+      plain.push(word)
+      continue
+    }
     if (!word.startsWith('--')) throw new UsageError(unexpected(command, word))
     const equals = word.indexOf('=')
     const name = word.slice(2, equals < 0 ? undefined : equals)
@@ -63,7 +70,18 @@ function readFlags(command: Command, words: readonly string[]): Arguments {
       flags.set(name, value)
     }
   }
-  return { command, helpFor: null, flags }
+  return { command, helpFor: null, words: plain, flags }
+}
+
+/** How many words beside flags a command takes. */
+const WORDS_MAX: Record<Command, number> = {
+  serve: 0,
+  dev: 0,
+  status: 0,
+  member: 2,
+  transfer: 1,
+  version: 0,
+  help: 0,
 }
 
 function unknownFlag(command: Command, name: string): string {
@@ -78,7 +96,10 @@ function unknownFlag(command: Command, name: string): string {
 }
 
 function unexpected(command: Command, word: string): string {
-  if (!word.startsWith('-')) return `${command} takes flags only, not ${quote(word)}`
+  if (!word.startsWith('-')) {
+    const more = WORDS_MAX[command] > 0 ? 'no more words' : 'flags only'
+    return `${command} takes ${more}, not ${quote(word)}`
+  }
   return `unknown flag ${quote(word)}; flags are long words such as --id`
 }
 

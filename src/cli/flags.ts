@@ -18,13 +18,15 @@ import {
   wholeBetween,
 } from './values.ts'
 
-export const COMMANDS = ['serve', 'dev', 'status', 'version', 'help'] as const
+export const COMMANDS = ['serve', 'dev', 'status', 'member', 'transfer', 'version', 'help'] as const
 export type Command = (typeof COMMANDS)[number]
 
 export const SUMMARIES: Record<Command, string> = {
   serve: 'run one node',
   dev: 'run a local cluster of several nodes, and print curl lines to try',
   status: 'show a running node and its cluster',
+  member: 'list, add, remove, promote or withdraw members of the cluster',
+  transfer: 'hand leadership over, to NAME or to the voter that is furthest',
   version: 'show the version',
   help: 'explain a command: rollcall help COMMAND',
 }
@@ -47,6 +49,8 @@ const flag = <T>(spec: Flag<T>): Flag<T> => spec
 
 const NODES = ['serve', 'dev'] as const
 const SERVE = ['serve'] as const
+/** They ask a node that runs. */
+const ASKING = ['status', 'member', 'transfer'] as const
 
 export const FLAGS = {
   id: flag({
@@ -95,19 +99,17 @@ export const FLAGS = {
   }),
   join: flag({
     value: 'URL',
-    about: 'join the cluster of that node',
+    about: 'join the cluster of that node; used at the first start only',
     fallback: null,
     commands: SERVE,
-    read: readText,
-    later: () => true,
+    read: readUrl,
   }),
   role: flag({
     value: 'voter|learner',
-    about: 'what to join as',
+    about: 'what to join as; a voter is a learner until it has caught up; default voter',
     fallback: null,
-    commands: SERVE,
+    commands: ['serve', 'member'],
     read: oneOf(['voter', 'learner']),
-    later: () => true,
   }),
   witness: flag({
     value: null,
@@ -192,21 +194,42 @@ export const FLAGS = {
     value: 'URL',
     about: 'the node to ask',
     fallback: 'http://127.0.0.1:7400',
-    commands: ['status'],
+    commands: ASKING,
     read: readUrl,
+  }),
+  url: flag({
+    value: 'URL',
+    about: 'where the member is reached; needed to add one that is not there yet',
+    fallback: null,
+    commands: ['member'],
+    read: readUrl,
+  }),
+  force: flag({
+    value: null,
+    about: 'change the members even where too few of them can be reached to decide anything',
+    fallback: null,
+    commands: ['member'],
+    read: readSwitch,
+  }),
+  timeout: flag({
+    value: 'DURATION',
+    about: 'how long to wait for a leader, and for a change that is under way',
+    fallback: '5s',
+    commands: ['member', 'transfer'],
+    read: readDuration,
   }),
   output: flag({
     value: 'table|json',
     about: 'how to show it',
     fallback: 'table',
-    commands: ['status', 'version'],
+    commands: ['status', 'member', 'version'],
     read: oneOf(['table', 'json']),
   }),
   config: flag({
     value: 'FILE',
     about: 'JSON file whose keys are names of flags; flags and variables win over it',
     fallback: null,
-    commands: ['serve', 'dev', 'status'],
+    commands: ['serve', 'dev', ...ASKING],
     read: readText,
   }),
   'log-level': flag({

@@ -12,6 +12,8 @@ const USAGE: Record<Command, string> = {
   serve: 'rollcall serve [--id NAME] [--listen HOST:PORT] [--data DIR] [--cluster ID=URL,…]',
   dev: 'rollcall dev [--nodes 3] [--listen HOST:PORT] [--data DIR]',
   status: 'rollcall status [--endpoint URL] [--output table|json]',
+  member: 'rollcall member list | add NAME --url URL | remove NAME | promote NAME | withdraw NAME',
+  transfer: 'rollcall transfer [NAME]',
   version: 'rollcall version [--output table|json]',
   help: 'rollcall help [COMMAND]',
 }
@@ -19,10 +21,17 @@ const USAGE: Record<Command, string> = {
 const EXAMPLES: Partial<Record<Command, readonly string[]>> = {
   serve: [
     'rollcall serve',
+    'rollcall serve --id n4 --listen 127.0.0.1:7404 --data n4 --join http://127.0.0.1:7401',
     'rollcall serve --id n1 --listen 127.0.0.1:7401 --data n1 --cluster n1=http://127.0.0.1:7401,n2=http://127.0.0.1:7402,n3=http://127.0.0.1:7403',
   ],
   dev: ['rollcall dev --nodes 3', 'rollcall dev --data .data --log-level info'],
   status: ['rollcall status --endpoint http://127.0.0.1:7401'],
+  member: [
+    'rollcall member list',
+    'rollcall member add n4 --url http://127.0.0.1:7404',
+    'rollcall member remove n3 --endpoint http://127.0.0.1:7401',
+  ],
+  transfer: ['rollcall transfer n2'],
 }
 
 const ENDING = `Every flag has a variable (--wal-segment is ROLLCALL_WAL_SEGMENT) and a key in the JSON file of

@@ -4,6 +4,7 @@ import { dev } from './dev.ts'
 import { UsageError, exitCodeOf, messageOf } from './errors.ts'
 import { COMMANDS } from './flags.ts'
 import { helpText } from './help.ts'
+import { member, transfer } from './member.ts'
 import { serve } from './serve.ts'
 import { readSettings } from './settings.ts'
 import { status } from './status.ts'
@@ -21,7 +22,7 @@ export async function runCli(context: CommandContext): Promise<number> {
 
 async function dispatch(context: CommandContext): Promise<number> {
   const { terminal } = context
-  const { command, helpFor, flags } = readArguments(context.argv)
+  const { command, helpFor, words, flags } = readArguments(context.argv)
   if (command === 'help') {
     await terminal.out(helpText(helpFor, terminal.outPaint))
     return 0
@@ -34,6 +35,10 @@ async function dispatch(context: CommandContext): Promise<number> {
       return dev(context, settings)
     case 'status':
       return status(context, settings)
+    case 'member':
+      return member(context, settings, words)
+    case 'transfer':
+      return transfer(context, settings, words)
     case 'version':
       await terminal.out(versionText(context.build, settings.need('output')))
       return 0

@@ -32,12 +32,29 @@ export function serveOptions(settings: Settings, readFile: (path: string) => str
     advertise: settings.value('advertise') ?? own,
     dataDir: settings.value('data') ?? 'rollcall-data',
     cluster: settings.value('cluster'),
+    join: joinOf(settings),
     clusterSecret: clusterSecret(settings, readFile),
     ...timing(settings),
     clockDrift: settings.need('clock-drift'),
     sqlite: settings.value('sqlite'),
     walSegmentBytes: settings.need('wal-segment'),
   }
+}
+
+/** Where and as what it joins; null where it was not asked to. */
+function joinOf(settings: Settings): NodeOptions['join'] {
+  const url = settings.value('join')
+  const role = settings.value('role')
+  if (url === null) {
+    if (role !== null) throw new UsageError(`${settings.nameOf('role')} needs --join URL`)
+    return null
+  }
+  if (settings.value('cluster') !== null) {
+    throw new UsageError(
+      `${settings.nameOf('join')} and ${settings.nameOf('cluster')}: a node either joins a cluster or founds one`,
+    )
+  }
+  return { url, role: role ?? 'voter' }
 }
 
 /** Explicit times win over `--timing`, and must fit each other. */
@@ -145,7 +162,8 @@ function readSecret(settings: Settings, path: string, readFile: (path: string) =
 
 function addressesOf(settings: Settings): readonly string[] {
   const advertise = settings.value('advertise')
-  const urls = [...(settings.value('cluster') ?? []).map((node) => node.url), advertise]
+  const listed = (settings.value('cluster') ?? []).map((node) => node.url)
+  const urls = [...listed, advertise, settings.value('join')]
   return [
     settings.need('listen').host,
     ...[settings.value('peer-listen')].flatMap((address) => (address ? [address.host] : [])),

@@ -46,3 +46,10 @@ export type Paint = (style: Style, text: string) => string
 export const plain: Paint = (_, text) => text
 
 export const coloured: Paint = (style, text) => `\u001b[${CODES[style]}m${text}\u001b[0m`
+
+/** Another program's answer, made fit for a terminal. */
+export function shown(value: unknown): string {
+  if (value === null || value === undefined) return '-'
+  if (typeof value === 'boolean') return value ? 'yes' : 'no'
+  return printable(typeof value === 'string' ? value : JSON.stringify(value))
+}

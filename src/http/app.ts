@@ -17,6 +17,7 @@ import { leaseRoutes } from './leases.ts'
 import { DEFAULT_LIMITS } from './limits.ts'
 import type { Limits } from './limits.ts'
 import { lookupRoutes } from './lookup.ts'
+import { memberRoutes } from './members.ts'
 import { metricsRoutes } from './metrics.ts'
 import { overrideRoutes } from './overrides.ts'
 import { rawPath } from './path.ts'
@@ -76,6 +77,7 @@ const ROUTES: readonly ((edge: Edge) => Hono<Env>)[] = [
   configRoutes,
   configListRoutes,
   clusterRoutes,
+  memberRoutes,
   healthRoutes,
   metricsRoutes,
   welcomeRoutes,

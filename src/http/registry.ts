@@ -2,6 +2,7 @@
  * What the routes need of the node behind them. The replica satisfies it without knowing; a test
  * passes an object literal. Nothing here rejects: failures are values with a code of API.md.
  */
+import type { MemberChange } from '../replica/member-change.ts'
 import type { Command } from '../state/command.ts'
 import type { Outcome } from '../state/outcome.ts'
 import type { StateReader } from '../state/reader.ts'
@@ -88,7 +89,38 @@ export interface ClusterView {
   readonly leader: string | null
   readonly revision: number
   readonly members: readonly MemberView[]
+  /** The change of the members that is under way; null where none is. */
+  readonly change: ChangeView | null
 }
+
+export interface ChangeView {
+  /** New voters catch up first; then old and new voters decide together, for a moment. */
+  readonly phase: 'catching_up' | 'joint'
+  readonly voters: readonly string[]
+  readonly learners: readonly string[]
+  /** What it waits for, as sentences; known to the leader alone. */
+  readonly blockedBy: readonly string[]
+}
+
+/** What is wanted of the members, or of the leadership. */
+export type MembersRequest =
+  | MemberChange
+  /** To that voter, or to the one that is furthest. */
+  | { readonly type: 'transfer'; readonly to: string | null }
+
+export type MembersAnswer =
+  | {
+      readonly ok: true
+      /** Of the entry that holds the change, or of the membership that was so already. */
+      readonly revision: number
+      readonly leader: string | null
+      readonly warnings: readonly string[]
+    }
+  | {
+      readonly ok: false
+      readonly code: 'conflict' | 'not_found' | 'invalid_request'
+      readonly detail: string
+    }
 
 export interface Registry {
   /** Proposes here or at the leader, waits for a leader within the time. */
@@ -130,6 +162,14 @@ export interface Registry {
   status(): NodeStatus
   /** Asks the leader for what only it knows, within the time; else as known here. */
   cluster(options: { readonly timeoutMs: number }): Promise<ClusterView>
+  /**
+   * Changes the members at the leader: waits within the time for what stands in the way, and for
+   * the first step to be committed. `force`: also where the quorum would be lost.
+   */
+  changeMembers(
+    request: MembersRequest,
+    options: { readonly timeoutMs: number; readonly force: boolean },
+  ): Promise<MembersAnswer | Failure>
   /** Counters and gauges by name, for `/metrics`. */
   metrics(): ReadonlyMap<string, number>
 }

@@ -10,7 +10,7 @@ import { decode, encode, MsgpackError } from '../lib/msgpack.ts'
 import { nameProblem } from '../lib/names.ts'
 import { CodecError, Fields } from './fields.ts'
 import { PROTOCOL_VERSION } from './frame.ts'
-import type { PeerIdentity } from './peer.ts'
+import type { JoinRole, PeerIdentity } from './peer.ts'
 
 /** A keyed hash: HMAC-SHA-256 but in the simulator. */
 export type Mac = (secret: Uint8Array, bytes: Uint8Array) => Uint8Array
@@ -32,8 +32,9 @@ const PRINTABLE = /^[\x20-\x7e]*$/
 
 export function encodeHello({ identity, nonce }: Hello): Uint8Array {
   assert(nonce.length >= NONCE_BYTES_MIN, 'a nonce cannot be guessed')
-  const { id, incarnation, clusterId, foundingList, url, version } = identity
-  return encode([id, incarnation, clusterId, foundingList, url, version, nonce])
+  const { id, incarnation, clusterId, foundingList, url, membershipIndex, join, version } = identity
+  const texts = [id, incarnation, clusterId, foundingList, url]
+  return encode([...texts, membershipIndex, join, version, nonce])
 }
 
 /** Throws {@link CodecError}. */
@@ -45,6 +46,8 @@ export function decodeHello(payload: Uint8Array): Hello {
     clusterId: printable(fields.textOrNull(128)),
     foundingList: printable(fields.textOrNull(4_096)),
     url: printable(fields.textOrNull(1_024)),
+    membershipIndex: fields.int(),
+    join: joinRole(fields.textOrNull(16)),
     version: printable(fields.text(64)),
   }
   const nonce = fields.bytes()
@@ -73,6 +76,11 @@ function nodeId(fields: Fields): string {
   const id = fields.text(128)
   if (nameProblem(id) !== null) throw new CodecError('an id that is no name')
   return id
+}
+
+function joinRole(text: string | null): JoinRole | null {
+  if (text === null || text === 'voter' || text === 'learner') return text
+  throw new CodecError('a role that nobody can join as')
 }
 
 function printable<T extends string | null>(text: T): T {

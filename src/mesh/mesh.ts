@@ -8,8 +8,11 @@ import type { MeshConfig, MeshHost, MeshPorts, PeerStatus, Socket, SocketEvents 
 
 /** Somebody to keep a link with. */
 interface Peer {
-  readonly id: NodeId
+  /** Null of the contact: who answers there shows in the handshake. */
+  readonly id: NodeId | null
   url: string | null
+  /** Whatever its id: it may not know where we are. */
+  dials: boolean
   readonly backoff: Backoff
   /** The attempt under way. */
   dialing: Connection | null
@@ -17,6 +20,13 @@ interface Peer {
   identity: PeerIdentity | null
   lastContactMs: number | null
   refusal: string | null
+}
+
+/** A peer as the host knows it. `dials`: this end dials it whatever the ids say. */
+export interface WantedPeer {
+  readonly id: NodeId
+  readonly url: string | null
+  readonly dials?: boolean
 }
 
 /** How long a refusal may take to leave before its socket is closed. */
@@ -43,6 +53,8 @@ export class Mesh {
   /** Refused, and closed in a moment. */
   readonly #leaving = new Map<Socket, () => void>()
   #strangerRefusal: string | null = null
+  /** Where an empty node looks for the cluster that it is to join. */
+  #contact: Peer | null = null
   #cancelTick: (() => void) | null = null
   #tickedMs = 0
   #stopped = false
@@ -56,18 +68,30 @@ export class Mesh {
   }
 
   /** Whom to keep a link with; this node itself is left out. Links with those that left are closed. */
-  setPeers(peers: readonly { readonly id: NodeId; readonly url: string | null }[]): void {
-    const wanted = new Map(peers.map((peer) => [peer.id, peer.url]))
+  setPeers(peers: readonly WantedPeer[]): void {
+    const wanted = new Map(peers.map((peer) => [peer.id, peer]))
     wanted.delete(this.#identity.id)
-    for (const peer of this.#peers.values()) {
-      if (!wanted.has(peer.id)) this.#forget(peer)
+    for (const [id, peer] of this.#peers) {
+      if (!wanted.has(id)) this.#forget(id, peer)
     }
-    for (const [id, url] of wanted) {
-      const peer = this.#peers.get(id)
-      if (peer === undefined) this.#peers.set(id, this.#newPeer(id, url))
+    for (const [id, { url, dials = false }] of wanted) {
+      const known = this.#peers.get(id)
+      const peer = known ?? this.#newPeer(id, url)
+      if (known === undefined) this.#peers.set(id, peer)
       else if (peer.url !== url) this.#move(peer, url)
+      peer.dials = dials
     }
     for (const peer of this.#peers.values()) this.#maybeDial(peer)
+  }
+
+  /** Dials `url`, whoever is there, while no link is up; null: no more. */
+  setContact(url: string | null): void {
+    if (url === (this.#contact?.url ?? null)) return
+    const { cancelRedial, dialing } = this.#contact ?? {}
+    this.#contact = url === null ? null : this.#newPeer(null, url)
+    cancelRedial?.()
+    if (dialing && !dialing.link.isUp) this.#drop(dialing, 'no longer needed')
+    if (this.#contact !== null) this.#maybeDial(this.#contact)
   }
 
   /** A WebSocket was opened to this node's `/mesh`. Who it is shows in the handshake. */
@@ -100,13 +124,16 @@ export class Mesh {
   }
 
   /**
-   * After a cluster id was founded or adopted. Links were proven under the old identity, so they
-   * are closed and made again: that is also how the peers hear of the new one.
+   * After a cluster id was founded or adopted: links were proven under the old identity, so they
+   * are closed and made again, which is also how the peers hear of the new one. Anything else is
+   * what the next links begin with.
    */
   setIdentity(identity: PeerIdentity): void {
     assert(identity.id === this.#identity.id, 'a node keeps its id')
     assert(identity.incarnation === this.#identity.incarnation, 'a node keeps its incarnation')
+    const isSame = identity.clusterId === this.#identity.clusterId
     this.#identity = identity
+    if (isSame) return
     for (const connection of this.#connections) this.#drop(connection, 'the identity changed')
   }
 
@@ -122,6 +149,8 @@ export class Mesh {
     this.#cancelTick?.()
     this.#cancelTick = null
     for (const peer of this.#peers.values()) peer.cancelRedial?.()
+    this.#contact?.cancelRedial?.()
+    this.#contact = null
     for (const connection of this.#connections) connection.socket.close()
     for (const [socket, cancel] of this.#leaving) {
       cancel()
@@ -148,19 +177,23 @@ export class Mesh {
     }
   }
 
-  #newPeer(id: NodeId, url: string | null): Peer {
+  #newPeer(id: NodeId | null, url: string | null): Peer {
     const { redialMinMs: minMs, redialMaxMs: maxMs } = this.#config
     const backoff = new Backoff({ minMs, maxMs, random: this.#ports.random })
     const nothing = { identity: null, lastContactMs: null, refusal: null }
-    return { id, url, backoff, dialing: null, cancelRedial: null, ...nothing }
+    return { id, url, dials: false, backoff, dialing: null, cancelRedial: null, ...nothing }
   }
 
-  #forget(peer: Peer): void {
-    this.#peers.delete(peer.id)
+  /** It left: where a link is up, it is told why. */
+  #forget(id: NodeId, peer: Peer): void {
+    this.#peers.delete(id)
     peer.cancelRedial?.()
+    const up = this.#up.get(id)
+    if (up?.link.peer) {
+      const reason = this.#host.judge(up.link.peer) ?? `${id} is no longer a peer`
+      this.#run(up, () => up.link.refuse(reason))
+    }
     if (peer.dialing !== null) this.#drop(peer.dialing, 'no longer a peer')
-    const up = this.#up.get(peer.id)
-    if (up !== undefined) this.#drop(up, 'no longer a peer')
   }
 
   /** Another address: an attempt at the old one is pointless, a link that is up is not. */
@@ -175,17 +208,18 @@ export class Mesh {
 
   #maybeDial(peer: Peer): void {
     if (!this.#mayDial(peer) || peer.url === null) return
-    const connection = this.#connect({ dialed: peer.id, socket: null })
+    const connection = this.#connect({ dialed: peer, socket: null })
     peer.dialing = connection
     connection.socket = this.#ports.dial(peer.url, this.#eventsOf(connection))
   }
 
   /** Whether this end is the one that dials, and there is neither a link nor an attempt at one. */
   #mayDial(peer: Peer): boolean {
-    const ours = this.#config.dialsAlways || this.#identity.id < peer.id
-    if (!ours || peer.url === null || this.#stopped) return false
-    if (this.#peers.get(peer.id) !== peer || this.#up.has(peer.id)) return false
-    return peer.dialing === null && peer.cancelRedial === null
+    if (peer.url === null || this.#stopped) return false
+    if (peer.dialing !== null || peer.cancelRedial !== null) return false
+    if (peer.id === null) return this.#contact === peer && this.#up.size === 0
+    const ours = this.#config.dialsAlways || peer.dials || this.#identity.id < peer.id
+    return ours && this.#peers.get(peer.id) === peer && !this.#up.has(peer.id)
   }
 
   #redialLater(peer: Peer): void {
@@ -196,7 +230,7 @@ export class Mesh {
     })
   }
 
-  #connect(origin: { readonly dialed: NodeId | null; readonly socket: Socket | null }): Connection {
+  #connect(origin: { readonly dialed: Peer | null; readonly socket: Socket | null }): Connection {
     const { secret, handshakeMs, silentMs } = this.#config
     const link = new Link(
       {
@@ -205,14 +239,15 @@ export class Mesh {
         secret,
         mac: this.#ports.mac,
         nonce: this.#ports.nonce(),
-        expected: origin.dialed,
+        expected: origin.dialed?.id ?? null,
         handshakeMs,
         silentMs,
         judge: (peer) => this.#host.judge(peer),
       },
       this.#ports.nowMs(),
     )
-    const connection = new Connection(link, this.#config, origin)
+    const dialed = origin.dialed?.id ?? null
+    const connection = new Connection(link, this.#config, { dialed, socket: origin.socket })
     this.#connections.add(connection)
     this.#armTick()
     return connection
@@ -229,7 +264,9 @@ export class Mesh {
 
   #strangers(): number {
     let count = 0
-    for (const { dialed, link } of this.#connections) if (dialed === null && !link.isUp) count += 1
+    for (const { link } of this.#connections) {
+      if (link.role === 'acceptor' && !link.isUp) count += 1
+    }
     return count
   }
 
@@ -322,6 +359,10 @@ export class Mesh {
     const wasUp = id !== null && this.#up.get(id) === connection
     if (wasUp) this.#up.delete(id)
     const peer = this.#peers.get(dialed ?? id ?? '')
+    if (this.#contact !== null) {
+      if (this.#contact.dialing === connection) this.#contact.dialing = null
+      this.#redialLater(this.#contact)
+    }
     if (peer !== undefined) {
       if (peer.dialing === connection) peer.dialing = null
       if (wasUp) peer.identity = link.peer

@@ -11,6 +11,16 @@ export type PeerRequest =
   | { readonly type: 'read_index'; readonly mode: 'lease' | 'linearizable' }
   /** Follower → leader: when the lease runs out, for an answer's `expiresInMs`. */
   | { readonly type: 'cluster_info' }
+  /** Follower → leader: another membership, or another leader; `replica/member-codec.ts`. */
+  | { readonly type: 'change_members'; readonly change: Uint8Array }
+  /**
+   * Empty node → any member, which passes it on: who asks is what the handshake proved. Without a
+   * role only a name that is known is taken back.
+   */
+  | { readonly type: 'join'; readonly role: JoinRole | null }
+
+/** What an empty node wants to become. */
+export type JoinRole = 'voter' | 'learner'
 
 export interface Beat {
   readonly lease: string
@@ -22,6 +32,8 @@ export type PeerResponse =
   | { readonly type: 'beats'; readonly results: readonly BeatResult[] }
   | { readonly type: 'read_at'; readonly index: LogIndex; readonly mode: 'lease' | 'linearizable' }
   | { readonly type: 'cluster_info'; readonly info: Uint8Array }
+  /** How a change of the members fared; `replica/member-codec.ts`. */
+  | { readonly type: 'members_changed'; readonly result: Uint8Array }
   /**
    * `not_leader`: nothing was appended, it may be sent again elsewhere.
    * `unknown`: appended, and its fate is open.
@@ -45,6 +57,13 @@ export interface PeerIdentity {
   /** The `--cluster` list it was started with, as one canonical text; null without one. */
   readonly foundingList: string | null
   readonly url: string | null
+  /**
+   * The entry of the membership that it knows: 0 while it knows none, so an empty node can be told
+   * from a member, and who knows a newer membership from who was removed.
+   */
+  readonly membershipIndex: LogIndex
+  /** As what it asks to be taken in while it is empty (`--join`); null: only as what it was. */
+  readonly join: JoinRole | null
   /** The release, such as `0.1.0`. */
   readonly version: string
 }

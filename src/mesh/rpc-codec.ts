@@ -1,8 +1,7 @@
 /** Requests and responses between replicas as positional lists, and back. */
-import { present } from '../lib/assert.ts'
 import type { Keep } from './codec.ts'
 import { CodecError, Fields } from './fields.ts'
-import type { Beat, BeatResult, PeerRequest, PeerResponse } from './peer.ts'
+import type { Beat, BeatResult, JoinRole, PeerRequest, PeerResponse } from './peer.ts'
 
 type Mode = 'lease' | 'linearizable'
 type RefusalCode = Extract<PeerResponse, { readonly type: 'refused' }>['code']
@@ -13,6 +12,8 @@ const REQUESTS: readonly PeerRequest['type'][] = [
   'heartbeats',
   'read_index',
   'cluster_info',
+  'change_members',
+  'join',
 ]
 const RESPONSES: readonly PeerResponse['type'][] = [
   'outcome',
@@ -20,7 +21,9 @@ const RESPONSES: readonly PeerResponse['type'][] = [
   'read_at',
   'cluster_info',
   'refused',
+  'members_changed',
 ]
+const ROLES: readonly (JoinRole | null)[] = ['voter', 'learner', null]
 const MODES: readonly Mode[] = ['lease', 'linearizable']
 const REFUSALS: readonly RefusalCode[] = ['not_leader', 'too_many_requests', 'unknown']
 
@@ -38,6 +41,10 @@ export function encodeRequest(request: PeerRequest): readonly unknown[] {
       return [kind, MODES.indexOf(request.mode)]
     case 'cluster_info':
       return [kind]
+    case 'change_members':
+      return [kind, request.change]
+    case 'join':
+      return [kind, ROLES.indexOf(request.role)]
   }
 }
 
@@ -61,6 +68,10 @@ function readRequest(type: PeerRequest['type'], fields: Fields, keep: Keep): Pee
       return { type, mode: oneOf(MODES, fields.int()) }
     case 'cluster_info':
       return { type }
+    case 'change_members':
+      return { type, change: keep(fields.bytes()) }
+    case 'join':
+      return { type, role: oneOf(ROLES, fields.int()) }
   }
 }
 
@@ -77,6 +88,8 @@ export function encodeResponse(response: PeerResponse): readonly unknown[] {
       return [kind, response.info]
     case 'refused':
       return [kind, REFUSALS.indexOf(response.code)]
+    case 'members_changed':
+      return [kind, response.result]
   }
 }
 
@@ -111,10 +124,12 @@ function readResponse(type: PeerResponse['type'], fields: Fields, keep: Keep): P
       return { type, info: keep(fields.bytes()) }
     case 'refused':
       return { type, code: oneOf(REFUSALS, fields.int()) }
+    case 'members_changed':
+      return { type, result: keep(fields.bytes()) }
   }
 }
 
 function oneOf<T>(known: readonly T[], at: number): T {
   if (at >= known.length) throw new CodecError(`an unknown kind ${at}`)
-  return present(known[at], 'a kind in the list')
+  return known[at] as T
 }

@@ -22,6 +22,7 @@ import type {
   Clock,
   HardState,
   LogIndex,
+  Member,
   Membership,
   Message,
   NodeId,
@@ -68,6 +69,15 @@ export interface Leadership {
   /** When the others are told of the newest commit at the latest; Infinity: they were. */
   commitNoticeMs: number
   transfer: Transfer | null
+  /** Those that left: they are told of it, for a while (`reconfigure.ts`). */
+  readonly departing: Map<NodeId, Departing>
+}
+
+/** A member that is none any more, and the entry that says so. */
+export interface Departing {
+  readonly member: Member
+  readonly index: LogIndex
+  readonly deadlineMs: number
 }
 
 export class Core {
@@ -147,6 +157,14 @@ export class Core {
     const membership = this.membership
     if (membership === null || !isVoter(membership, message.from)) return false
     return memberOf(membership, message.from)?.incarnation === message.incarnation
+  }
+
+  /** The same of any member, learners included; on a leader also of one that is leaving. */
+  isFromMember(message: Message): boolean {
+    const { from, incarnation } = message
+    const known = this.membership === null ? null : memberOf(this.membership, from)
+    const member = known ?? this.leadership?.departing.get(from)?.member
+    return member?.incarnation === incarnation
   }
 
   /** What every message carries. */

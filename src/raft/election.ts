@@ -2,6 +2,7 @@
 import { assert } from '../lib/assert.ts'
 import type { Core } from './core.ts'
 import { lead } from './leader.ts'
+import { isVoter } from './membership.ts'
 import { tally } from './quorum.ts'
 import type { VoteRequest, VoteResponse } from './types.ts'
 
@@ -36,7 +37,7 @@ function requestVotes(
   const { membership, log } = core
   assert(membership !== null, 'a candidate has a membership')
   for (const { id } of membership.members) {
-    if (id === core.config.id) continue
+    if (id === core.config.id || !isVoter(membership, id)) continue
     const envelope = core.envelope(id)
     core.outbox.send({
       ...envelope,

@@ -23,11 +23,8 @@ import type {
 export function lead(core: Core): void {
   const { config, clock, log } = core
   const progress = new Map<NodeId, Progress>()
-  for (const { id } of present(core.membership, 'a leader has a membership').members) {
-    if (id === config.id) continue
-    const { inflightMax, inflightBytesMax } = config
-    const { nowMs } = clock
-    progress.set(id, new Progress({ last: log.last, nowMs, inflightMax, inflightBytesMax }))
+  for (const { id, incarnation } of present(core.membership, 'a leader has a membership').members) {
+    if (id !== config.id && incarnation !== null) progress.set(id, newProgress(core))
   }
   core.becomeLeader({
     progress,
@@ -44,8 +41,15 @@ export function lead(core: Core): void {
     uncommittedBytes: 0,
     commitNoticeMs: Infinity,
     transfer: null,
+    departing: new Map(),
   })
   appendOwn(core, 'noop', EMPTY_BYTES)
+}
+
+/** Of a peer of whom nothing is known. */
+export function newProgress({ config, clock, log }: Core): Progress {
+  const { inflightMax, inflightBytesMax } = config
+  return new Progress({ last: log.last, nowMs: clock.nowMs, inflightMax, inflightBytesMax })
 }
 
 /** The cluster's clock goes on from the last entry, whoever wrote it (DESIGN §1.2). */
@@ -55,11 +59,11 @@ function lastClusterMs(core: Core): number {
   return present(log.slice(log.last, log.last, 0).at(0), 'the log holds its last entry').clusterMs
 }
 
-function leadershipOf(core: Core): Leadership {
+export function leadershipOf(core: Core): Leadership {
   return present(core.leadership, 'only a leader does this')
 }
 
-function appendOwn(core: Core, type: EntryType, data: Uint8Array): Entry {
+export function appendOwn(core: Core, type: EntryType, data: Uint8Array): Entry {
   const leadership = leadershipOf(core)
   const { clusterMs, nowMs } = leadership.clusterClock
   const entry: Entry = {

@@ -1,29 +1,39 @@
 import { assert } from '../lib/assert.ts'
 import { decode, encode } from '../lib/msgpack.ts'
-import type { LogIndex, Member, Membership, NodeId } from './types.ts'
+import type { Configuration, LogIndex, Member, Membership, NodeId } from './types.ts'
 
-/** The bytes of a `membership` entry: `[[id, incarnation, url, witness]…], voters, outgoing, learners`. */
+const FORMAT = 1
+
+/**
+ * The bytes of a `membership` entry: `[format, [[id, incarnation, url, witness]…], voters, outgoing,
+ * learners, wanted]`, where `wanted` is `[voters, learners]` or null.
+ */
 export function encodeMembership(membership: Membership): Uint8Array {
   checkMembership(membership)
+  const { members, voters, outgoing, learners, wanted } = membership
   return encode([
-    membership.members.map((m) => [m.id, m.incarnation, m.url, m.witness]),
-    membership.voters,
-    membership.outgoing,
-    membership.learners,
+    FORMAT,
+    members.map((m) => [m.id, m.incarnation, m.url, m.witness]),
+    voters,
+    outgoing,
+    learners,
+    wanted === null ? null : [wanted.voters, wanted.learners],
   ])
 }
 
 /** Reads what `encodeMembership` wrote; throws on anything else: it was committed, so it is ours. */
 export function decodeMembership(bytes: Uint8Array): Membership {
   const value = decode(bytes)
-  assert(Array.isArray(value) && value.length === 4, 'a membership has four parts')
-  const [members, voters, outgoing, learners] = value as unknown[]
+  assert(Array.isArray(value) && value.length === 6, 'a membership has six parts')
+  const [format, members, voters, outgoing, learners, wanted] = value as unknown[]
+  assert(format === FORMAT, 'a membership is of a format that this release knows')
   assert(Array.isArray(members), 'a membership lists its members')
   const membership = {
     members: members.map(readMember),
     voters: readIds(voters),
     outgoing: outgoing === null ? null : readIds(outgoing),
     learners: readIds(learners),
+    wanted: wanted === null ? null : readConfiguration(wanted),
   }
   checkMembership(membership)
   return membership
@@ -32,10 +42,17 @@ export function decodeMembership(bytes: Uint8Array): Membership {
 function readMember(value: unknown): Member {
   assert(Array.isArray(value) && value.length === 4, 'a member has four fields')
   const [id, incarnation, url, witness] = value as unknown[]
-  assert(typeof id === 'string' && typeof incarnation === 'string', 'a member has a name')
+  assert(typeof id === 'string', 'a member has a name')
+  assert(incarnation === null || typeof incarnation === 'string', 'a member is known or not yet')
   assert(url === null || typeof url === 'string', 'a member has a URL or none')
   assert(typeof witness === 'boolean', 'a member is a witness or not')
   return { id, incarnation, url, witness }
+}
+
+function readConfiguration(value: unknown): Configuration {
+  assert(Array.isArray(value) && value.length === 2, 'a configuration has two parts')
+  const [voters, learners] = value as unknown[]
+  return { voters: readIds(voters), learners: readIds(learners) }
 }
 
 function readIds(value: unknown): NodeId[] {
@@ -47,11 +64,20 @@ function readIds(value: unknown): NodeId[] {
 }
 
 function checkMembership(membership: Membership): void {
-  const { members, voters, outgoing, learners } = membership
+  const { members, voters, outgoing, learners, wanted } = membership
   assert(voters.length > 0, 'a membership has a voter')
+  assert(wanted === null || wanted.voters.length > 0, 'a membership wants a voter')
   const known = new Set(members.map((member) => member.id))
   assert(known.size === members.length, 'a member is listed once')
-  for (const list of [voters, outgoing ?? [], learners]) {
+  assert(
+    learners.every((id) => !voters.includes(id)),
+    'a learner does not vote',
+  )
+  for (const id of voters) {
+    assert(memberOf(membership, id)?.incarnation !== null, 'a voter was in contact')
+  }
+  const wish = wanted === null ? [] : [wanted.voters, wanted.learners]
+  for (const list of [voters, outgoing ?? [], learners, ...wish]) {
     assert(
       list.every((id) => known.has(id)),
       'whoever counts is a member',
@@ -63,13 +89,15 @@ function checkMembership(membership: Membership): void {
   }
 }
 
-/** Whether this name votes in any active configuration. */
+/** Whether this name votes in any active configuration; one that lost its disk does not. */
 export function isVoter(membership: Membership, id: NodeId): boolean {
-  return membership.voters.includes(id) || (membership.outgoing?.includes(id) ?? false)
+  if (membership.voters.includes(id)) return true
+  if (membership.outgoing === null || membership.learners.includes(id)) return false
+  return membership.outgoing.includes(id)
 }
 
-export function memberOf(membership: Membership, id: NodeId): Member | null {
-  return membership.members.find((member) => member.id === id) ?? null
+export function memberOf(of: { readonly members: readonly Member[] }, id: NodeId): Member | null {
+  return of.members.find((member) => member.id === id) ?? null
 }
 
 /** A membership and the entry that brought it. */

@@ -8,7 +8,7 @@
  *
  * Read `types.ts`, `raft.ts` (rules every role obeys), `core.ts` (the state), then the roles:
  * `election.ts`, `follower.ts`, `leader.ts`. `quorum.ts`, `progress.ts`, `lease.ts`, `log.ts`,
- * `transfer.ts`, `membership.ts` and `outbox.ts` (persist before you speak) stand alone.
+ * `transfer.ts`, `membership.ts`, `membership-change.ts`, `reconfigure.ts` and `outbox.ts` (persist before you speak) stand alone.
  *
  * Sources, cited by section: "Raft §n" is Ongaro and Ousterhout, USENIX ATC 2014, extended
  * version; "Thesis §n" is Ongaro, Stanford 2014. Where we differ, the comment begins "Deviation:".
@@ -25,6 +25,7 @@ export type { RaftConfig } from './config.ts'
 export type { InitialState } from './core.ts'
 export { decodeEntries, encodeEntries, encodeEntriesInto } from './entry-codec.ts'
 export { entryBytes, EntryCodecError } from './entry-codec.ts'
+export { goalOf, sameIds, sortedById } from './membership-change.ts'
 export type { StoredLog, TermRun } from './log.ts'
 export { decodeMembership, encodeMembership, isVoter, memberOf } from './membership.ts'
 export type { MembershipAt } from './membership.ts'

@@ -30,8 +30,11 @@ export function majorityReached(
 /** The same over every active configuration: while joint, both majorities (Raft §6). */
 export function quorumReached(membership: Membership, reached: (id: NodeId) => number): number {
   const incoming = majorityReached(membership.voters, reached)
-  if (membership.outgoing === null) return incoming
-  return Math.min(incoming, majorityReached(membership.outgoing, reached))
+  const { outgoing, learners } = membership
+  if (outgoing === null) return incoming
+  // Who lost its disk is a learner under the name of a voter, and does not speak for it.
+  const heard = (id: NodeId): number => (learners.includes(id) ? -Infinity : reached(id))
+  return Math.min(incoming, majorityReached(outgoing, heard))
 }
 
 export type VoteResult = 'won' | 'lost' | 'pending'

@@ -16,12 +16,14 @@ import {
   tickLeader,
 } from './leader.ts'
 import { encodeMembership } from './membership.ts'
+import { advanceMembership, proposeMembership } from './reconfigure.ts'
 import { beginTransfer } from './transfer.ts'
 import type {
   Clock,
   HardState,
   Input,
   LogIndex,
+  Member,
   Membership,
   Message,
   NodeId,
@@ -80,6 +82,16 @@ export class Raft {
   /** In force now, committed or not (Raft §6); null on a node of no cluster. */
   get membership(): Membership | null {
     return this.#core.membership
+  }
+
+  /** The entry that brought it; 0 on a node of no cluster. */
+  get membershipIndex(): LogIndex {
+    return this.#core.memberships.index
+  }
+
+  /** On a leader, those that left and are still being told. */
+  get departing(): readonly Member[] {
+    return [...(this.#core.leadership?.departing.values() ?? [])].map(({ member }) => member)
   }
 
   /** The term of an entry, null where the log holds none. */
@@ -143,6 +155,9 @@ export class Raft {
       case 'propose':
         if (core.role !== 'leader') return refuse(core, input.id)
         return propose(core, input.id, input.data, input.own)
+      case 'propose_membership':
+        if (core.role !== 'leader') return refuse(core, input.id)
+        return proposeMembership(core, input)
       case 'read_index':
         if (core.role !== 'leader') return refuse(core, input.id)
         return readIndex(core, input.id)
@@ -153,7 +168,7 @@ export class Raft {
       case 'applied':
         return core.log.appliedTo(input.index)
       case 'transfer':
-        if (core.role === 'leader') beginTransfer(core)
+        if (core.role === 'leader') beginTransfer(core, input.to)
         return
       case 'bootstrap':
         return bootstrap(core, input.membership)
@@ -165,6 +180,7 @@ export class Raft {
   /** Hands out the pending work once, or null when there is none. */
   takeReady(): Ready | null {
     const core = this.#core
+    if (core.role === 'leader') advanceMembership(core)
     if (core.role === 'leader') sendAppends(core)
     // The write before the messages: it decides which of them must wait for it.
     const write = core.outbox.takeWrite(core.hardState, core.clock.nowMs)
@@ -251,8 +267,9 @@ function dispatch(core: Core, message: Message): void {
     case 'append':
       return onAppend(core, message)
     case 'append_response':
-      // A stranger under a member's name is heard, but never counted (DESIGN §7).
-      if (core.role === 'leader' && core.isFromVoter(message)) onAppendResponse(core, message)
+      // A stranger under a member's name is never listened to (DESIGN §7). What a learner holds is
+      // tracked; no quorum asks for it.
+      if (core.role === 'leader' && core.isFromMember(message)) onAppendResponse(core, message)
       return
     case 'timeout_now':
       if (message.from === core.leader) onTimeoutNow(core)

@@ -15,30 +15,35 @@ export interface Transfer {
   sent: boolean
 }
 
-/** Begins. Where nobody can take over, or while one is under way, nothing happens. */
-export function beginTransfer(core: Core): void {
+/**
+ * Begins, to `wanted` or to whoever is furthest. Where nobody can take over, or while one is under
+ * way, nothing happens. Returns whether one is under way now.
+ */
+export function beginTransfer(core: Core, wanted: NodeId | null = null): boolean {
   const leadership = present(core.leadership, 'only a leader hands over')
-  if (leadership.transfer !== null) return
-  const to = findTarget(core)
-  if (to === null) return
+  if (leadership.transfer !== null) return true
+  const to = findTarget(core, wanted)
+  if (to === null) return false
   assert(to !== core.config.id, 'a leader hands over to somebody else')
   const deadlineMs = core.clock.nowMs + core.config.electionMinMs
   leadership.transfer = { to, deadlineMs, sent: false }
   for (const { id } of leadership.reads.splice(0)) {
     core.answers.push({ id, type: 'refused', code: 'not_leader', leader: null })
   }
+  return true
 }
 
 /**
  * The voter that is furthest, and of equals the one heard last: in an idle cluster one that has
  * just died is as far as the others.
  */
-function findTarget(core: Core): NodeId | null {
+function findTarget(core: Core, wanted: NodeId | null): NodeId | null {
   const { progress } = present(core.leadership, 'only a leader hands over')
   const membership = present(core.membership, 'a leader has a membership')
   let target: { readonly id: NodeId; readonly match: number; readonly lastAckMs: number } | null =
     null
   for (const id of membership.voters) {
+    if (wanted !== null && id !== wanted) continue
     const peer = progress.get(id)
     if (peer === undefined || memberOf(membership, id)?.witness === true) continue
     const { match, lastAckMs } = peer

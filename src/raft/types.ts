@@ -51,24 +51,39 @@ export interface HardState {
 
 export interface Member {
   readonly id: NodeId
-  readonly incarnation: Incarnation
+  /** Null for a learner that was never in contact: nothing is sent to it, nothing counted. */
+  readonly incarnation: Incarnation | null
   /** Where clients and peers reach it; null for one that only dials. */
   readonly url: string | null
   /** A witness votes and stores no payloads (Thesis §11.7.2). */
   readonly witness: boolean
 }
 
+/** Sorted lists without doubles. */
+export interface Configuration {
+  readonly voters: readonly NodeId[]
+  readonly learners: readonly NodeId[]
+}
+
 /** Who decides. In force from the moment its entry is appended (Raft §6). */
-export interface Membership {
+export interface Membership extends Configuration {
   /** Sorted by id. Every voter and learner is in it. */
   readonly members: readonly Member[]
   /** Sorted. Of C_new, while joint. */
   readonly voters: readonly NodeId[]
-  /** Sorted; C_old while joint, else null. */
+  /**
+   * Sorted; C_old while joint, else null. A name in it that is a learner too lost its disk: it
+   * still counts among those of whom a majority is needed, and nobody speaks for it any more.
+   */
   readonly outgoing: readonly NodeId[] | null
-  /** Sorted. */
+  /** Sorted; none of them votes. */
   readonly learners: readonly NodeId[]
+  /** Where the cluster is going, so that any leader goes on; null once it is there. */
+  readonly wanted: Configuration | null
 }
+
+/** A membership to change to; the joint configuration on the way is the core's business. */
+export type MembershipTarget = Omit<Membership, 'outgoing'>
 
 interface Envelope {
   readonly from: NodeId
@@ -155,8 +170,21 @@ export type Input =
   /** All writes up to this number are durable. */
   | { readonly type: 'persisted'; readonly write: number }
   | { readonly type: 'applied'; readonly index: LogIndex }
-  /** Hand leadership to the voter that is furthest (Thesis §3.10); void elsewhere. */
-  | { readonly type: 'transfer' }
+  /**
+   * Changes the membership (Raft §6). `after` is the index of the membership that the target was
+   * made from: whoever changed it meanwhile is not overruled.
+   */
+  | {
+      readonly type: 'propose_membership'
+      readonly id: RequestId
+      readonly after: LogIndex
+      readonly target: MembershipTarget
+    }
+  /**
+   * Hand leadership to that voter, or to the one that is furthest (Thesis §3.10). Void elsewhere,
+   * and where that one cannot take over.
+   */
+  | { readonly type: 'transfer'; readonly to?: NodeId | null }
   /** Founding (DESIGN §7): entry 1 of an empty log. The host made sure that nobody else founds. */
   | { readonly type: 'bootstrap'; readonly membership: Membership }
 
@@ -169,13 +197,25 @@ export interface LogWrite {
   readonly entries: readonly Entry[]
 }
 
+/**
+ * Of a membership alone: `term_not_committed`: no entry of this term is committed yet (Ongaro,
+ * raft-dev 2015); `change_under_way`: the last change is not committed, or still joint;
+ * `membership_changed`: it is not the one that the target was made from.
+ */
+export type RefusalCode =
+  | 'not_leader'
+  | 'too_many_requests'
+  | 'term_not_committed'
+  | 'change_under_way'
+  | 'membership_changed'
+
 /** How a request fared. A refusal is an ordinary value: the core throws only on its own bugs. */
 export type Answer = { readonly id: RequestId } & (
   | { readonly type: 'appended'; readonly at: EntryId }
   | { readonly type: 'read_at'; readonly index: LogIndex }
   | {
       readonly type: 'refused'
-      readonly code: 'not_leader' | 'too_many_requests'
+      readonly code: RefusalCode
       readonly leader: NodeId | null
     }
 )

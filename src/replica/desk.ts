@@ -18,6 +18,7 @@ import type {
 } from '../raft/mod.ts'
 import { encodeCommand } from '../state/mod.ts'
 import type { Command, LeaseChange, LeaseRow, Outcome } from '../state/mod.ts'
+import type { MemberResult } from './member-codec.ts'
 import type { Liveness, Renewed } from './liveness.ts'
 
 /** An answer as this process passes it around; `wire.ts` turns it into a `PeerResponse`. */
@@ -26,16 +27,17 @@ export type Reply =
   | { readonly type: 'beats'; readonly results: readonly BeatResult[] }
   | { readonly type: 'read_at'; readonly index: LogIndex; readonly mode: 'lease' | 'linearizable' }
   | { readonly type: 'cluster_info'; readonly info: Uint8Array }
+  | { readonly type: 'members_changed'; readonly result: MemberResult }
   | {
       readonly type: 'refused'
       /** Nothing was appended, but for `unknown`. */
       readonly code: 'not_leader' | 'too_many_requests' | 'unknown'
     }
 
-type ReplyTo = (reply: Reply) => void
+export type ReplyTo = (reply: Reply) => void
 
-const NOT_LEADER: Reply = { type: 'refused', code: 'not_leader' }
-const TOO_MANY: Reply = { type: 'refused', code: 'too_many_requests' }
+export const NOT_LEADER: Reply = { type: 'refused', code: 'not_leader' }
+export const TOO_MANY: Reply = { type: 'refused', code: 'too_many_requests' }
 
 export interface DeskHost {
   readonly raft: Raft
@@ -45,6 +47,7 @@ export interface DeskHost {
   acceptsWrites(): boolean
   leases(): Iterable<LeaseRow>
   clusterInfo(): Uint8Array
+  changeMembers(change: Uint8Array, reply: ReplyTo): void
 }
 
 export class LeaderDesk {
@@ -87,6 +90,10 @@ export class LeaderDesk {
         return this.#readIndex(request.mode, reply)
       case 'cluster_info':
         return reply({ type: 'cluster_info', info: this.#host.clusterInfo() })
+      case 'change_members':
+        return this.#host.changeMembers(request.change, reply)
+      case 'join':
+        return reply(NOT_LEADER) // Of strangers: the replica has seen to it.
     }
   }
 

@@ -3,11 +3,12 @@
  *
  * Only the lowest id of the `--cluster` list founds, and only after all listed nodes have
  * answered "empty" with the same list. Whoever meets an existing cluster never founds another.
- * A node that lost its disk is a stranger under an old name: members refuse its incarnation.
+ * A node that lost its disk is a stranger under an old name: it is let in to be taken back as a
+ * learner, and whoever bears that name with other data is refused.
  */
 import { assert } from '../lib/assert.ts'
 import type { PeerIdentity } from '../mesh/peer.ts'
-import { memberOf, type Membership, type NodeId } from '../raft/mod.ts'
+import { memberOf, type Incarnation, type Membership, type NodeId } from '../raft/mod.ts'
 import type { PeerLink } from './ports.ts'
 
 export interface FoundingMember {
@@ -30,13 +31,25 @@ export function foundingList(members: readonly FoundingMember[]): string {
 export function judgePeer(
   self: PeerIdentity,
   peer: PeerIdentity,
-  membership: Membership | null,
+  known: {
+    readonly membership: Membership | null
+    /** As whom a node of that name is connected just now. */
+    readonly connectedAs: (id: NodeId) => Incarnation | null
+  },
 ): string | null {
   if (peer.id === self.id) return `both nodes are called ${self.id}`
   if (self.clusterId !== null && peer.clusterId !== null && self.clusterId !== peer.clusterId) {
     return `${peer.id} belongs to cluster ${peer.clusterId}, ${self.id} to ${self.clusterId}`
   }
-  if (membership !== null) return judgeByMembership(self, peer, membership)
+  const { membership } = known
+  if (membership !== null) {
+    return judgeByMembership(self, peer, { membership, connectedAs: known.connectedAs })
+  }
+  // Any member may bring the log to an empty node of its cluster.
+  if (self.clusterId !== null && hasMembership(peer)) return null
+  if (self.join !== null) {
+    return hasMembership(peer) ? null : `${peer.id} has no cluster yet that could be joined`
+  }
   if (self.foundingList === null) return `${self.id} was started without --cluster`
   const listed = self.foundingList.split(',').some((entry) => entry.startsWith(`${peer.id}=`))
   if (!listed) return `${peer.id} is not in the --cluster list of ${self.id}`
@@ -46,20 +59,38 @@ export function judgePeer(
   return null
 }
 
+/** It knows a membership, so its cluster exists. */
+function hasMembership(peer: PeerIdentity): boolean {
+  return peer.membershipIndex > 0
+}
+
 function judgeByMembership(
   self: PeerIdentity,
   peer: PeerIdentity,
-  membership: Membership,
+  known: {
+    readonly membership: Membership
+    readonly connectedAs: (id: NodeId) => Incarnation | null
+  },
 ): string | null {
-  const member = memberOf(membership, peer.id)
-  if (member === null) return `${peer.id} is not a member of the cluster of ${self.id}`
-  if (member.incarnation !== peer.incarnation) {
+  const member = memberOf(known.membership, peer.id)
+  if (member?.incarnation === peer.incarnation) return null
+  // It knows a newer membership: who is in that is for those who know it to say.
+  if (peer.membershipIndex > self.membershipIndex) return null
+  if (member === null) {
+    if (!hasMembership(peer) && peer.join !== null) return null
+    const why = hasMembership(peer) ? 'it was removed' : 'it was started without --join'
+    return `${peer.id} is not a member of the cluster of ${self.id}: ${why}`
+  }
+  if (member.incarnation === null) return null
+  if (hasMembership(peer)) {
     return (
       `${peer.id} is known with another data directory (incarnation ${member.incarnation}, ` +
-      `not ${peer.incarnation}): it lost its data and cannot go on under its old vote`
+      `not ${peer.incarnation}): this one was replaced`
     )
   }
-  return null
+  // It lost its disk, and is taken back as a learner, where its name is free.
+  const isTaken = known.connectedAs(peer.id) === member.incarnation
+  return isTaken ? `a node called ${peer.id} is there, with another data directory` : null
 }
 
 /**
@@ -77,6 +108,8 @@ export function waitsFor(
     if (link?.refusal) return [`${id} (refused: ${link.refusal})`]
     if (!link?.connected || link.identity === null) return [`${id} at ${url}`]
     const { clusterId } = link.identity
+    // Whoever meets an existing cluster founds no other: it was in it, and lost its disk.
+    if (hasMembership(link.identity)) return [`${id} (it is in a cluster already)`]
     if (clusterId !== null && clusterId !== self.clusterId) return [`${id} (in another cluster)`]
     return link.identity.foundingList === self.foundingList ? [] : [`${id} (another list)`]
   })
@@ -99,5 +132,6 @@ export function firstMembership(
     voters: sorted.map(({ id }) => id),
     outgoing: null,
     learners: [],
+    wanted: null,
   }
 }

@@ -5,6 +5,8 @@
 import type {
   ClusterView,
   Failure,
+  MembersAnswer,
+  MembersRequest,
   NodeStatus,
   ReadOptions,
   ReadStamp,
@@ -22,6 +24,7 @@ import {
 import { BeatGatherer } from './beat-gatherer.ts'
 import { REPLICA_DEFAULTS } from './config.ts'
 import type { CallFailure } from './leader-calls.ts'
+import { encodeMemberRequest } from './member-codec.ts'
 import type { Replica } from './replica.ts'
 import { invalidCommand } from './wire.ts'
 import { clusterView, decodeClusterInfo, metricsOf } from './status.ts'
@@ -78,6 +81,7 @@ function encode(command: Command): Uint8Array | InvalidCommand {
 
 /** How long a wait that is ahead of this node may look for the leader before it is just held. */
 const CATCH_UP_MS = 1_000
+const MEMBERS_GRACE_MS = 1_000
 
 export class Gateway implements Registry {
   readonly #replica: Replica
@@ -241,6 +245,26 @@ export class Gateway implements Registry {
       replica.calls.ask({ type: 'cluster_info' }, this.#deadline(options), (result) => {
         const known = result.type === 'cluster_info'
         resolve(known ? decodeClusterInfo(result.info) : clusterView(replica))
+      })
+    })
+  }
+
+  changeMembers(
+    change: MembersRequest,
+    options: { readonly timeoutMs: number; readonly force: boolean },
+  ): Promise<MembersAnswer | Failure> {
+    const { timeoutMs, force } = options
+    const request = encodeMemberRequest({ change, force, waitMs: timeoutMs })
+    // The leader answers by itself in that time; what is on its way then gets a little more.
+    const deadlineMs = this.#deadline({ timeoutMs: timeoutMs + MEMBERS_GRACE_MS })
+    return new Promise((resolve) => {
+      this.#replica.calls.ask({ type: 'change_members', change: request }, deadlineMs, (reply) => {
+        if (reply.type === 'failed') return resolve(failure(reply.code))
+        if (reply.type !== 'members_changed') return resolve(failure('unknown'))
+        const { result } = reply
+        if (!result.ok) return resolve(result)
+        const { index: revision, leader, warnings } = result
+        resolve({ ok: true, revision, leader, warnings })
       })
     })
   }

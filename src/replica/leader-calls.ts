@@ -24,6 +24,11 @@ interface Call {
   askedOf: NodeId | 'self' | null
 }
 
+/** What must not be done twice. */
+function isWrite({ type }: PeerRequest): boolean {
+  return type === 'propose' || type === 'change_members'
+}
+
 export interface LeaderCallsHost {
   /** Whom this node believes to lead; itself included. */
   leader(): NodeId | null
@@ -85,7 +90,7 @@ export class LeaderCalls {
   linkLost(peer: NodeId): void {
     for (const [id, call] of this.#calls) {
       if (call.askedOf !== peer) continue
-      if (call.request.type === 'propose') this.#end(id, { type: 'failed', code: 'unknown' })
+      if (isWrite(call.request)) this.#end(id, { type: 'failed', code: 'unknown' })
       else this.#requeue(call)
     }
   }
@@ -113,7 +118,7 @@ export class LeaderCalls {
     assert(call !== undefined, 'an answer belongs to a call')
     if (reply.type !== 'refused') return this.#end(id, reply)
     if (reply.code === 'not_leader') return this.#requeue(call) // The sweep sends it again.
-    if (reply.code === 'unknown' && call.request.type !== 'propose') return this.#requeue(call)
+    if (reply.code === 'unknown' && !isWrite(call.request)) return this.#requeue(call)
     this.#end(id, { type: 'failed', code: reply.code })
   }
 
@@ -146,7 +151,7 @@ export class LeaderCalls {
     const nowMs = this.#host.nowMs()
     for (const [id, call] of this.#calls) {
       if (call.deadlineMs > nowMs) continue
-      const sent = call.request.type === 'propose' && call.askedOf !== null
+      const sent = isWrite(call.request) && call.askedOf !== null
       this.#end(id, { type: 'failed', code: sent ? 'unknown' : 'no_leader' })
     }
     this.retry()

@@ -32,7 +32,16 @@ export interface MeshPort {
   send(to: NodeId, message: PeerMessage): boolean
   /** The end of a turn: what was queued leaves, one frame a peer. */
   flush(): void
-  setPeers(peers: readonly { readonly id: NodeId; readonly url: string | null }[]): void
+  /** `dials`: this end dials it, whatever the ids say. */
+  setPeers(
+    peers: readonly {
+      readonly id: NodeId
+      readonly url: string | null
+      readonly dials?: boolean
+    }[],
+  ): void
+  /** Dials whoever is at `url` while no link is up; null: no more. */
+  setContact(url: string | null): void
   setIdentity(identity: PeerIdentity): void
   peers(): readonly PeerLink[]
 }

@@ -7,12 +7,12 @@
  */
 import { assert, present } from '../lib/assert.ts'
 import type { PeerIdentity, PeerMessage, PeerRequest } from '../mesh/peer.ts'
-import { Raft, type Input, type NodeId, type RaftConfig, type Ready } from '../raft/mod.ts'
-import type { InitialState, Membership } from '../raft/mod.ts'
+import { memberOf, Raft, type Input, type NodeId, type RaftConfig } from '../raft/mod.ts'
+import type { InitialState, Member, Membership, Ready } from '../raft/mod.ts'
 import type { StateMachine } from '../state/mod.ts'
 import { AppliedWaits } from './applied-waits.ts'
 import { REPLICA_DEFAULTS, type ReplicaConfig } from './config.ts'
-import { LeaderDesk, type Reply } from './desk.ts'
+import { LeaderDesk, NOT_LEADER, type Reply, type ReplyTo } from './desk.ts'
 import {
   firstMembership,
   foundingList,
@@ -20,8 +20,11 @@ import {
   waitsFor,
   type FoundingMember,
 } from './founding.ts'
+import { JOIN_MS, Joining } from './joining.ts'
 import { LeaderCalls } from './leader-calls.ts'
 import { Liveness } from './liveness.ts'
+import { encodeMemberRequest } from './member-codec.ts'
+import { Members } from './members.ts'
 import type { ReplicaPorts } from './ports.ts'
 import { Reads } from './reads.ts'
 import { encodeClusterInfo } from './status.ts'
@@ -35,8 +38,10 @@ export interface ReplicaOptions {
   readonly raft: RaftConfig
   readonly initial: InitialState
   readonly identity: PeerIdentity
-  /** The `--cluster` list; a node alone lists itself. */
+  /** The `--cluster` list; a node alone lists itself; empty of one that joins another cluster. */
   readonly founding: readonly FoundingMember[]
+  /** Where it looks for the cluster that it joins, while it is empty; null: nowhere. */
+  readonly contact?: string | null
   readonly config?: Partial<ReplicaConfig>
 }
 
@@ -47,9 +52,12 @@ export class Replica {
   readonly calls: LeaderCalls
   readonly reads: Reads
   readonly desk: LeaderDesk
+  readonly members: Members
   readonly ports: ReplicaPorts
   readonly #raftConfig: RaftConfig
   readonly #founding: readonly FoundingMember[]
+  readonly #contact: string | null
+  readonly #joining: Joining
   readonly #applied = new AppliedWaits()
   #identity: PeerIdentity
   #inbox: Input[] = []
@@ -58,14 +66,17 @@ export class Replica {
   #timer: { readonly atMs: number; cancel: () => void } | null = null
   #leaderBefore: NodeId | null = null
   #membershipBefore: Membership | null = null
+  #departingBefore: readonly Member[] = []
+  /** As the cluster answered an empty node that it took in; its own log says it soon. */
+  #promised: Membership | null = null
   /** What was committed when this node first heard a leader; null before (DESIGN §7). */
   #recoveryTarget: number | null = null
   #waitingFor: string | null = null
   /** The cluster of a member that accepted this empty node. */
   #offered: string | null = null
   #peersSet = false
-  /** How many links each peer has had: an answer leaves on the link that brought its question. */
-  readonly #links = new Map<NodeId, number>()
+  /** The newest link of each peer: an answer leaves on the link that brought its question. */
+  readonly #links = new Map<NodeId, { readonly peer: PeerIdentity }>()
   #tending = false
 
   constructor(options: ReplicaOptions, state: StateMachine, ports: ReplicaPorts) {
@@ -75,8 +86,35 @@ export class Replica {
     this.raft = new Raft(options.raft, options.initial)
     this.#raftConfig = options.raft
     this.#founding = options.founding
-    this.#identity = { ...options.identity, foundingList: foundingList(options.founding) }
+    this.#contact = options.contact ?? null
+    this.#identity = {
+      ...options.identity,
+      foundingList: options.founding.length === 0 ? null : foundingList(options.founding),
+      membershipIndex: this.raft.membershipIndex,
+      join: this.raft.membership === null ? options.identity.join : null,
+    }
     const self = options.raft.id
+    this.members = new Members({
+      raft: this.raft,
+      electionMinMs: options.raft.electionMinMs,
+      logger: ports.logger,
+      identity: () => this.#identity,
+      clock: () => ports.clock(),
+      links: () => ports.mesh.peers(),
+      enqueue: (input) => this.enqueue(input),
+    })
+    this.#joining = new Joining({
+      role: options.identity.join,
+      logger: ports.logger,
+      clock: () => ports.clock(),
+      links: () => ports.mesh.peers(),
+      send: (to, message) => ports.mesh.send(to, message),
+      wakeIn: (ms) => void ports.setTimer(ms, () => this.#turnSoon()),
+      accepted: (membership) => {
+        this.#promised = membership
+        this.#peersSet = false
+      },
+    })
     this.calls = new LeaderCalls(
       {
         self,
@@ -112,6 +150,10 @@ export class Replica {
         acceptsWrites: () => ports.log.acceptsWrites,
         leases: () => state.leases(),
         clusterInfo: () => encodeClusterInfo(this),
+        changeMembers: (change, reply) => {
+          this.members.ask(change, reply)
+          this.#turnSoon()
+        },
       },
       new Liveness({
         heartbeatMs: options.raft.heartbeatMs,
@@ -139,6 +181,7 @@ export class Replica {
 
   /** Begins: links to peers, timers, founding. */
   start(): void {
+    this.ports.mesh.setIdentity(this.#identity)
     this.#followMembership()
     this.#turnSoon()
   }
@@ -179,20 +222,23 @@ export class Replica {
 
   /** Whether a link to this peer is welcome: a reason to refuse it, or null. */
   judge(peer: PeerIdentity): string | null {
-    return judgePeer(this.#identity, peer, this.raft.membership)
+    const { membership } = this.raft
+    const connectedAs = (id: NodeId) => this.members.connectedAs(id)?.incarnation ?? null
+    return judgePeer(this.#identity, peer, { membership, connectedAs })
   }
 
   /** An authenticated link came up. An empty node takes the cluster of whoever accepted it. */
   peerUp(peer: PeerIdentity): void {
     // Taken at the end of the turn: it renews the links, and one of them has just called us.
     if (this.#identity.clusterId === null) this.#offered ??= peer.clusterId
-    this.#links.set(peer.id, (this.#links.get(peer.id) ?? 0) + 1)
+    this.#links.set(peer.id, { peer })
     this.calls.retry()
     this.#turnSoon()
   }
 
   peerDown(id: NodeId): void {
     this.calls.linkLost(id)
+    this.#joining.linkLost(id)
     this.#turnSoon()
   }
 
@@ -210,7 +256,8 @@ export class Replica {
           this.#serve(from, message.id, message.request)
           break
         case 'response':
-          this.calls.answered(from, message.id, fromResponse(message.response))
+          if (this.#joining.answered(from, message.id, message.response)) this.#turnSoon()
+          else this.calls.answered(from, message.id, fromResponse(message.response))
           break
       }
     }
@@ -225,11 +272,38 @@ export class Replica {
       this.ports.mesh.send(from, { type: 'response', id, response: toResponse(given) })
       this.#turnSoon()
     }
+    if (request.type === 'join') return this.#passOn(from, request.role, reply)
+    if (this.#isStranger(from)) return reply(NOT_LEADER)
     if (request.type === 'propose') {
       const refusal = refuseForwarded(request.command, this.state.revision)
       if (refusal !== null) return reply({ type: 'outcome', outcome: refusal })
     }
     this.desk.serve(request, reply)
+  }
+
+  /** An empty node that is no member (yet): it may ask to be one, and nothing else. */
+  #isStranger(id: NodeId): boolean {
+    const peer = this.#links.get(id)?.peer
+    const { membership } = this.raft
+    const member = membership === null ? null : memberOf(membership, id)
+    return member?.incarnation !== peer?.incarnation && peer?.membershipIndex === 0
+  }
+
+  /** An empty node asks to be taken in: the leader is told who it proved to be. */
+  #passOn(from: NodeId, role: 'voter' | 'learner' | null, reply: ReplyTo): void {
+    const peer = this.#links.get(from)?.peer
+    if (peer === undefined || this.raft.membership === null) return reply(NOT_LEADER)
+    const { id, incarnation, url } = peer
+    const change = { type: 'join', id, incarnation, url, role } as const
+    const bytes = encodeMemberRequest({ change, force: false, waitMs: JOIN_MS })
+    const deadlineMs = this.ports.clock().nowMs + 2 * JOIN_MS
+    this.calls.ask({ type: 'change_members', change: bytes }, deadlineMs, (result) => {
+      if (result.type !== 'failed') reply(result)
+      else
+        reply(
+          result.code === 'too_many_requests' ? { type: 'refused', code: result.code } : NOT_LEADER,
+        )
+    })
   }
 
   enqueue(input: Input): void {
@@ -255,7 +329,9 @@ export class Replica {
     this.#maybeFound()
     this.#followLeader()
     this.#followMembership()
+    if (this.raft.membership === null) this.#joining.endOfTurn()
     this.desk.endOfTurn()
+    this.members.endOfTurn()
     this.ports.mesh.flush()
     this.#tendLog()
     this.#armTimer()
@@ -280,6 +356,7 @@ export class Replica {
       this.ports.log.write(write, () => this.enqueue({ type: 'persisted', write: write.write }))
     }
     this.desk.answered(ready.answers)
+    if (ready.answers.length > 0) this.members.answered(ready.answers)
     if (ready.committed.length > 0) this.#apply(ready)
   }
 
@@ -313,14 +390,42 @@ export class Replica {
     else if (this.raft.hasCommittedInTerm) this.#recoveryTarget = this.raft.noopIndex
   }
 
-  /** Keeps links to exactly the members; before there are any, to the founding list. */
+  /**
+   * Keeps links to exactly the members, and to those that left until they know. Before there are
+   * any: to the founding list, or to whoever answers at the address that was given to join.
+   */
   #followMembership(): void {
-    const { membership } = this.raft
-    if (this.#peersSet && membership === this.#membershipBefore) return
+    const { membership, membershipIndex, departing } = this.raft
+    const isSame = membership === this.#membershipBefore
+    if (this.#peersSet && isSame && departing.length === this.#departingBefore.length) return
     this.#peersSet = true
+    this.#departingBefore = departing
+    if (!isSame) this.#noteMembership(membership)
     this.#membershipBefore = membership
-    const known = membership?.members ?? this.#founding
-    this.ports.mesh.setPeers(known.filter(({ id }) => id !== this.#identity.id))
+    if (membershipIndex !== this.#identity.membershipIndex) {
+      this.#identity = { ...this.#identity, membershipIndex, join: null }
+      this.ports.mesh.setIdentity(this.#identity)
+    }
+    const current = membership ?? this.#promised
+    const own = current === null ? null : memberOf(current, this.#identity.id)
+    // Who moved, or was only just taken in, dials everybody: they may not know where it is.
+    const dials = membership === null ? current !== null : own?.url !== this.#identity.url
+    const known = [...(current?.members ?? this.#founding), ...departing]
+    const others = known.filter(({ id }) => id !== this.#identity.id)
+    this.ports.mesh.setPeers(others.map(({ id, url }) => ({ id, url, dials })))
+    this.ports.mesh.setContact(current === null ? this.#contact : null)
+  }
+
+  /** One line for the operator, where it is about this node. */
+  #noteMembership(membership: Membership | null): void {
+    if (membership === null) return
+    const before = this.#membershipBefore
+    const { id, incarnation } = this.#identity
+    const isIn = memberOf(membership, id)?.incarnation === incarnation
+    const wasIn = before === null || memberOf(before, id)?.incarnation === incarnation
+    if (!isIn && wasIn) {
+      this.ports.logger.warn('this node is not a member of its cluster any more; it can be stopped')
+    }
   }
 
   /**
@@ -333,8 +438,12 @@ export class Replica {
       this.#waitingFor = null
       return
     }
+    const lowest = this.#founding.map(({ id }) => id).sort()[0]
+    if (lowest === undefined) {
+      this.#waitingFor = `the cluster at ${this.#contact ?? 'the given address'} takes it in`
+      return
+    }
     const links = this.ports.mesh.peers()
-    const lowest = present(this.#founding.map(({ id }) => id).sort()[0], 'a list has a lowest id')
     const isFounder = lowest === this.#identity.id
     const waiting = isFounder ? waitsFor(this.#identity, this.#founding, links) : lowest
     if (waiting !== this.#waitingFor && waiting !== null) {

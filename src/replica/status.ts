@@ -1,7 +1,8 @@
 /** What this node and the leader know of the cluster, for people and for `/metrics`. */
 import { decode, encode } from '../lib/msgpack.ts'
 import { assert } from '../lib/assert.ts'
-import type { ClusterView, MemberView } from '../http/registry.ts'
+import { goalOf } from '../raft/mod.ts'
+import type { ChangeView, ClusterView, MemberView } from '../http/registry.ts'
 import type { Replica } from './replica.ts'
 
 /** The cluster as this node sees it. Progress is known to the leader alone; else it is 0. */
@@ -12,8 +13,10 @@ export function clusterView(replica: Replica): ClusterView {
   const links = new Map(ports.mesh.peers().map((link) => [link.id, link]))
   const progress = new Map(raft.progress.map((peer) => [peer.id, peer]))
   const members = (membership?.members ?? []).map(({ id, url, witness }): MemberView => {
-    const isVoter = membership?.voters.includes(id) ?? false
-    const role = witness ? 'witness' : isVoter ? 'voter' : 'learner'
+    // A new voter is one once the joint configuration is left; an old one until then.
+    const isVoter = (membership?.outgoing ?? membership?.voters ?? []).includes(id)
+    const isLearner = membership?.learners.includes(id) ?? false
+    const role = witness ? 'witness' : isVoter && !isLearner ? 'voter' : 'learner'
     const shared = { id, url, role, leader: id === leader } as const
     if (id === identity.id) {
       const { version } = identity
@@ -40,7 +43,19 @@ export function clusterView(replica: Replica): ClusterView {
     leader,
     revision: state.revision,
     members,
+    change: changeView(replica),
   }
+}
+
+function changeView({ raft, members }: Replica): ChangeView | null {
+  const { membership } = raft
+  if (membership === null || (membership.wanted === null && membership.outgoing === null)) {
+    return null
+  }
+  const { voters, learners } = goalOf(membership)
+  const phase = membership.outgoing === null ? 'catching_up' : 'joint'
+  const blockedBy = raft.role === 'leader' ? members.blockers() : []
+  return { phase, voters, learners, blockedBy }
 }
 
 /** The leader's view as bytes, for a follower that was asked. */

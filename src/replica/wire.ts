@@ -10,16 +10,22 @@ import {
 } from '../state/mod.ts'
 import type { Refusal } from '../state/mod.ts'
 import type { Reply } from './desk.ts'
+import { decodeMemberResult, encodeMemberResult, MemberCodecError } from './member-codec.ts'
 
 export function toResponse(reply: Reply): PeerResponse {
-  if (reply.type !== 'outcome') return reply
-  return { type: 'outcome', outcome: encodeOutcome(reply.outcome) }
+  if (reply.type === 'outcome') {
+    return { type: 'outcome', outcome: encodeOutcome(reply.outcome) }
+  }
+  if (reply.type !== 'members_changed') return reply
+  return { type: 'members_changed', result: encodeMemberResult(reply.result) }
 }
 
 export function fromResponse(response: PeerResponse): Reply {
   switch (response.type) {
     case 'outcome':
       return { type: 'outcome', outcome: decodeOutcome(response.outcome) }
+    case 'members_changed':
+      return readMemberResult(response.result)
     case 'refused':
     case 'beats':
     case 'read_at':
@@ -27,6 +33,15 @@ export function fromResponse(response: PeerResponse): Reply {
       return response
     default:
       return unreachable(response)
+  }
+}
+
+function readMemberResult(bytes: Uint8Array): Reply {
+  try {
+    return { type: 'members_changed', result: decodeMemberResult(bytes) }
+  } catch (error) {
+    if (!(error instanceof MemberCodecError)) throw error
+    return { type: 'refused', code: 'unknown' }
   }
 }
 

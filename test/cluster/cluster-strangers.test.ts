@@ -37,39 +37,59 @@ async function isMember(leader: ClusterNode, id: string): Promise<Record<string,
 }
 
 test(
-  'cluster: a wiped node is refused with a reason on both sides and counts no more',
+  'cluster: a wiped node does not count as the voter it was: it is no second of three',
   withCluster({}, async (cluster) => {
     const [wiped, second, third] = cluster.nodes // The lowest id: the one that founded.
     await second!.put('/v1/config/k', 'kept')
-    await wiped!.process.kill()
+    await Promise.all([wiped!.process.kill(), third!.process.kill()])
     rmSync(wiped!.dataDir, { recursive: true })
     wiped!.start()
 
-    const reason = 'it lost its data'
-    await refusal(wiped!, reason)
-    await Promise.any([refusal(second!, reason), refusal(third!, reason)])
-    const leader = await cluster.leader([second!, third!])
-    const onTwo = await second!.put('/v1/config/k', 'on two')
-
-    expect(onTwo.status).toBe(200)
-    expect(await isMember(leader, 'n1')).toMatchObject({ reachable: false })
-    const status = await wiped!.status()
-    expect([status['leader'], status['recovery'], status['commitIndex']]).toEqual([null, 'idle', 0])
-    const { text } = await wiped!.get('/readyz')
-    expect(text).toContain('no leader')
-    expect((await wiped!.get('/v1/config/k?consistency=stale')).status).toBe(404)
-
-    // Two of three are needed, and one is here: the stranger is not the second.
-    await third!.process.kill()
+    // Two of three are needed, and one is here. The stranger founds nothing beside it either.
+    await wiped!.process.says('in a cluster already')
     const alone = await second!.put('/v1/config/k?timeout=3s', 'not by a stranger')
     expect([503, 504]).toContain(alone.status)
+    const status = await wiped!.status()
+    expect([status['leader'], status['recovery'], status['commitIndex']]).toEqual([null, 'idle', 0])
+    expect((await wiped!.get('/readyz')).text).toContain('no leader')
+    expect((await wiped!.get('/v1/config/k?consistency=stale')).status).toBe(404)
+
+    // With the second of three back it is taken in by itself, as somebody new.
     third!.start()
-    await cluster.ready([second!, third!])
-    const later = await third!.get('/v1/config/k')
+    await cluster.ready()
+    await cluster.voters(['n1', 'n2', 'n3'], third!)
+    const later = await wiped!.get('/v1/config/k')
     // It was appended at most: where it was, the majority has decided on it by now.
-    expect(alone.status === 503 ? ['on two'] : ['on two', 'not by a stranger']).toContain(
-      later.text,
-    )
+    expect(alone.status === 503 ? ['kept'] : ['kept', 'not by a stranger']).toContain(later.text)
+  }),
+  TEST_MS,
+)
+
+test(
+  'cluster: two nodes of one name: the second is refused while the first is there',
+  withCluster({}, async (cluster) => {
+    const [a, b, c] = cluster.nodes
+    const twin = await cluster.joiner('n3', a!)
+    twin.start()
+    await twin.process.says('is there, with another data directory')
+    expect((await twin.status())['commitIndex']).toBe(0)
+    expect((await c!.put('/v1/config/k', 'the first')).status).toBe(201)
+    await cluster.voters(['n1', 'n2', 'n3'], b!)
+  }),
+  TEST_MS,
+)
+
+test(
+  'cluster: whoever is no member and did not ask to be one is refused with the reason',
+  withCluster({}, async (cluster) => {
+    const [a] = cluster.nodes
+    const stranger = await cluster.joiner('n0', a!)
+    const list = `n0=${stranger.url},n1=${a!.url}`
+    const at = stranger.args.indexOf('--join')
+    stranger.start([...stranger.args.slice(0, at), '--cluster', list])
+    await refusal(stranger, 'it was started without --join')
+    await refusal(a!, 'it was started without --join')
+    await cluster.voters(['n1', 'n2', 'n3'], a!)
   }),
   TEST_MS,
 )

@@ -4,6 +4,7 @@ import { jsonOf, testApi } from './support.ts'
 
 /** Every route of API.md that exists; `tidy` for the router: none is there by accident. */
 const ROUTES = [
+  'DELETE /v1/cluster/members/{id}',
   'DELETE /v1/config/{key}',
   'DELETE /v1/leases/{id}',
   'DELETE /v1/nodes/{node}/override',
@@ -27,10 +28,13 @@ const ROUTES = [
   'GET /v1/services/{service}/settings',
   'GET /v1/status',
   'PATCH /v1/services/{service}/instances/{id}',
+  'POST /v1/cluster/members',
+  'POST /v1/cluster/transfer',
   'POST /v1/heartbeats',
   'POST /v1/leases',
   'POST /v1/leases/{id}/heartbeat',
   'POST /v1/services/{service}/instances/{id}/heartbeat',
+  'PUT /v1/cluster/members',
   'PUT /v1/config/{key}',
   'PUT /v1/nodes/{node}/override',
   'PUT /v1/services/{service}/instances/{id}',

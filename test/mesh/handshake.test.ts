@@ -197,6 +197,8 @@ const hello = (id: string, nonceBytes = 32) =>
         clusterId: null,
         foundingList: null,
         url: null,
+        membershipIndex: 0,
+        join: null,
         version: '1',
       },
       nonce: new Uint8Array(nonceBytes).fill(1),

@@ -256,8 +256,9 @@ describe('setPeers()', () => {
     const dials = world.dials.length
     world.run(10_000)
 
-    expect(n1.links).toEqual(['up n2', 'down n2: no longer a peer'])
-    expect(n2.links).toEqual(['up n1', 'down n1: closed by the other side'])
+    expect(n1.links).toEqual(['up n2', 'down n2: n2 is no longer a peer'])
+    // It is told why.
+    expect(n2.links).toEqual(['up n1', 'down n1: n2 is no longer a peer'])
     expect(world.dials.length).toBe(dials)
     expect(n1.mesh.peers()).toEqual([])
   })

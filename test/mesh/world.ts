@@ -161,6 +161,8 @@ export class TestNode implements MeshHost {
       clusterId: options.clusterId ?? null,
       foundingList: null,
       url: this.url,
+      membershipIndex: 0,
+      join: null,
       version: '0.1.0',
     }
     const secret = new TextEncoder().encode(options.secret ?? 'secret')

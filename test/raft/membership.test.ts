@@ -9,7 +9,11 @@ import {
 } from '../../src/raft/membership.ts'
 import { membershipOf } from '../support/raft-node.ts'
 
-const JOINT = membershipOf(['a', 'b', 'c'], { outgoing: ['a', 'd'], learners: ['e'] })
+const JOINT = membershipOf(['a', 'b', 'c'], {
+  outgoing: ['a', 'd'],
+  learners: ['e'],
+  wanted: { voters: ['a', 'b', 'c', 'e'], learners: [] },
+})
 
 test('decodeMembership() reads what encodeMembership() wrote', () => {
   for (const membership of [
@@ -34,28 +38,36 @@ test('the bytes are a contract: entries outlive releases', () => {
     voters: ['a'],
     outgoing: null,
     learners: [],
+    wanted: null,
   }
 
-  expect(encodeMembership(membership).toHex()).toBe('949194a161a169c0c291a161c090')
+  expect(encodeMembership(membership).toHex()).toBe('96019194a161a169c0c291a161c090c0')
+  const wished = { ...membership, wanted: { voters: ['a'], learners: [] } }
+  expect(encodeMembership(wished).toHex()).toBe('96019194a161a169c0c291a161c0909291a16190')
 })
 
 const member = (id: string) => [id, 'i', null, false]
 
 test.each([
   ['no list', 7],
-  ['three parts', [[member('a')], ['a'], null]],
-  ['no voter', [[member('a')], [], null, []]],
-  ['a voter that is no member', [[member('a')], ['b'], null, []]],
-  ['a learner that is no member', [[member('a')], ['a'], null, ['b']]],
-  ['an outgoing voter that is no member', [[member('a')], ['a'], ['b'], []]],
-  ['a member listed twice', [[member('a'), member('a')], ['a'], null, []]],
-  ['a voter listed twice', [[member('a')], ['a', 'a'], null, []]],
-  ['voters out of order', [[member('a'), member('b')], ['b', 'a'], null, []]],
-  ['a number for a name', [[[1, 'i', null, false]], ['a'], null, []]],
-  ['a number for a voter', [[member('a')], [1], null, []]],
-  ['a URL that is a number', [[['a', 'i', 4, false]], ['a'], null, []]],
-  ['a witness that is a number', [[['a', 'i', null, 0]], ['a'], null, []]],
-  ['a member with a field too many', [[['a', 'i', null, false, 1]], ['a'], null, []]],
+  ['five parts', [1, [member('a')], ['a'], null, []]],
+  ['another format', [2, [member('a')], ['a'], null, [], null]],
+  ['no voter', [1, [member('a')], [], null, [], null]],
+  ['a voter that is no member', [1, [member('a')], ['b'], null, [], null]],
+  ['a voter that was never in contact', [1, [['a', null, null, false]], ['a'], null, [], null]],
+  ['a learner that is no member', [1, [member('a')], ['a'], null, ['b'], null]],
+  ['a learner that votes', [1, [member('a')], ['a'], null, ['a'], null]],
+  ['an outgoing voter that is no member', [1, [member('a')], ['a'], ['b'], [], null]],
+  ['a wish for nobody', [1, [member('a')], ['a'], null, [], [[], ['a']]]],
+  ['a wish for no member', [1, [member('a')], ['a'], null, [], [['b'], []]]],
+  ['a member listed twice', [1, [member('a'), member('a')], ['a'], null, [], null]],
+  ['a voter listed twice', [1, [member('a')], ['a', 'a'], null, [], null]],
+  ['voters out of order', [1, [member('a'), member('b')], ['b', 'a'], null, [], null]],
+  ['a number for a name', [1, [[1, 'i', null, false]], ['a'], null, [], null]],
+  ['a number for a voter', [1, [member('a')], [1], null, [], null]],
+  ['a URL that is a number', [1, [['a', 'i', 4, false]], ['a'], null, [], null]],
+  ['a witness that is a number', [1, [['a', 'i', null, 0]], ['a'], null, [], null]],
+  ['a member with a field too many', [1, [['a', 'i', null, false, 1]], ['a'], null, [], null]],
 ])('decodeMembership() throws on %s', (_, value) => {
   expect(() => decodeMembership(encode(value))).toThrow()
 })

@@ -2,8 +2,8 @@ import { expect, test } from 'bun:test'
 import { RaftNetwork } from '../support/raft-network.ts'
 
 /** While anything may fail nothing wrong may happen; once nothing fails, there is progress. */
-function run(seed: number, size: 3 | 5): RaftNetwork {
-  const network = new RaftNetwork({ seed, size })
+function run(seed: number, size: 3 | 5, founders?: number): RaftNetwork {
+  const network = new RaftNetwork({ seed, size, ...(founders === undefined ? {} : { founders }) })
   network.run(8_000)
   network.heal()
   for (let i = 0; i < 40 && !network.hasConverged; i++) network.run(250)
@@ -27,6 +27,17 @@ for (const size of [3, 5] as const) {
       for (let seed = first; seed < first + GROUP; seed++) run(seed, size)
     })
   }
+}
+
+for (let first = 0; first < 300; first += GROUP) {
+  test(`core: seeds ${first}–${first + GROUP - 1} are safe while members change, then heal`, () => {
+    let changed = 0
+    for (let seed = first; seed < first + GROUP; seed++) {
+      const { machines } = run(seed, 5, 1 + (seed % 5))
+      if (machines.some(({ raft }) => (raft?.membershipIndex ?? 0) > 1)) changed += 1
+    }
+    expect(changed).toBeGreaterThan(GROUP / 2)
+  })
 }
 
 test('core: one seed gives one trace', () => {

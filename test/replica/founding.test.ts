@@ -9,7 +9,8 @@ const LIST = foundingList(MEMBERS)
 
 function identity(id: string, given: Partial<PeerIdentity> = {}): PeerIdentity {
   const incarnation = `inc-${id}`
-  return { id, incarnation, clusterId: null, foundingList: LIST, url: null, version: '1', ...given }
+  const nothing = { clusterId: null, url: null, membershipIndex: 0, join: null }
+  return { id, incarnation, foundingList: LIST, ...nothing, version: '1', ...given }
 }
 
 function link(id: string, given: Partial<PeerLink> = {}): PeerLink {
@@ -51,25 +52,66 @@ test('firstMembership() counts every node under the incarnation it was heard wit
   ])
 })
 
-test('judgePeer() refuses another cluster, a non-member and a lost disk, each by name', () => {
-  const self = identity('n1', { clusterId: 'c' })
+test('waitsFor() never founds a second time what a peer is in already', () => {
+  const member = link('n2', { identity: identity('n2', { clusterId: 'c', membershipIndex: 1 }) })
+  const wiped = identity('n1', { clusterId: 'c' })
 
-  expect(judgePeer(self, identity('n2', { clusterId: 'd' }), MEMBERSHIP)).toContain('cluster d')
-  expect(judgePeer(self, identity('n9'), MEMBERSHIP)).toContain('not a member')
-  expect(judgePeer(self, identity('n2', { incarnation: 'new' }), MEMBERSHIP)).toContain(
-    'lost its data',
-  )
-  expect(judgePeer(self, identity('n2'), MEMBERSHIP)).toBeNull()
-  expect(judgePeer(self, identity('n2', { clusterId: 'c' }), MEMBERSHIP)).toBeNull()
+  expect(waitsFor(wiped, MEMBERS, [member, link('n3')])).toContain('in a cluster already')
+})
+
+/** As n1, a member with the membership of entry 9, unless `self` says otherwise. */
+function judge(
+  peer: PeerIdentity,
+  given: { readonly self?: PeerIdentity; readonly taken?: boolean; readonly empty?: boolean } = {},
+): string | null {
+  const { self = identity('n1', { clusterId: 'c', membershipIndex: 9 }), taken = false } = given
+  return judgePeer(self, peer, {
+    membership: given.empty ? null : MEMBERSHIP,
+    connectedAs: (id) => (taken ? `inc-${id}` : null),
+  })
+}
+
+test('judgePeer() refuses another cluster and whoever is no member, each by name', () => {
+  expect(judge(identity('n2', { clusterId: 'd' }))).toContain('cluster d')
+  expect(judge(identity('n9'))).toContain('started without --join')
+  expect(judge(identity('n9', { clusterId: 'c', membershipIndex: 9 }))).toContain('was removed')
+  expect(judge(identity('n2'))).toBeNull()
+  expect(judge(identity('n2', { clusterId: 'c' }))).toBeNull()
+})
+
+test('judgePeer() lets an empty node ask to join, and one that knows a newer membership in', () => {
+  expect(judge(identity('n9', { join: 'voter' }))).toBeNull()
+  expect(judge(identity('n9', { clusterId: 'c', membershipIndex: 10 }))).toBeNull()
+  // Only an empty node joins: one that was removed does not come back by its old flag.
+  const removed = identity('n9', { clusterId: 'c', membershipIndex: 9, join: 'voter' })
+  expect(judge(removed)).toContain('was removed')
+})
+
+test('judgePeer() lets a lost disk come back under its name, where that is free', () => {
+  const wiped = identity('n2', { incarnation: 'new' })
+  expect(judge(wiped)).toBeNull()
+  expect(judge(wiped, { taken: true })).toContain('a node called n2 is there')
+  const old = identity('n2', { incarnation: 'old', clusterId: 'c', membershipIndex: 4 })
+  expect(judge(old)).toContain('replaced')
 })
 
 test('judgePeer() on an empty node wants the same list, and whoever it names', () => {
   const self = identity('n2')
+  const given = { self, empty: true }
 
-  expect(judgePeer(self, identity('n1', { clusterId: 'c' }), null)).toBeNull()
-  expect(judgePeer(self, identity('n1'), null)).toBeNull()
-  expect(judgePeer(self, identity('n4'), null)).toContain('not in the --cluster list')
+  expect(judge(identity('n1', { clusterId: 'c' }), given)).toBeNull()
+  expect(judge(identity('n1'), given)).toBeNull()
+  expect(judge(identity('n4'), given)).toContain('not in the --cluster list')
   const other = identity('n1', { foundingList: 'n1=x,n2=y' })
-  expect(judgePeer(self, other, null)).toContain('different --cluster lists')
-  expect(judgePeer(self, identity('n2'), null)).toContain('both nodes are called n2')
+  expect(judge(other, given)).toContain('different --cluster lists')
+  expect(judge(identity('n2'), given)).toContain('both nodes are called n2')
+})
+
+test('judgePeer() on an empty node of a cluster hears any member of it', () => {
+  const member = identity('n9', { clusterId: 'c', membershipIndex: 3 })
+  expect(judge(member, { self: identity('n2', { clusterId: 'c' }), empty: true })).toBeNull()
+
+  const joining = identity('n2', { join: 'voter', foundingList: null })
+  expect(judge(member, { self: joining, empty: true })).toBeNull()
+  expect(judge(identity('n1'), { self: joining, empty: true })).toContain('no cluster yet')
 })

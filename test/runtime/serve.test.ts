@@ -160,7 +160,7 @@ describe('/mesh', () => {
   test('has bounds that no frame and no outbox of the mesh meets', () => {
     const identity = { id: 'n1', incarnation: 'i', clusterId: null, foundingList: null, url: null }
     const { backedUpBytesMax, outboxBytesMax } = meshConfig({
-      identity: { ...identity, version: '1' },
+      identity: { ...identity, membershipIndex: 0, join: null, version: '1' },
       secret: new Uint8Array(0),
       dialsAlways: false,
     })
@@ -286,6 +286,8 @@ async function node(id: string) {
     clusterId: null,
     foundingList: null,
     url: server.url,
+    membershipIndex: 0,
+    join: null,
     version: '0.1.0',
   }
   const mesh = new Mesh(

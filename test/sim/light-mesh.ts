@@ -52,6 +52,8 @@ export class LightMesh implements MeshPort {
   readonly #host: LightMeshHost
   #identity: PeerIdentity
   #peers: NodeId[] = []
+  #dials: NodeId[] = []
+  #contact: NodeId | null = null
   readonly #sessions = new Map<NodeId, Session>()
   readonly #known = new Map<NodeId, PeerIdentity>()
   readonly #refusals = new Map<NodeId, string>()
@@ -83,19 +85,28 @@ export class LightMesh implements MeshPort {
     this.#queued.clear()
   }
 
-  setPeers(peers: readonly { readonly id: NodeId }[]): void {
+  setPeers(peers: readonly { readonly id: NodeId; readonly dials?: boolean }[]): void {
     this.#peers = peers.map(({ id }) => id).filter((id) => id !== this.#identity.id)
+    this.#dials = peers.filter(({ dials }) => dials === true).map(({ id }) => id)
     for (const id of this.#sessions.keys()) if (!this.#peers.includes(id)) this.#close(id)
     for (const id of this.#peers) this.#maybeDial(id)
   }
 
+  /** Addresses are names here: the contact is the node at that URL. */
+  setContact(url: string | null): void {
+    this.#contact = url === null ? null : url.slice('http://'.length)
+    if (this.#contact !== null) this.#maybeDial(this.#contact)
+  }
+
   setIdentity(identity: PeerIdentity): void {
+    const isSame = identity.clusterId === this.#identity.clusterId
     this.#identity = identity
+    if (isSame) return
     for (const id of this.#sessions.keys()) this.#close(id)
   }
 
   peers(): readonly PeerLink[] {
-    return this.#peers.map((id) => {
+    return [...new Set([...this.#peers, ...this.#sessions.keys()])].sort().map((id) => {
       const session = this.#sessions.get(id)
       return {
         id,
@@ -203,7 +214,8 @@ export class LightMesh implements MeshPort {
 
   /** The lower id dials. */
   #maybeDial(id: NodeId): void {
-    if (this.#identity.id > id || this.#sessions.has(id)) return
+    const ours = this.#identity.id < id || this.#dials.includes(id) || this.#contact === id
+    if (!ours || this.#sessions.has(id)) return
     const link = this.#host.newLink()
     const receivedMs = this.#host.nowMs()
     const channel = this.#host.channelTo(id)
@@ -222,6 +234,7 @@ export class LightMesh implements MeshPort {
       }
     }
     for (const id of this.#peers) this.#maybeDial(id)
+    if (this.#contact !== null && this.#sessions.size === 0) this.#maybeDial(this.#contact)
   }
 
   #scatter(to: NodeId, session: Session, messages: readonly PeerMessage[]): void {

@@ -271,6 +271,8 @@ export class SimNode implements Endpoint {
       clusterId,
       foundingList: foundingList(founding),
       url: this.url,
+      membershipIndex: 0,
+      join: null,
       version: '0.1.0',
     }
     const meshes = this.#openMesh(identity)
@@ -360,6 +362,7 @@ export class SimNode implements Endpoint {
         },
         flush: () => mesh.flush(),
         setPeers: (peers) => mesh.setPeers(peers),
+        setContact: (url) => mesh.setContact(url),
         setIdentity: (identity) => mesh.setIdentity(identity),
         peers: () => mesh.peers(),
       },

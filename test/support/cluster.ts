@@ -134,12 +134,12 @@ export class ClusterNode {
 }
 
 export class Cluster {
-  readonly nodes: readonly ClusterNode[]
+  readonly nodes: ClusterNode[]
   /** Holds the data directories, and whatever else a test puts there. */
   readonly folder: string
 
   constructor(nodes: readonly ClusterNode[], folder: string) {
-    this.nodes = nodes
+    this.nodes = [...nodes]
     this.folder = folder
   }
 
@@ -147,6 +147,42 @@ export class Cluster {
     const node = this.nodes[place]
     if (node === undefined) throw new Error(`there is no node ${place}`)
     return node
+  }
+
+  /** One more, not started yet, which joins through `contact`. */
+  async joiner(
+    id: string,
+    contact: ClusterNode,
+    flags: readonly string[] = [],
+  ): Promise<ClusterNode> {
+    const [port = 0] = await freePorts(1)
+    const dataDir = join(this.folder, `${id}-joins`)
+    const listen = `127.0.0.1:${port}`
+    const args = ['serve', '--id', id, '--listen', listen, '--data', dataDir]
+    const joins = [...args, '--join', contact.url, ...flags]
+    const node = new ClusterNode({ id, port, dataDir, command: [binary()], args: joins })
+    this.nodes.push(node)
+    return node
+  }
+
+  /** What the cluster says of its members, by id, asked of `node`. */
+  async members(node: ClusterNode): Promise<Record<string, Json>> {
+    const { json } = await node.get('/v1/cluster')
+    const members = json['members'] as Json[]
+    return Object.fromEntries(members.map((member) => [member['id'], member]))
+  }
+
+  /** Waits until exactly those vote, nobody else is a member, and nothing is under way. */
+  async voters(ids: readonly string[], of: ClusterNode): Promise<void> {
+    await until(`the voters are ${ids.join(', ')}`, async () => {
+      const { json } = await of.get('/v1/cluster')
+      const members = json['members'] as Json[]
+      const found = members.map(({ id, role }) => `${id as string} ${role as string}`)
+      const isSo = found.join() === ids.map((id) => `${id} voter`).join()
+      if (!isSo || json['change'] !== null)
+        throw new Error(`${found.join()} ${JSON.stringify(json['change'])}`)
+      return true
+    })
   }
 
   others(...without: readonly ClusterNode[]): ClusterNode[] {

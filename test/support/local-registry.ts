@@ -131,7 +131,28 @@ export class LocalRegistry implements http.Registry {
 
   async cluster(): Promise<http.ClusterView> {
     const { revision } = this.local
-    return { clusterId: 'c1', clusterVersion: 1, term: 1, leader: 'n1', revision, members: [] }
+    return {
+      clusterId: 'c1',
+      clusterVersion: 1,
+      term: 1,
+      leader: 'n1',
+      revision,
+      members: [],
+      change: null,
+    }
+  }
+
+  /** What was asked of the members. */
+  readonly memberRequests: (Parameters<http.Registry['changeMembers']>[0] & { force: boolean })[] =
+    []
+  memberAnswer: http.MembersAnswer = { ok: true, revision: 9, leader: 'n2', warnings: [] }
+
+  async changeMembers(
+    request: http.MembersRequest,
+    { force }: { readonly force: boolean },
+  ): Promise<http.MembersAnswer | http.Failure> {
+    this.memberRequests.push({ ...request, force })
+    return this.failure ?? this.memberAnswer
   }
 
   metrics(): ReadonlyMap<string, number> {

@@ -2,7 +2,7 @@
  * What must hold in every state of a cluster of cores, whatever fails (Raft figure 3; RELIABILITY
  * 2.0). Looks at the nodes from outside and at their durable disks, and remembers across restarts.
  */
-import type { Entry, LogIndex, Message, NodeId, Raft, Term } from '../../src/raft/mod.ts'
+import type { Entry, EntryId, LogIndex, Message, NodeId, Raft, Term } from '../../src/raft/mod.ts'
 import type { RaftDisk } from './raft-disk.ts'
 
 export class Violation extends Error {
@@ -102,13 +102,24 @@ export class RaftInvariants {
       )
       return
     }
-    const holders = this.#nodes.filter(({ disk }) => disk.termAt(index) === term)
-    check(
-      holders.length > this.#nodes.length / 2,
-      'committed is durable on a majority (Raft §5.3)',
-      () => `${id} commits ${index} of term ${term}, held by ${holders.map((n) => n.id).join()}`,
-    )
+    this.#held(id, raft, { index, term: term as Term })
     this.#committed.push({ term: term as Term, by: raft.term })
+  }
+
+  /** Of every configuration in force where it was committed: both of them while joint. */
+  #held(by: NodeId, raft: Raft, { index, term }: EntryId): void {
+    if (raft.role !== 'leader') return // Who is told may be in a newer configuration by now.
+    const holders = this.#nodes.filter(({ disk }) => disk.termAt(index) === term)
+    const ids = holders.map(({ id }) => id)
+    const { voters = [], outgoing = null } = raft.membership ?? {}
+    for (const configuration of [voters, outgoing ?? voters]) {
+      const among = configuration.filter((voter) => ids.includes(voter))
+      check(
+        among.length > configuration.length / 2,
+        'committed is durable on a majority (Raft §5.3, §6)',
+        () => `${by} commits ${index} of term ${term} of ${configuration.join()}, held by ${ids}`,
+      )
+    }
   }
 
   #led(id: NodeId, raft: Raft, wasLeader: boolean): void {

@@ -32,6 +32,8 @@ export interface NetworkOptions {
   readonly size: 3 | 5
   /** How far the clocks run apart, in hundredths; what the cores assume is 5. */
   readonly driftHundredths?: number
+  /** Founded by that many of them, with another membership now and then; all by default. */
+  readonly founders?: number
   readonly config?: Partial<RaftConfig>
 }
 
@@ -81,13 +83,15 @@ export class RaftNetwork {
   traceHash = 0
   /** Clients that write all the time leave whoever was cut off behind; idle ones do not. */
   readonly #thinkMs: number
+  readonly #founders: number
   #order = 0
   #nowMs = 0
   #requests = 0
   #faults = true
 
-  constructor({ seed, size, driftHundredths = 5, config = {} }: NetworkOptions) {
+  constructor({ seed, size, driftHundredths = 5, founders, config = {} }: NetworkOptions) {
     this.#seed = seed
+    this.#founders = founders ?? size
     this.#random = prng(seed)
     this.#thinkMs = [40, 40, 1_500][this.#random(3)] ?? 40
     this.#config = { ...this.#drawConfig(), ...config }
@@ -96,6 +100,7 @@ export class RaftNetwork {
     this.invariants = new RaftInvariants(this.machines)
     for (const machine of this.machines) this.#boot(machine)
     this.#clients()
+    if (founders !== undefined) this.#changes()
     this.#nemesis()
   }
 
@@ -132,7 +137,8 @@ export class RaftNetwork {
     const leaders = this.machines.filter(({ raft }) => raft?.role === 'leader')
     const raft = leaders[0]?.raft ?? null
     if (raft === null || leaders.length > 1 || !raft.hasCommittedInTerm) return false
-    return this.machines.every(
+    if (raft.membership === null || raft.membership.outgoing !== null) return false
+    return this.#members(raft).every(
       (machine) => machine.raft?.leader === raft.leader && machine.applied >= raft.noopIndex,
     )
   }
@@ -148,7 +154,32 @@ export class RaftNetwork {
     this.#deliver(leader, life, () => ({ type: 'propose', id, data: utf8('last'), own: false }))
     const index = present(leader.raft, 'a leader runs').last
     this.#deliver(leader, life, () => ({ type: 'read_index', id }))
-    return () => !this.#reads.has(id) && this.machines.every(({ applied }) => applied >= index)
+    const members = this.#members(present(leader.raft, 'a leader runs'))
+    return () => !this.#reads.has(id) && members.every(({ applied }) => applied >= index)
+  }
+
+  #members({ membership }: Raft): Machine[] {
+    return this.machines.filter(({ id }) => membership?.members.some((member) => member.id === id))
+  }
+
+  /** Whoever leads is asked for another membership: any, with all of its learners and wishes. */
+  #changes(): void {
+    const leader = this.machines.find(({ raft }) => raft?.role === 'leader')
+    if (leader !== undefined && this.#faults) {
+      const draw = this.machines.map(({ id }) => ({ id, as: this.#random(4) }))
+      const voters = draw.filter(({ as }) => as > 1).map(({ id }) => id)
+      const learners = draw.filter(({ as }) => as === 1).map(({ id }) => id)
+      const target = membershipOf(voters.length > 0 ? voters : [leader.id], {
+        learners: voters.length > 0 ? learners : learners.filter((id) => id !== leader.id),
+      })
+      this.#requests += 1
+      const id = this.#requests
+      this.#deliver(leader, leader.life, () => {
+        const after = leader.raft?.membershipIndex ?? 0
+        return { type: 'propose_membership', id, after, target }
+      })
+    }
+    this.#at(50 + this.#random(1_000), () => this.#changes())
   }
 
   #drawConfig(): Partial<RaftConfig> {
@@ -226,8 +257,8 @@ export class RaftNetwork {
     this.#drain(machine)
     // The first founds, once more where it crashed before entry 1 was durable.
     if (machine !== this.machines[0] || disk.last > 0) return
-    const membership = membershipOf(this.machines.map(({ id }) => id))
-    this.#step(machine, { type: 'bootstrap', membership })
+    const ids = this.machines.slice(0, this.#founders).map(({ id }) => id)
+    this.#step(machine, { type: 'bootstrap', membership: membershipOf(ids) })
   }
 
   #crash(machine: Machine): void {

@@ -31,9 +31,13 @@ export const incarnationOf = (id: NodeId): string => `${id}-1`
 
 export function membershipOf(
   voters: readonly NodeId[],
-  more: { readonly outgoing?: readonly NodeId[]; readonly learners?: readonly NodeId[] } = {},
+  more: {
+    readonly outgoing?: readonly NodeId[]
+    readonly learners?: readonly NodeId[]
+    readonly wanted?: Membership['wanted']
+  } = {},
 ): Membership {
-  const { outgoing = null, learners = [] } = more
+  const { outgoing = null, learners = [], wanted = null } = more
   const ids = [...new Set([...voters, ...(outgoing ?? []), ...learners])].sort()
   return {
     members: ids.map((id) => ({
@@ -45,6 +49,7 @@ export function membershipOf(
     voters: [...voters].sort(),
     outgoing: outgoing === null ? null : [...outgoing].sort(),
     learners: [...learners].sort(),
+    wanted,
   }
 }
 

@@ -31,7 +31,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     name: 'unknown-write-sent-again',
     source: 'a write whose link was lost is sent again (jetcd; G1)',
     file: 'src/replica/leader-calls.ts',
-    find: "if (call.request.type === 'propose') this.#end(id, { type: 'failed', code: 'unknown' })",
+    find: "if (isWrite(call.request)) this.#end(id, { type: 'failed', code: 'unknown' })",
     replace:
       "if (call.request.type === 'cluster_info') this.#end(id, { type: 'failed', code: 'unknown' })",
   },

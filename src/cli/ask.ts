@@ -1,0 +1,55 @@
+/** Questions to a running node, for the commands that ask one. */
+import { formatDuration } from '../lib/duration.ts'
+import type { CommandContext } from './context.ts'
+import { CommandFailed } from './errors.ts'
+import { shown } from './text.ts'
+
+const TIMEOUT_MS = 5_000
+
+/** An answer of a node: known to be an object, and nothing else is believed of it. */
+export type Answer = Readonly<Record<string, unknown>>
+
+export interface Question {
+  readonly method?: string
+  /** Sent as JSON. */
+  readonly body?: unknown
+  readonly timeoutMs?: number
+}
+
+/** Asks a node. Throws `CommandFailed` where it does not answer, or refuses. */
+export async function ask(
+  context: Pick<CommandContext, 'env'>,
+  url: string,
+  { method = 'GET', body, timeoutMs = TIMEOUT_MS }: Question = {},
+): Promise<Answer> {
+  const token = context.env['ROLLCALL_TOKEN'] ?? ''
+  const response = await fetch(url, {
+    method,
+    headers: token === '' ? {} : { authorization: `Bearer ${token}` },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    signal: AbortSignal.timeout(timeoutMs),
+  }).catch((error: unknown) => {
+    throw new CommandFailed(unreachableText(url, error, timeoutMs))
+  })
+  const answer: unknown = await response.json().catch(() => null)
+  if (!isAnswer(answer)) {
+    throw new CommandFailed(`${url} answered ${response.status}, and not as rollcall would`)
+  }
+  if (!response.ok) {
+    const why = shown(answer['detail'] ?? answer['title'] ?? '')
+    throw new CommandFailed(`${url} answered ${response.status} ${why}`)
+  }
+  return answer
+}
+
+export function isAnswer(value: unknown): value is Answer {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function unreachableText(url: string, error: unknown, timeoutMs: number): string {
+  const { origin } = new URL(url)
+  if (error instanceof Error && error.name === 'TimeoutError') {
+    return `${origin} did not answer within ${formatDuration(timeoutMs)}`
+  }
+  return `nothing answers at ${origin}: start a node with rollcall serve, or name one with --endpoint`
+}
