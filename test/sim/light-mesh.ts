@@ -114,6 +114,7 @@ export class LightMesh implements MeshPort {
         identity: this.#known.get(id) ?? null,
         lastContactMs: session?.receivedMs ?? null,
         refusal: session?.state === 'up' ? null : (this.#refusals.get(id) ?? null),
+        claimedClusterId: null,
       }
     })
   }

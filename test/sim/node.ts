@@ -367,6 +367,7 @@ export class SimNode implements Endpoint {
         peers: () => mesh.peers(),
       },
       logger: world.trace.isRead ? this.#logger() : silentLogger,
+      misplaced: (reason) => world.note(`${this.id} is misplaced: ${reason}`),
       newClusterId: () => `c${this.#around.next()}`,
     }
   }
