@@ -16,11 +16,14 @@ import {
   tickLeader,
 } from './leader.ts'
 import { encodeMembership } from './membership.ts'
+import type { ProgressState } from './progress.ts'
+import { onInstallSnapshot, snapshotInstalled, wantedSnapshot } from './snapshot.ts'
 import { beginTransfer } from './transfer.ts'
 import type {
   Clock,
   HardState,
   Input,
+  InstallSnapshot,
   LogIndex,
   Membership,
   Message,
@@ -35,6 +38,7 @@ export interface PeerProgress {
   readonly id: NodeId
   readonly match: LogIndex
   readonly lastAckMs: number
+  readonly state: ProgressState
 }
 
 export class Raft {
@@ -120,7 +124,19 @@ export class Raft {
   get progress(): readonly PeerProgress[] {
     const { leadership } = this.#core
     if (leadership === null) return []
-    return [...leadership.progress].map(([id, { match, lastAckMs }]) => ({ id, match, lastAckMs }))
+    return Array.from(leadership.progress, ([id, { match, lastAckMs, state }]) => {
+      return { id, match, lastAckMs, state }
+    })
+  }
+
+  /** The last index that is no longer in the log. */
+  get compacted(): LogIndex {
+    return this.#core.log.compacted
+  }
+
+  /** What a leader offers and this node needs: to be fetched and installed; null for none. */
+  get wantedSnapshot(): InstallSnapshot | null {
+    return wantedSnapshot(this.#core)
   }
 
   /** When the next `tick` has something to do, on the monotonic clock. */
@@ -152,6 +168,13 @@ export class Raft {
         return
       case 'applied':
         return core.log.appliedTo(input.index)
+      case 'compacted':
+        return core.log.compactTo(input.at)
+      case 'snapshot_ready':
+        core.snapshot = input.meta
+        return
+      case 'snapshot_installed':
+        return snapshotInstalled(core, input)
       case 'transfer':
         if (core.role === 'leader') beginTransfer(core)
         return
@@ -254,6 +277,8 @@ function dispatch(core: Core, message: Message): void {
       // A stranger under a member's name is heard, but never counted (DESIGN §7).
       if (core.role === 'leader' && core.isFromVoter(message)) onAppendResponse(core, message)
       return
+    case 'install_snapshot':
+      return onInstallSnapshot(core, message)
     case 'timeout_now':
       if (message.from === core.leader) onTimeoutNow(core)
       return

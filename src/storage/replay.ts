@@ -20,12 +20,23 @@ export interface Recovered {
   readonly snapshot: StoredLog['compacted']
 }
 
+/** What the opening of a segment says: where the log stood. */
+export interface Opening {
+  readonly number: number
+  /** The last entry before this segment. */
+  readonly after: EntryId
+}
+
 /** Rebuilds the log's state, record by record. Refuses, by `RecordError`, what no log can hold. */
 export class Replay {
   #identity: Identity | null = null
   #hardState: HardState | null = null
-  #snapshot: EntryId | null = null
+  /** Where the log was begun: (0, 0), or the snapshot that it was restarted at. */
+  #marker: EntryId | null = null
+  /** The entry that it starts after now: older ones may have been removed. */
+  #start: EntryId | null = null
   #index: BatchIndex | null = null
+  readonly #openings: Opening[] = []
   readonly #terms: TermRun[] = []
   readonly #memberships: Entry[] = []
 
@@ -44,7 +55,7 @@ export class Replay {
       case 'snapshot':
         return this.#setSnapshot(record.snapshot)
       case 'segment':
-        return this.#checkLast(record.last)
+        return this.#open({ number: at.segment, after: record.last })
       case 'entries':
         return this.#append(record.entries, at)
     }
@@ -70,22 +81,35 @@ export class Replay {
     this.#hardState = hardState
   }
 
-  #setSnapshot(snapshot: EntryId): void {
-    const known = this.#snapshot
-    if (known === null) {
-      this.#snapshot = snapshot
-      this.#index = new BatchIndex(snapshot.index)
-    } else if (known.index !== snapshot.index || known.term !== snapshot.term) {
-      throw new RecordError('the start of the log changes')
+  /** Another marker: a snapshot was installed, and all before it is void. */
+  #setSnapshot(marker: EntryId): void {
+    const known = this.#marker
+    if (known !== null && !same(known, marker)) {
+      if (marker.index <= this.snapshot.index) throw new RecordError('the log restarts in its past')
+      this.#start = null
+      this.#terms.length = 0
+      this.#memberships.length = 0
+      this.#openings.length = 0
     }
+    this.#marker = marker
   }
 
   /** Every segment says where the log stood: a second look at the chain. */
-  #checkLast(last: EntryId): void {
-    const known = this.#last()
-    if (last.index !== known.index || last.term !== known.term) {
-      throw new RecordError(`a segment begins behind entry ${last.index}, not ${known.index}`)
+  #open(opening: Opening): void {
+    const { after } = opening
+    const marker = present(this.#marker, 'a snapshot marker comes first')
+    if (this.#start === null) {
+      const isRestart = this.#index !== null
+      if (after.index < marker.index || (isRestart && !same(after, marker))) {
+        throw new RecordError(`a segment begins behind entry ${after.index}, not ${marker.index}`)
+      }
+      this.#start = after
+      this.#index = new BatchIndex(after.index)
+    } else if (!same(after, this.#last())) {
+      const { index } = this.#last()
+      throw new RecordError(`a segment begins behind entry ${after.index}, not ${index}`)
     }
+    this.#openings.push(opening)
   }
 
   #append(entries: readonly Entry[], at: BatchPosition): void {
@@ -124,8 +148,19 @@ export class Replay {
     return present(this.#identity, 'the first batch holds an identity')
   }
 
+  /** The entry that the log starts after. */
   get snapshot(): EntryId {
-    return present(this.#snapshot, 'the first batch holds a snapshot marker')
+    return present(this.#start, 'the first batch says where the log starts')
+  }
+
+  /** Where the log was begun, as every segment repeats it. */
+  get marker(): EntryId {
+    return present(this.#marker, 'the first batch holds a snapshot marker')
+  }
+
+  /** Of the segments that the log consists of: those before a restart are none of it. */
+  get openings(): readonly Opening[] {
+    return this.#openings
   }
 
   get index(): BatchIndex {
@@ -166,6 +201,10 @@ function checkOpening(records: readonly LogRecord[]): void {
   if (kinds.join(' ') !== 'identity hard_state snapshot segment') {
     throw new RecordError('a segment does not open with identity, hard state and snapshot marker')
   }
+}
+
+function same(a: EntryId, b: EntryId): boolean {
+  return a.index === b.index && a.term === b.term
 }
 
 export function sameOwner(a: Identity, b: Identity): boolean {
