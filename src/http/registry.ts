@@ -58,6 +58,8 @@ export interface NodeStatus {
   readonly commitIndex: number
   readonly appliedIndex: number
   readonly recovery: 'idle' | 'fetching_snapshot' | 'applying_log' | 'synced'
+  /** Bytes of the snapshot, or entries of the log; null where nothing is caught up with. */
+  readonly recoveryProgress: { readonly done: number; readonly total: number } | null
   readonly leaseRemainingMs: number | null
   readonly uptimeMs: number
   readonly storage: {
@@ -130,6 +132,8 @@ export interface Registry {
   status(): NodeStatus
   /** Asks the leader for what only it knows, within the time; else as known here. */
   cluster(options: { readonly timeoutMs: number }): Promise<ClusterView>
+  /** Takes a snapshot of this node's state now; ends when it is there. */
+  snapshot(): Promise<{ readonly ok: true; readonly index: number } | Failure>
   /** Counters and gauges by name, for `/metrics`. */
   metrics(): ReadonlyMap<string, number>
 }

@@ -7,10 +7,11 @@
  */
 import { assert, present } from '../lib/assert.ts'
 import type { PeerIdentity, PeerMessage, PeerRequest } from '../mesh/peer.ts'
-import { Raft, type Input, type NodeId, type RaftConfig, type Ready } from '../raft/mod.ts'
-import type { InitialState, Membership } from '../raft/mod.ts'
+import { decodeMembership, Raft, type Input, type NodeId, type RaftConfig } from '../raft/mod.ts'
+import type { Entry, EntryId, InitialState, Membership, Ready } from '../raft/mod.ts'
 import type { StateMachine } from '../state/mod.ts'
 import { AppliedWaits } from './applied-waits.ts'
+import { CatchUp } from './catch-up.ts'
 import { REPLICA_DEFAULTS, type ReplicaConfig } from './config.ts'
 import { LeaderDesk, type Reply } from './desk.ts'
 import {
@@ -25,6 +26,7 @@ import { Liveness } from './liveness.ts'
 import type { ReplicaPorts } from './ports.ts'
 import { Reads } from './reads.ts'
 import { encodeClusterInfo } from './status.ts'
+import { Upkeep } from './upkeep.ts'
 import { Waits } from './waits.ts'
 import { fromResponse, refuseForwarded, toResponse } from './wire.ts'
 
@@ -47,6 +49,8 @@ export class Replica {
   readonly calls: LeaderCalls
   readonly reads: Reads
   readonly desk: LeaderDesk
+  readonly upkeep: Upkeep
+  readonly catchUp: CatchUp
   readonly ports: ReplicaPorts
   readonly #raftConfig: RaftConfig
   readonly #founding: readonly FoundingMember[]
@@ -67,6 +71,9 @@ export class Replica {
   /** How many links each peer has had: an answer leaves on the link that brought its question. */
   readonly #links = new Map<NodeId, number>()
   #tending = false
+  /** Committed while apply is paused; the core hands out no more until it is applied. */
+  #unapplied: readonly Entry[] = []
+  #applying = true
 
   constructor(options: ReplicaOptions, state: StateMachine, ports: ReplicaPorts) {
     const config = { ...REPLICA_DEFAULTS, ...options.config }
@@ -120,6 +127,42 @@ export class Replica {
       }),
       { proposalsMax: config.proposalsMax },
     )
+    this.upkeep = this.#makeUpkeep(config)
+    this.catchUp = this.#makeCatchUp()
+  }
+
+  #makeUpkeep(config: ReplicaConfig): Upkeep {
+    const { raft, state, ports } = this
+    const host = {
+      raft,
+      state,
+      log: ports.log,
+      store: ports.store,
+      nowMs: () => ports.clock().nowMs,
+      setApplying: (on: boolean) => this.#setApplying(on),
+      step: (input: Input) => {
+        raft.step(input, ports.clock())
+        this.#turnSoon()
+      },
+    }
+    return new Upkeep(host, config)
+  }
+
+  #makeCatchUp(): CatchUp {
+    const { raft, ports } = this
+    return new CatchUp({
+      raft,
+      store: ports.store,
+      logger: ports.logger,
+      nowMs: () => ports.clock().nowMs,
+      urlOf: (id) => {
+        const link = ports.mesh.peers().find((peer) => peer.id === id)
+        return link?.identity?.url ?? null
+      },
+      mayInstall: () => !this.upkeep.busy,
+      turnSoon: () => this.#turnSoon(),
+      installed: ({ snapshot }) => this.#installed(snapshot.index),
+    })
   }
 
   get identity(): PeerIdentity {
@@ -131,10 +174,19 @@ export class Replica {
     return this.#waitingFor
   }
 
-  /** Of DESIGN §7: `idle` before a leader is known, then `applying_log`, then `synced`. */
-  get recovery(): 'idle' | 'applying_log' | 'synced' {
+  /** Of DESIGN §7: `idle` before a leader is known; what is committed by then is caught up with. */
+  get recovery(): 'idle' | 'fetching_snapshot' | 'applying_log' | 'synced' {
+    if (this.catchUp.progress !== null) return 'fetching_snapshot'
     if (this.#recoveryTarget === null) return 'idle'
     return this.raft.applied >= this.#recoveryTarget ? 'synced' : 'applying_log'
+  }
+
+  /** How far that is: bytes of the snapshot, or entries of the log. Null: nothing is on its way. */
+  get recoveryProgress(): { readonly done: number; readonly total: number } | null {
+    const fetching = this.catchUp.progress
+    if (fetching !== null) return { done: fetching.bytes, total: fetching.totalBytes }
+    if (this.recovery !== 'applying_log') return null
+    return { done: this.raft.applied, total: present(this.#recoveryTarget, 'it is applying') }
   }
 
   /** Begins: links to peers, timers, founding. */
@@ -166,6 +218,13 @@ export class Replica {
     this.#stopped = true
     this.#timer?.cancel()
     this.#timer = null
+    this.catchUp.stop()
+  }
+
+  /** Takes a snapshot now. Null: it could not be made. */
+  takeSnapshot(done: (snapshot: EntryId | null) => void): void {
+    this.upkeep.take(done)
+    this.#turnSoon()
   }
 
   /** Whether a link to this peer is welcome: a reason to refuse it, or null. */
@@ -247,6 +306,8 @@ export class Replica {
     this.#followLeader()
     this.#followMembership()
     this.desk.endOfTurn()
+    this.upkeep.endOfTurn()
+    this.catchUp.endOfTurn()
     this.ports.mesh.flush()
     this.#tendLog()
     this.#armTimer()
@@ -271,12 +332,45 @@ export class Replica {
       this.ports.log.write(write, () => this.enqueue({ type: 'persisted', write: write.write }))
     }
     this.desk.answered(ready.answers)
-    if (ready.committed.length > 0) this.#apply(ready)
+    if (ready.committed.length === 0) return
+    if (this.#applying) this.#apply(ready.committed)
+    else this.#unapplied = ready.committed
+  }
+
+  #setApplying(on: boolean): void {
+    this.#applying = on
+    if (!on || this.#stopped) return
+    const entries = this.#unapplied
+    this.#unapplied = []
+    if (entries.length > 0) this.#apply(entries)
+    this.#turnSoon()
+  }
+
+  /** The state is a snapshot now: the core's log follows, and whoever waited for this is told. */
+  #installed(index: number): void {
+    const { state, raft } = this
+    const bytes = present(state.membershipBytes, 'a snapshot holds a membership')
+    raft.step(
+      {
+        type: 'snapshot_installed',
+        snapshot: { index: state.appliedIndex, term: state.appliedTerm },
+        clusterMs: state.clusterMs,
+        membership: { index: state.membershipIndex, membership: decodeMembership(bytes) },
+      },
+      this.ports.clock(),
+    )
+    this.#unapplied = []
+    this.#recoveryTarget = Math.max(this.#recoveryTarget ?? 0, raft.leaderCommit)
+    this.upkeep.installed(index)
+    this.desk.overtaken(index)
+    this.#applied.reached(index)
+    this.waits.wakeAll(index)
+    this.ports.logger.info('snapshot installed', { index })
+    this.#turnSoon()
   }
 
   /** One transaction; then those who waited are told, in the order of the log. */
-  #apply(ready: Ready): void {
-    const entries = ready.committed
+  #apply(entries: readonly Entry[]): void {
     const batch = this.state.applyBatch(entries, (index) => this.desk.wants(index))
     const { index } = present(entries.at(-1), 'a batch holds entries')
     assert(this.state.revision === index, 'the state stands at the last entry of the batch')

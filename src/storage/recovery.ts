@@ -97,6 +97,7 @@ function judgeSegments(disk: Disk, segments: readonly Segment[], expected: Expec
   }
   const recordedUpTo = Math.max(walk.recordedUpTo, durableBeyond(scanners, walk, salt))
   if (walk.sequence < recordedUpTo) throw damageAfter(scanners, walk)
+  if (walk.replay.start === null) throw damageAfter(scanners, walk) // No start is left.
   const { installed } = expected
   const isCutOff = installed !== null && walk.replay.termAt(installed.index) !== installed.term
   if (isCutOff && installed.index <= walk.replay.snapshot.index) {

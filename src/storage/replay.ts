@@ -1,5 +1,5 @@
 import { present } from '../lib/assert.ts'
-import type { Entry, EntryId, HardState, StoredLog, TermRun } from '../raft/mod.ts'
+import type { Entry, EntryId, HardState, LogIndex, StoredLog, TermRun } from '../raft/mod.ts'
 import { BatchIndex } from './batch-index.ts'
 import type { BatchPosition } from './batch-index.ts'
 import { RecordError } from './records.ts'
@@ -25,6 +25,17 @@ export interface Opening {
   readonly number: number
   /** The last entry before this segment. */
   readonly after: EntryId
+  /** That entry was replaced later: the log cannot start here, its term would be wrong. */
+  isVoid: boolean
+}
+
+/** Entries from `first` on were replaced: what begins behind one of them is no place to start. */
+export function markVoid(openings: readonly Opening[], first: LogIndex): void {
+  for (let i = openings.length - 1; i >= 0; i--) {
+    const opening = openings[i] as Opening
+    if (opening.after.index < first) return
+    opening.isVoid = true
+  }
 }
 
 /** Rebuilds the log's state, record by record. Refuses, by `RecordError`, what no log can hold. */
@@ -35,8 +46,10 @@ export class Replay {
   #marker: EntryId | null = null
   /** The entry that it starts after now: older ones may have been removed. */
   #start: EntryId | null = null
+  /** The opening that is being read restarts the log. */
+  #restarts = false
   #index: BatchIndex | null = null
-  readonly #openings: Opening[] = []
+  #openings: Opening[] = []
   readonly #terms: TermRun[] = []
   readonly #memberships: Entry[] = []
 
@@ -55,7 +68,7 @@ export class Replay {
       case 'snapshot':
         return this.#setSnapshot(record.snapshot)
       case 'segment':
-        return this.#open({ number: at.segment, after: record.last })
+        return this.#open({ number: at.segment, after: record.last, isVoid: false })
       case 'entries':
         return this.#append(record.entries, at)
     }
@@ -85,13 +98,21 @@ export class Replay {
   #setSnapshot(marker: EntryId): void {
     const known = this.#marker
     if (known !== null && !same(known, marker)) {
-      if (marker.index <= this.snapshot.index) throw new RecordError('the log restarts in its past')
-      this.#start = null
-      this.#terms.length = 0
-      this.#memberships.length = 0
-      this.#openings.length = 0
+      if (marker.index <= (this.#start?.index ?? 0))
+        throw new RecordError('the log restarts in its past')
+      this.#forget()
+      this.#restarts = true
     }
     this.#marker = marker
+  }
+
+  /** All that was read is none of the log: the next opening says where it starts. */
+  #forget(): void {
+    this.#start = null
+    this.#index = null
+    this.#terms.length = 0
+    this.#memberships.length = 0
+    this.#openings = []
   }
 
   /** Every segment says where the log stood: a second look at the chain. */
@@ -99,10 +120,10 @@ export class Replay {
     const { after } = opening
     const marker = present(this.#marker, 'a snapshot marker comes first')
     if (this.#start === null) {
-      const isRestart = this.#index !== null
-      if (after.index < marker.index || (isRestart && !same(after, marker))) {
+      if (after.index < marker.index || (this.#restarts && !same(after, marker))) {
         throw new RecordError(`a segment begins behind entry ${after.index}, not ${marker.index}`)
       }
+      this.#restarts = false
       this.#start = after
       this.#index = new BatchIndex(after.index)
     } else if (!same(after, this.#last())) {
@@ -113,11 +134,19 @@ export class Replay {
   }
 
   #append(entries: readonly Entry[], at: BatchPosition): void {
+    if (this.#start === null) return // Between the front that was let go and the new start.
     const index = present(this.#index, 'a segment opens with a snapshot marker')
     const hardState = present(this.#hardState, 'a segment opens with a hard state')
     const first = (entries[0] as Entry).index
     if (first > index.last + 1) throw new RecordError(`entry ${first} follows ${index.last}`)
-    if (first <= this.snapshot.index) throw new RecordError('an entry before the start of the log')
+    if (first <= this.snapshot.index) {
+      if (same(this.snapshot, this.marker)) {
+        throw new RecordError('an entry before the start of the log')
+      }
+      // The front was being let go: what is left of it began with an entry that was replaced here.
+      return this.#forget()
+    }
+    markVoid(this.#openings, first)
     this.#truncate(first)
     for (const entry of entries) {
       const lastTerm = this.#terms.at(-1)?.term ?? this.snapshot.term
@@ -161,6 +190,11 @@ export class Replay {
   /** Of the segments that the log consists of: those before a restart are none of it. */
   get openings(): readonly Opening[] {
     return this.#openings
+  }
+
+  /** Null where nothing says any more where the log starts. */
+  get start(): EntryId | null {
+    return this.#start
   }
 
   get index(): BatchIndex {

@@ -12,7 +12,10 @@ import type { Identity } from './records.ts'
 import { ENTRIES_HEADER_BYTES } from './records.ts'
 import { judge } from './recovery.ts'
 import type { Verdict } from './recovery.ts'
-import type { Opening, Recovered } from './replay.ts'
+import { markVoid } from './replay.ts'
+import type { Recovered } from './replay.ts'
+import { droppable } from './compaction.ts'
+import type { CompactionBounds, SegmentInUse } from './compaction.ts'
 import { SegmentAllocator } from './segment-allocator.ts'
 import { firstSegmentBytes, nextSegmentBytes, segmentName } from './segment.ts'
 import type { Segment } from './segment.ts'
@@ -44,26 +47,9 @@ export interface WalOptions {
   onFailure(error: Error): void
 }
 
-/** What decides how much of the front may go (DESIGN §4: all of compaction). */
-export interface CompactionBounds {
-  /** The durable applied index: nothing above it ever goes. */
-  readonly durable: LogIndex
-  /** What live followers hold already: above it entries stay, up to `bytesMax`. */
-  readonly needed: LogIndex
-  /** So much of the end stays in any case. */
-  readonly tailBytes: number
-  /** Past it, followers that still need what goes are left to a snapshot. */
-  readonly bytesMax: number
-}
-
 interface Flight {
   readonly sequence: number
   readonly dones: readonly (() => void)[]
-}
-
-/** A segment of the log, and where it begins. */
-interface SegmentInUse extends Opening {
-  readonly capacity: number
 }
 
 export interface WalStats {
@@ -143,8 +129,8 @@ export class Wal implements LogReader {
     this.#options = options
     this.#last = this.#recovered.last.index
     this.#segments = segments.map(({ capacity }, i) => {
-      const { number, after } = present(replay.openings[i], 'a segment in use was opened')
-      return { number, after, capacity }
+      const { number, after, isVoid } = present(replay.openings[i], 'a segment in use was opened')
+      return { number, after, isVoid, capacity }
     })
     this.#appender = new Appender({
       ...this.#recovered,
@@ -254,21 +240,18 @@ export class Wal implements LogReader {
   compact(bounds: CompactionBounds): EntryId {
     if (this.#state !== 'open') return this.start
     try {
-      while (this.#mayDropOldest(bounds)) this.#dropOldest()
+      for (let count = this.#droppable(bounds); count > 0; count = this.#droppable(bounds)) {
+        for (let i = 0; i < count; i++) this.#dropOldest()
+      }
     } catch (error) {
       this.#fail(asError(error))
     }
     return this.start
   }
 
-  #mayDropOldest({ durable, needed, tailBytes, bytesMax }: CompactionBounds): boolean {
-    const [oldest, next, third] = this.#segments
-    if (oldest === undefined || next === undefined || next.after.index > durable) return false
-    // Without a durable opening the next one could not stand on its own.
-    if (third === undefined && !this.#appender.isOpeningDurable) return false
-    const bytes = this.#usedBytes
-    if (bytes - oldest.capacity < tailBytes) return false
-    return next.after.index <= needed || bytes > bytesMax
+  #droppable(bounds: CompactionBounds): number {
+    const { isOpeningDurable } = this.#appender
+    return droppable(this.#segments, bounds, { usedBytes: this.#usedBytes, isOpeningDurable })
   }
 
   /** Durable before the next one goes, so that no power cut leaves a gap. */
@@ -312,7 +295,7 @@ export class Wal implements LogReader {
     this.#appender.restart(next, at)
     this.#syncNow()
     old.file.close()
-    this.#segments.push({ number: next.number, after: at, capacity: next.capacity })
+    this.#addSegment(next, at)
     while (this.#segments.length > 1) this.#dropOldest()
     this.#last = at.index
     const { hardState } = this.#appender
@@ -391,12 +374,14 @@ export class Wal implements LogReader {
 
   /** Null where the writes have to wait for the next segment. */
   #appendQueued(): readonly (() => void)[] | null {
-    const taken = this.#appender.appendFrom(this.#queue)
-    if (taken !== null) return taken.dones
-    if (!this.#roll()) return null
-    const first = this.#appender.appendFrom(this.#queue)
-    assert(first !== null, 'any write fits in a new segment')
-    return first.dones
+    let taken = this.#appender.appendFrom(this.#queue)
+    if (taken === null) {
+      if (!this.#roll()) return null
+      taken = this.#appender.appendFrom(this.#queue)
+    }
+    const { runs, dones } = present(taken, 'any write fits in a new segment')
+    for (const { first } of runs) markVoid(this.#segments, first)
+    return dones
   }
 
   #roll(): boolean {
@@ -407,10 +392,14 @@ export class Wal implements LogReader {
     const { segment, last } = this.#appender
     const next = this.#allocator.take()
     this.#appender.roll(next)
-    this.#segments.push({ number: next.number, after: last, capacity: next.capacity })
+    this.#addSegment(next, last)
     segment.file.close()
     this.#requestNext()
     return true
+  }
+
+  #addSegment({ number, capacity }: Segment, after: EntryId): void {
+    this.#segments.push({ number, after, isVoid: false, capacity })
   }
 
   #requestNext(): void {

@@ -27,6 +27,7 @@ const ROUTES = [
   'GET /v1/services/{service}/settings',
   'GET /v1/status',
   'PATCH /v1/services/{service}/instances/{id}',
+  'POST /v1/cluster/snapshot',
   'POST /v1/heartbeats',
   'POST /v1/leases',
   'POST /v1/leases/{id}/heartbeat',

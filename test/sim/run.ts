@@ -21,7 +21,11 @@ import { World } from './world.ts'
 
 export interface Result {
   readonly seed: number
-  readonly violation: { readonly rule: string; readonly detail: string; readonly atMs: number } | null
+  readonly violation: {
+    readonly rule: string
+    readonly detail: string
+    readonly atMs: number
+  } | null
   readonly traceHash: string
   readonly simulatedMs: number
   readonly events: number
@@ -62,7 +66,9 @@ class Run {
     this.#chance = chanceOf(5)
     const nodes = this.#nodes
     const network = (this.#network = new Network(world, chanceOf(1), plan.network, plan.nodes))
-    const history = (this.#history = new History((committed) => this.#observer.committed(committed)))
+    const history = (this.#history = new History((committed) =>
+      this.#observer.committed(committed),
+    ))
     const { electionMinMs, clockDrift } = plan
     const scene: Scene = { world, history, nodes, electionMinMs }
     this.#ttl = new NeverEarly(scene, clockDrift)
@@ -74,12 +80,17 @@ class Run {
       network,
       observer: this.#observer,
       states: this.#states,
+      history,
       founding: Array.from({ length: plan.nodes }, (_, at) => ({
         id: `n${at + 1}`,
         url: `http://n${at + 1}`,
       })),
       next: () => (this.#next += 1),
-      node: (id) => present(nodes.find((node) => node.id === id), 'a node of this cluster'),
+      node: (id) =>
+        present(
+          nodes.find((node) => node.id === id),
+          'a node of this cluster',
+        ),
     }
     for (let at = 0; at < plan.nodes; at++) nodes.push(new SimNode(around, at, chanceOf(10 + at)))
     const promises = (this.#promises = new Promises(history))
@@ -94,7 +105,10 @@ class Run {
       chance,
       forgetful: this.#plan.forgetful,
       committing: (id, entries) => {
-        const node = present(this.#nodes.find((each) => each.id === id), 'a node of this cluster')
+        const node = present(
+          this.#nodes.find((each) => each.id === id),
+          'a node of this cluster',
+        )
         this.#observer.applying(node, entries)
       },
     }
@@ -126,7 +140,8 @@ class Run {
 
   #run(): void {
     const { safetyMs, roughStart } = this.#plan
-    for (const node of this.#nodes) this.#world.after(roughStart ? node.at * 20 : 0, () => node.start())
+    for (const node of this.#nodes)
+      this.#world.after(roughStart ? node.at * 20 : 0, () => node.start())
     this.#nemesis.start(roughStart ? 0 : PEACE_MS)
     this.#workload.start()
     this.#world.run(safetyMs)
@@ -143,9 +158,7 @@ class Run {
   #heal(): void {
     this.#nemesis.stop()
     this.#network.heal()
-    const size = this.#chance.oneIn(2)
-      ? this.#nodes.length
-      : Math.floor(this.#nodes.length / 2) + 1
+    const size = this.#chance.oneIn(2) ? this.#nodes.length : Math.floor(this.#nodes.length / 2) + 1
     const shuffled = this.#chance.shuffled(this.#nodes)
     this.#core = shuffled.slice(0, size)
     this.#world.note('heal', size, () => this.#core.map(({ id }) => id).join(' '))
@@ -225,7 +238,15 @@ class Run {
       ...Object.entries(this.#ttl.counts),
       ...[...this.#nemesis.counts].map(([kind, count]) => [`fault ${kind}`, count] as const),
       ['entries', this.#history.last],
+      ['compactions', sum(this.#nodes, ({ counts }) => counts.compactions)],
+      ['snapshots installed', sum(this.#nodes, ({ counts }) => counts.installs)],
       ['messages', this.#network.counts.sent],
     ])
   }
+}
+
+function sum(nodes: readonly SimNode[], count: (node: SimNode) => number): number {
+  let total = 0
+  for (const node of nodes) total += count(node)
+  return total
 }

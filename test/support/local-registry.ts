@@ -122,6 +122,7 @@ export class LocalRegistry implements http.Registry {
       commitIndex: index,
       appliedIndex: index,
       recovery: leader === null ? 'idle' : 'synced',
+      recoveryProgress: null,
       leaseRemainingMs: leader === null ? null : 500,
       uptimeMs: 1_500,
       storage: { walBytes: 64, snapshotIndex: 0, stateBytes: 128 },
@@ -132,6 +133,10 @@ export class LocalRegistry implements http.Registry {
   async cluster(): Promise<http.ClusterView> {
     const { revision } = this.local
     return { clusterId: 'c1', clusterVersion: 1, term: 1, leader: 'n1', revision, members: [] }
+  }
+
+  async snapshot(): Promise<{ readonly ok: true; readonly index: number }> {
+    return { ok: true, index: this.local.revision }
   }
 
   metrics(): ReadonlyMap<string, number> {
