@@ -196,8 +196,9 @@ export class Replica {
   }
 
   /**
-   * Hands leadership over where this node leads (SIGTERM), and calls `done` once another leads or
-   * `waitMs` have passed. Proposals of this node's clients go to the next leader meanwhile.
+   * Hands leadership over where this node leads (SIGTERM), and calls `done` once another leads,
+   * nobody can, or `waitMs` have passed. Proposals of this node's clients go to the next leader
+   * meanwhile.
    */
   handOver(waitMs: number, done: () => void): void {
     const isAlone = (this.raft.membership?.voters.length ?? 1) === 1
@@ -207,10 +208,18 @@ export class Replica {
     const look = (): void => {
       const { leader } = this.raft
       const over = leader !== null && leader !== this.#identity.id
-      if (over || this.ports.clock().nowMs >= endMs) return done()
+      if (over || this.ports.clock().nowMs >= endMs || !this.#canElect()) return done()
       this.ports.setTimer(HAND_OVER_LOOK_MS, look)
     }
     look()
+  }
+
+  /** Whether the voters that can be reached from here, this one included, could elect another. */
+  #canElect(): boolean {
+    const voters = this.raft.membership?.voters ?? []
+    const links = this.ports.mesh.peers().filter(({ connected }) => connected)
+    const others = links.filter(({ id }) => voters.includes(id)).length
+    return others + 1 > voters.length / 2
   }
 
   /** Stops acting. What is under way on disk may still finish; nothing is answered any more. */

@@ -85,13 +85,13 @@ export class LightMesh implements MeshPort {
 
   setPeers(peers: readonly { readonly id: NodeId }[]): void {
     this.#peers = peers.map(({ id }) => id).filter((id) => id !== this.#identity.id)
-    for (const id of [...this.#sessions.keys()]) if (!this.#peers.includes(id)) this.#close(id)
+    for (const id of this.#sessions.keys()) if (!this.#peers.includes(id)) this.#close(id)
     for (const id of this.#peers) this.#maybeDial(id)
   }
 
   setIdentity(identity: PeerIdentity): void {
     this.#identity = identity
-    for (const id of [...this.#sessions.keys()]) this.#close(id)
+    for (const id of this.#sessions.keys()) this.#close(id)
   }
 
   peers(): readonly PeerLink[] {

@@ -32,6 +32,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     source: 'a write whose link was lost is sent again (jetcd; G1)',
     file: 'src/replica/leader-calls.ts',
     find: "if (call.request.type === 'propose') this.#end(id, { type: 'failed', code: 'unknown' })",
-    replace: "if (call.request.type === 'cluster_info') this.#end(id, { type: 'failed', code: 'unknown' })",
+    replace:
+      "if (call.request.type === 'cluster_info') this.#end(id, { type: 'failed', code: 'unknown' })",
   },
 ]
