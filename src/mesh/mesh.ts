@@ -4,6 +4,7 @@ import type { NodeId } from '../raft/types.ts'
 import { Connection } from './connection.ts'
 import { Link, type LinkOutput } from './link.ts'
 import type { PeerIdentity, PeerMessage } from './peer.ts'
+import { isStreamFrame, streamOver, type Stream, type StreamEvents } from './streams.ts'
 import type { MeshConfig, MeshHost, MeshPorts, PeerStatus, Socket, SocketEvents } from './ports.ts'
 
 /** Somebody to keep a link with. */
@@ -103,6 +104,19 @@ export class Mesh {
     }
     const connection = this.#connect({ dialed: null, socket })
     return this.#eventsOf(connection)
+  }
+
+  /** Opens a stream to a node. `StreamEvents.up` says when it may be written to. */
+  openStream(to: NodeId, url: string, events: StreamEvents): Stream {
+    assert(to !== this.#identity.id, 'a node needs no stream to itself')
+    const connection = this.#connect({ dialed: { id: to }, socket: null }, 'stream')
+    connection.events = events
+    connection.socket = this.#ports.dial(url, this.#eventsOf(connection))
+    return this.#streamOf(connection)
+  }
+
+  #streamOf(connection: Connection): Stream {
+    return streamOver(connection.socket, () => this.#drop(connection, 'closed by this node'))
   }
 
   /** Queues for this turn. False: no link, a full queue, or a peer that does not keep up. */
@@ -237,11 +251,15 @@ export class Mesh {
     })
   }
 
-  #connect(origin: { readonly dialed: Peer | null; readonly socket: Socket | null }): Connection {
+  #connect(
+    origin: { readonly dialed: Pick<Peer, 'id'> | null; readonly socket: Socket | null },
+    purpose: 'peer' | 'stream' = 'peer',
+  ): Connection {
     const { secret, handshakeMs, silentMs } = this.#config
     const link = new Link(
       {
         role: origin.dialed === null ? 'acceptor' : 'dialer',
+        purpose,
         identity: this.#identity,
         secret,
         mac: this.#ports.mac,
@@ -290,7 +308,11 @@ export class Mesh {
         if (!connection.socket.send(output.frame)) this.#drop(connection, 'its socket overflowed')
         return
       case 'up':
+        if (connection.link.purpose === 'stream') return this.#streamUp(connection, output.peer)
         return this.#becomeUp(connection, output.peer)
+      case 'stream_frame':
+        if (!isStreamFrame(output.frame)) return
+        return connection.events?.receive(output.frame.type, output.frame.payload)
       case 'receive': {
         const from = connection.link.peer?.id ?? ''
         assert(this.#up.get(from) === connection, 'only a link that is up brings messages')
@@ -301,6 +323,14 @@ export class Mesh {
         this.#noteRefusal(connection, output.refusal)
         return this.#drop(connection, output.reason, { farewell: true })
     }
+  }
+
+  #streamUp(connection: Connection, peer: PeerIdentity): void {
+    if (connection.dialed === null) {
+      connection.events = this.#host.stream?.(peer, this.#streamOf(connection)) ?? null
+    }
+    if (connection.events === null) return this.#drop(connection, 'no stream is wanted')
+    connection.events.up()
   }
 
   #becomeUp(connection: Connection, identity: PeerIdentity): void {
@@ -364,6 +394,7 @@ export class Mesh {
     else connection.socket.close()
 
     const { link, dialed } = connection
+    if (link.purpose === 'stream') return connection.events?.down(reason)
     const id = link.peer?.id ?? null
     const wasUp = id !== null && this.#up.get(id) === connection
     if (wasUp) this.#up.delete(id)

@@ -7,10 +7,18 @@
  */
 import { assert, present } from '../lib/assert.ts'
 import type { PeerIdentity, PeerMessage, PeerRequest } from '../mesh/peer.ts'
-import { memberOf, Raft, type Input, type NodeId, type RaftConfig } from '../raft/mod.ts'
-import type { InitialState, Member, Membership, Ready } from '../raft/mod.ts'
+import {
+  decodeMembership,
+  memberOf,
+  Raft,
+  type Input,
+  type NodeId,
+  type RaftConfig,
+} from '../raft/mod.ts'
+import type { Entry, EntryId, InitialState, Member, Membership, Ready } from '../raft/mod.ts'
 import type { StateMachine } from '../state/mod.ts'
 import { AppliedWaits } from './applied-waits.ts'
+import { CatchUp } from './catch-up.ts'
 import { REPLICA_DEFAULTS, type ReplicaConfig } from './config.ts'
 import { LeaderDesk, NOT_LEADER, type Reply, type ReplyTo } from './desk.ts'
 import {
@@ -30,6 +38,7 @@ import type { ReplicaPorts } from './ports.ts'
 import { Reads } from './reads.ts'
 import { encodeClusterInfo } from './status.ts'
 import { ReplicaTimers } from './timers.ts'
+import { Upkeep } from './upkeep.ts'
 import { Waits } from './waits.ts'
 import { fromResponse, refuseForwarded, toResponse } from './wire.ts'
 
@@ -54,6 +63,8 @@ export class Replica {
   readonly reads: Reads
   readonly desk: LeaderDesk
   readonly members: Members
+  readonly upkeep: Upkeep
+  readonly catchUp: CatchUp
   readonly ports: ReplicaPorts
   readonly #raftConfig: RaftConfig
   readonly #founding: readonly FoundingMember[]
@@ -79,6 +90,9 @@ export class Replica {
   /** The newest link of each peer: an answer leaves on the link that brought its question. */
   readonly #links = new Map<NodeId, { readonly peer: PeerIdentity }>()
   #misplaced = false
+  /** Committed while apply is paused; the core hands out no more until it is applied. */
+  #unapplied: readonly Entry[] = []
+  #applying = true
 
   constructor(options: ReplicaOptions, state: StateMachine, ports: ReplicaPorts) {
     const config = { ...REPLICA_DEFAULTS, ...options.config }
@@ -168,6 +182,42 @@ export class Replica {
       }),
       { proposalsMax: config.proposalsMax },
     )
+    this.upkeep = this.#makeUpkeep(config)
+    this.catchUp = this.#makeCatchUp()
+  }
+
+  #makeUpkeep(config: ReplicaConfig): Upkeep {
+    const { raft, state, ports } = this
+    const host = {
+      raft,
+      state,
+      log: ports.log,
+      store: ports.store,
+      nowMs: () => ports.clock().nowMs,
+      setApplying: (on: boolean) => this.#setApplying(on),
+      step: (input: Input) => {
+        raft.step(input, ports.clock())
+        this.#turnSoon()
+      },
+    }
+    return new Upkeep(host, config)
+  }
+
+  #makeCatchUp(): CatchUp {
+    const { raft, ports } = this
+    return new CatchUp({
+      raft,
+      store: ports.store,
+      logger: ports.logger,
+      nowMs: () => ports.clock().nowMs,
+      urlOf: (id) => {
+        const link = ports.mesh.peers().find((peer) => peer.id === id)
+        return link?.identity?.url ?? null
+      },
+      mayInstall: () => !this.upkeep.busy,
+      turnSoon: () => this.#turnSoon(),
+      installed: ({ snapshot }) => this.#installed(snapshot.index),
+    })
   }
 
   get identity(): PeerIdentity {
@@ -179,10 +229,19 @@ export class Replica {
     return this.#waitingFor
   }
 
-  /** Of DESIGN §7: `idle` before a leader is known, then `applying_log`, then `synced`. */
-  get recovery(): 'idle' | 'applying_log' | 'synced' {
+  /** Of DESIGN §7: `idle` before a leader is known; what is committed by then is caught up with. */
+  get recovery(): 'idle' | 'fetching_snapshot' | 'applying_log' | 'synced' {
+    if (this.catchUp.progress !== null) return 'fetching_snapshot'
     if (this.#recoveryTarget === null) return 'idle'
     return this.raft.applied >= this.#recoveryTarget ? 'synced' : 'applying_log'
+  }
+
+  /** How far that is: bytes of the snapshot, or entries of the log. Null: nothing is on its way. */
+  get recoveryProgress(): { readonly done: number; readonly total: number } | null {
+    const fetching = this.catchUp.progress
+    if (fetching !== null) return { done: fetching.bytes, total: fetching.totalBytes }
+    if (this.recovery !== 'applying_log') return null
+    return { done: this.raft.applied, total: present(this.#recoveryTarget, 'it is applying') }
   }
 
   /** Begins: links to peers, timers, founding. */
@@ -232,6 +291,13 @@ export class Replica {
   stop(): void {
     this.#stopped = true
     this.#timers.stop()
+    this.catchUp.stop()
+  }
+
+  /** Takes a snapshot now. Null: it could not be made. */
+  takeSnapshot(done: (snapshot: EntryId | null) => void): void {
+    this.upkeep.take(done)
+    this.#turnSoon()
   }
 
   /** Whether a link to this peer is welcome: a reason to refuse it, or null. */
@@ -352,6 +418,8 @@ export class Replica {
     if (this.raft.membership === null) this.#joining.endOfTurn()
     this.desk.endOfTurn()
     this.members.endOfTurn()
+    this.upkeep.endOfTurn()
+    this.catchUp.endOfTurn()
     this.ports.mesh.flush()
     this.#timers.endOfTurn()
   }
@@ -376,12 +444,45 @@ export class Replica {
     }
     this.desk.answered(ready.answers)
     if (ready.answers.length > 0) this.members.answered(ready.answers)
-    if (ready.committed.length > 0) this.#apply(ready)
+    if (ready.committed.length === 0) return
+    if (this.#applying) this.#apply(ready.committed)
+    else this.#unapplied = ready.committed
+  }
+
+  #setApplying(on: boolean): void {
+    this.#applying = on
+    if (!on || this.#stopped) return
+    const entries = this.#unapplied
+    this.#unapplied = []
+    if (entries.length > 0) this.#apply(entries)
+    this.#turnSoon()
+  }
+
+  /** The state is a snapshot now: the core's log follows, and whoever waited for this is told. */
+  #installed(index: number): void {
+    const { state, raft } = this
+    const bytes = present(state.membershipBytes, 'a snapshot holds a membership')
+    raft.step(
+      {
+        type: 'snapshot_installed',
+        snapshot: { index: state.appliedIndex, term: state.appliedTerm },
+        clusterMs: state.clusterMs,
+        membership: { index: state.membershipIndex, membership: decodeMembership(bytes) },
+      },
+      this.ports.clock(),
+    )
+    this.#unapplied = []
+    this.#recoveryTarget = Math.max(this.#recoveryTarget ?? 0, raft.leaderCommit)
+    this.upkeep.installed(index)
+    this.desk.overtaken(index)
+    this.#applied.reached(index)
+    this.waits.wakeAll(index)
+    this.ports.logger.info('snapshot installed', { index })
+    this.#turnSoon()
   }
 
   /** One transaction; then those who waited are told, in the order of the log. */
-  #apply(ready: Ready): void {
-    const entries = ready.committed
+  #apply(entries: readonly Entry[]): void {
     const batch = this.state.applyBatch(entries, (index) => this.desk.wants(index))
     const { index } = present(entries.at(-1), 'a batch holds entries')
     assert(this.state.revision === index, 'the state stands at the last entry of the batch')

@@ -100,6 +100,7 @@ export class LeaderCompleteness implements Invariant {
     const { history } = this.#scene
     let index = history.last
     while (index > 0 && (history.at(index)?.entry.term ?? 0) >= term) index -= 1
+    if (index < node.raft.compacted) return // Only what is applied leaves the log.
     const expected = history.at(index)?.entry.term ?? 0
     insist(
       node.raft.termAt(index) === expected,
