@@ -67,6 +67,7 @@ export class Replica {
   #leaderBefore: NodeId | null = null
   #membershipBefore: Membership | null = null
   #departingBefore: readonly Member[] = []
+  #ledBefore = false
   /** As the cluster answered an empty node that it took in; its own log says it soon. */
   #promised: Membership | null = null
   /** What was committed when this node first heard a leader; null before (DESIGN §7). */
@@ -388,8 +389,11 @@ export class Replica {
   #followMembership(): void {
     const { membership, membershipIndex, departing } = this.raft
     const isSame = membership === this.#membershipBefore
-    if (this.#peersSet && isSame && departing.length === this.#departingBefore.length) return
+    const leads = this.raft.role === 'leader'
+    const isAsBefore = isSame && leads === this.#ledBefore && this.#peersSet
+    if (isAsBefore && departing.length === this.#departingBefore.length) return
     this.#peersSet = true
+    this.#ledBefore = leads
     this.#departingBefore = departing
     if (!isSame) this.#noteMembership(membership)
     this.#membershipBefore = membership
@@ -399,12 +403,14 @@ export class Replica {
     }
     const current = membership ?? this.#promised
     const own = current === null ? null : memberOf(current, this.#identity.id)
-    // Who moved, or was only just taken in, dials everybody: they may not know where it is.
-    const dials = membership === null ? current !== null : own?.url !== this.#identity.url
+    // Who moved, or was only just taken in, dials everybody: they may not know where it is. So does
+    // a leader: who has not got the newest log may not know by whom it is led.
+    const isLost = membership === null ? current !== null : own?.url !== this.#identity.url
     const known = [...(current?.members ?? this.#founding), ...departing]
     const others = known.filter(({ id }) => id !== this.#identity.id)
+    const dials = isLost || leads
     this.ports.mesh.setPeers(others.map(({ id, url }) => ({ id, url, dials })))
-    this.ports.mesh.setContact(current === null ? this.#contact : null)
+    this.ports.mesh.setContact(membership === null ? this.#contact : null)
   }
 
   /** One line for the operator, where it is about this node. */

@@ -239,7 +239,7 @@ test(
     const [port = 0] = await freePorts(1)
     const at = moved.args.indexOf('--listen')
     const args = moved.args.with(at + 1, `127.0.0.1:${port}`)
-    moved.start([...args.slice(0, args.indexOf('--cluster'))])
+    moved.start(args.slice(0, args.indexOf('--cluster')))
 
     await until('the cluster knows the new address', async () => {
       const member = (await cluster.members(a!))['n3']

@@ -5,6 +5,7 @@
  */
 import { present } from '../../src/lib/assert.ts'
 import { Chance } from './chance.ts'
+import { Churn } from './churn.ts'
 import { allInvariants } from './invariants/mod.ts'
 import { Nemesis } from './nemesis.ts'
 import { Network } from './network.ts'
@@ -21,7 +22,11 @@ import { World } from './world.ts'
 
 export interface Result {
   readonly seed: number
-  readonly violation: { readonly rule: string; readonly detail: string; readonly atMs: number } | null
+  readonly violation: {
+    readonly rule: string
+    readonly detail: string
+    readonly atMs: number
+  } | null
   readonly traceHash: string
   readonly simulatedMs: number
   readonly events: number
@@ -51,6 +56,7 @@ class Run {
   readonly #observer: Observer
   readonly #states: SharedStates | SqliteStates
   readonly #nemesis: Nemesis
+  readonly #churn: Churn
   readonly #workload: Workload
   #next = 0
 
@@ -62,7 +68,9 @@ class Run {
     this.#chance = chanceOf(5)
     const nodes = this.#nodes
     const network = (this.#network = new Network(world, chanceOf(1), plan.network, plan.nodes))
-    const history = (this.#history = new History((committed) => this.#observer.committed(committed)))
+    const history = (this.#history = new History((committed) =>
+      this.#observer.committed(committed),
+    ))
     const { electionMinMs, clockDrift } = plan
     const scene: Scene = { world, history, nodes, electionMinMs }
     this.#ttl = new NeverEarly(scene, clockDrift)
@@ -79,11 +87,16 @@ class Run {
         url: `http://n${at + 1}`,
       })),
       next: () => (this.#next += 1),
-      node: (id) => present(nodes.find((node) => node.id === id), 'a node of this cluster'),
+      node: (id) =>
+        present(
+          nodes.find((node) => node.id === id),
+          'a node of this cluster',
+        ),
     }
     for (let at = 0; at < plan.nodes; at++) nodes.push(new SimNode(around, at, chanceOf(10 + at)))
     const promises = (this.#promises = new Promises(history))
     this.#nemesis = new Nemesis({ world, plan, chance: chanceOf(3), network, nodes })
+    this.#churn = new Churn({ world, plan, chance: chanceOf(6), nodes })
     const bench = { world, plan, chance: chanceOf(4), nodes, history, promises, ttl: this.#ttl }
     this.#workload = new Workload({ ...bench, next: around.next })
   }
@@ -94,7 +107,10 @@ class Run {
       chance,
       forgetful: this.#plan.forgetful,
       committing: (id, entries) => {
-        const node = present(this.#nodes.find((each) => each.id === id), 'a node of this cluster')
+        const node = present(
+          this.#nodes.find((each) => each.id === id),
+          'a node of this cluster',
+        )
         this.#observer.applying(node, entries)
       },
     }
@@ -126,11 +142,14 @@ class Run {
 
   #run(): void {
     const { safetyMs, roughStart } = this.#plan
-    for (const node of this.#nodes) this.#world.after(roughStart ? node.at * 20 : 0, () => node.start())
+    for (const node of this.#nodes)
+      this.#world.after(roughStart ? node.at * 20 : 0, () => node.start())
     this.#nemesis.start(roughStart ? 0 : PEACE_MS)
+    this.#churn.start(PEACE_MS)
     this.#workload.start()
     this.#world.run(safetyMs)
     this.#heal()
+    this.#churn.restore()
     this.#mustWork()
     this.#mustRest()
     this.#promises.settle()
@@ -143,9 +162,11 @@ class Run {
   #heal(): void {
     this.#nemesis.stop()
     this.#network.heal()
-    const size = this.#chance.oneIn(2)
-      ? this.#nodes.length
-      : Math.floor(this.#nodes.length / 2) + 1
+    // A majority of all need not be one of the members of the moment.
+    const size =
+      this.#chance.oneIn(2) || this.#churn.isOn
+        ? this.#nodes.length
+        : Math.floor(this.#nodes.length / 2) + 1
     const shuffled = this.#chance.shuffled(this.#nodes)
     this.#core = shuffled.slice(0, size)
     this.#world.note('heal', size, () => this.#core.map(({ id }) => id).join(' '))
@@ -223,6 +244,7 @@ class Run {
     return new Map([
       ...Object.entries(this.#promises.counts),
       ...Object.entries(this.#ttl.counts),
+      ...this.#churn.counts,
       ...[...this.#nemesis.counts].map(([kind, count]) => [`fault ${kind}`, count] as const),
       ['entries', this.#history.last],
       ['messages', this.#network.counts.sent],

@@ -68,16 +68,26 @@ export class DurableOnQuorum implements Invariant {
     this.#scene = scene
   }
 
-  committed({ entry }: Committed): void {
+  committed({ entry, by }: Committed): void {
     const { nodes } = this.#scene
     const holders = nodes.filter((node) => node.view.holdsDurably(entry.index, entry.term))
-    insist(
-      holders.length * 2 > nodes.length,
-      'committed means durable on a majority',
-      () =>
-        `entry (${entry.term}, ${entry.index}) is committed, and durable on ` +
-        `[${holders.map(({ id }) => id).join(' ')}] of ${nodes.length}`,
-    )
+    const ids = holders.map(({ id }) => id)
+    // The configurations of whoever committed it: both majorities while joint (Raft §6).
+    const leader = nodes.find((node) => node.isUp && node.id === by && node.raft.role === 'leader')
+    if (leader === undefined) return // Told of it by a leader that committed it, and was looked at.
+    const { membership, membershipIndex } = leader.raft
+    const { voters = [], outgoing = null } = membership ?? {}
+    // A joint configuration of the very same step was not in force yet: the old one was.
+    const isNewer = membershipIndex > entry.index && outgoing !== null
+    for (const configuration of isNewer ? [outgoing] : [voters, outgoing ?? voters]) {
+      insist(
+        configuration.filter((id) => ids.includes(id)).length * 2 > configuration.length,
+        'committed means durable on a majority',
+        () =>
+          `entry (${entry.term}, ${entry.index}) is committed, and durable on ` +
+          `[${ids.join(' ')}] of [${configuration.join(' ')}]`,
+      )
+    }
   }
 }
 

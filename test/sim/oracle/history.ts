@@ -12,6 +12,8 @@ export interface Committed {
   readonly entry: Entry
   readonly command: Command | null
   readonly effect: Effect | null
+  /** The first node that knew it. */
+  readonly by: string
   /** True time at which the first node knew it. */
   readonly atMs: number
   /** True time at which the first node had applied it: from then on it may be seen. */
@@ -58,7 +60,8 @@ export class History {
     const command = entry.type === 'command' ? decodeCommand(entry.data) : null
     const wallMs = Math.max(0, Math.floor(entry.wallMs))
     const effect = command === null ? null : this.model.apply(command, entry.index, wallMs)
-    const committed = { entry, command, effect, atMs: nowMs, appliedMs: null, hash: null }
+    const seen = { by: who, atMs: nowMs, appliedMs: null, hash: null }
+    const committed = { entry, command, effect, ...seen }
     this.entries.push(committed)
     this.#onCommit(committed)
   }
