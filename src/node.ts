@@ -38,11 +38,11 @@ import { Wal, WalDamaged, WalMismatch } from './storage/mod.ts'
 
 /** The largest request body that the routes accept. */
 const BODY_BYTES_MAX = 1024 * 1024
-/** Of the 10 s that a stop may take, what requests under way get. */
-const DRAIN_MS = 6_000
-/** And what handing leadership over gets. It takes two round trips. */
-const HAND_OVER_MS = 2_000
-/** What their answers then get to leave, where a client reads slowly. */
+/** Of the 10 s that a stop may take: for handing leadership over, which takes two round trips, */
+const HAND_OVER_MS = 1_500
+/** for requests under way to end as they would have, */
+const DRAIN_MS = 4_000
+/** and for their answers to leave, where a client reads slowly. */
 const FAREWELL_MS = 2_000
 
 /** Starts a node: resolves once it listens. Rejects with {@link StartError} and leaves nothing. */
@@ -56,8 +56,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   // The port first: where it is taken, nothing is touched on disk.
   const servers = await listen(options, {
     fetch(request, remote) {
-      if (node === null) return unavailable('this node is starting')
-      if (drain.closed) return unavailable('this node is stopping')
+      if (node === null) return unavailable(request, 'this node is starting', {})
+      if (drain.closed) return unavailable(request, 'this node is stopping', headersOf(node))
       const { app } = node
       return drain.run(() => app.fetch(request, remote))
     },
@@ -240,7 +240,7 @@ function makeReplica(options: NodeOptions, parts: Parts): { replica: Replica; me
       contact: options.join?.url ?? null,
     },
     state,
-    replicaPorts(options, wal, mesh),
+    replicaPorts(options, { wal, mesh, onFailure: parts.onFailure }),
   )
   return { replica, mesh }
 }
@@ -302,7 +302,11 @@ function makeMesh(options: NodeOptions, identity: PeerIdentity, replica: () => R
   )
 }
 
-function replicaPorts(options: NodeOptions, wal: Wal, mesh: Mesh): ReplicaPorts {
+function replicaPorts(
+  options: NodeOptions,
+  parts: Pick<Parts, 'wal' | 'onFailure'> & { readonly mesh: Mesh },
+): ReplicaPorts {
+  const { wal, mesh } = parts
   return {
     clock: readClock,
     random: (bound) => randomInt(bound),
@@ -312,6 +316,7 @@ function replicaPorts(options: NodeOptions, wal: Wal, mesh: Mesh): ReplicaPorts 
     mesh,
     logger: options.logger,
     newClusterId: () => randomUUID(),
+    misplaced: (reason) => parts.onFailure(new StartError(3, reason)),
   }
 }
 
@@ -355,13 +360,31 @@ function nodeMetrics(wal: Wal): ReadonlyMap<string, number> {
   ])
 }
 
+/** What all answers say of the node that gave them (API.md "response headers"). */
+function headersOf({ replica }: Assembled): Readonly<Record<string, string>> {
+  const { raft, identity, state } = replica
+  const leader = raft.membership?.members.find(({ id }) => id === raft.leader)?.url ?? null
+  return {
+    'Rollcall-Node': identity.id,
+    'Rollcall-Revision': String(state.revision),
+    ...(leader === null ? {} : { 'Rollcall-Leader': leader }),
+  }
+}
+
 /** Before it is ready, and while it stops. Nothing was looked at, so nothing was applied. */
-function unavailable(detail: string): Response {
+function unavailable(
+  { method }: Request,
+  detail: string,
+  headers: Readonly<Record<string, string>>,
+): Response {
   const code = 'no_leader'
   const problem = { type: `/problems/${code}`, title: 'No leader', status: 503, detail, code }
-  return new Response(`${JSON.stringify({ ...problem, outcome: 'not_applied' })}\n`, {
+  const isRead = method === 'GET' || method === 'HEAD'
+  const outcome = isRead ? {} : { outcome: 'not_applied' }
+  return new Response(`${JSON.stringify({ ...problem, ...outcome })}\n`, {
     status: 503,
     headers: {
+      ...headers,
       'Content-Type': 'application/problem+json',
       'Retry-After': '1',
       Connection: 'close',
@@ -381,7 +404,9 @@ async function stopNode(
   ending.closing.abort()
   const drained = ending.drain.close()
   await new Promise<void>((resolve) => node.replica.handOver(HAND_OVER_MS, resolve))
-  await Promise.race([drained, new Promise<void>((resolve) => setTimeout(resolve, DRAIN_MS))])
+  await Promise.race([drained, sleep(DRAIN_MS)])
+  node.replica.endRequests()
+  await Promise.race([drained, sleep(HAND_OVER_MS)])
   node.replica.stop()
   node.mesh.stop()
   // An answer that was made is not yet one that was sent: only the server knows when it is.

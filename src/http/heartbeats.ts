@@ -10,10 +10,9 @@ import type { Call, Edge, Env } from './edge.ts'
 import { failed, invalid } from './error.ts'
 import { instanceKey, noInstance } from './instances.ts'
 import type { Limits } from './limits.ts'
-import { leasesOf, renew, renewalJson } from './renewal.ts'
+import { leaseRead, leasesOf, renew, renewalJson } from './renewal.ts'
 import { namespaceOf } from './namespace.ts'
 import type { Query } from './query.ts'
-import { timeoutMs } from './read.ts'
 import * as s from './schema.ts'
 import { bodyParser } from './validate.ts'
 import { HEALTH } from './words.ts'
@@ -67,32 +66,32 @@ async function arePersistent(
   query: Query,
   keys: readonly InstanceKey[],
 ): Promise<readonly boolean[]> {
-  const answer = await edge.registry.read(
-    {
-      consistency: 'lease',
-      maxStalenessMs: null,
-      minRevision: 0,
-      timeoutMs: timeoutMs(c, query, edge),
-    },
-    (state) => keys.map((key) => state.instance(key)?.spec.ttlMs === null),
+  const answer = await edge.registry.read(leaseRead(c, edge, query), (state) =>
+    keys.map((key) => state.instance(key)?.spec.ttlMs === null),
   )
   if (!answer.ok) throw failed(answer)
   return answer.value
 }
 
-/** Logged only when it changes: a beat with the same news is a beat without news. */
+/**
+ * Logged only when it changes: a beat with the same news is a beat without news. What is known is
+ * asked at the leader's index, since this node may be behind; what is not said stays as it is when
+ * the report is applied.
+ */
 async function reportHealth(
   c: Call,
   edge: Edge,
   query: Query,
   { key, beat }: { readonly key: InstanceKey; readonly beat: Beat },
 ): Promise<void> {
-  const known = edge.registry.local.instance(key)
-  const health = beat.health ?? known?.health ?? null
-  if (health === null || (beat.health == null && beat.note == null)) return
+  const health = beat.health ?? null
   const note = beat.note ?? null
-  // A follower that is behind may propose what is so already: apply then changes nothing.
-  const isSame = known?.health === health && (beat.note == null || known.healthReason === note)
+  if (health === null && note === null) return
+  const answer = await edge.registry.read(leaseRead(c, edge, query), (state) => state.instance(key))
+  if (!answer.ok) throw failed(answer)
+  const known = answer.value
+  const isSame =
+    (health === null || known?.health === health) && (note === null || known?.healthReason === note)
   if (!isSame) await propose(c, edge, query, { type: 'instance_health', key, health, note })
 }
 

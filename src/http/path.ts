@@ -8,7 +8,7 @@ import { keyProblem, nameProblem } from '../lib/names.ts'
 import { invalid } from './error.ts'
 
 /** Spellings that URL normalisation resolves; a server may hand them over unresolved. */
-const UNRESOLVED = /\\|\/(?:\.|%2e)/i
+const UNRESOLVED = /\/(?:\.|%2e)/i
 
 /** The normalised path of a request, still percent-encoded: what the router matches. */
 export function rawPath(request: Request): string {
@@ -20,7 +20,8 @@ export function rawPath(request: Request): string {
   if (end < 0) end = url.length
   const hash = url.indexOf('#', start)
   if (hash >= 0 && hash < end) end = hash
-  const path = url.slice(start, end)
+  // A URL parser takes a backslash for a slash, and would write another key than was asked for.
+  const path = url.slice(start, end).replaceAll('\\', '%5C')
   return UNRESOLVED.test(path) ? new URL(`http://localhost${path}`).pathname : path
 }
 

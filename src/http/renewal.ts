@@ -4,7 +4,7 @@ import type { Call, Edge } from './edge.ts'
 import { failed } from './error.ts'
 import type { Query } from './query.ts'
 import { timeoutMs } from './read.ts'
-import type { Renewal } from './registry.ts'
+import type { ReadOptions, Renewal } from './registry.ts'
 
 /** Renews what can be renewed: in the order asked, null where there is nothing to renew. */
 export async function renew(
@@ -22,6 +22,16 @@ export function renewalJson({ ttlMs, expiresInMs }: Renewal): object {
   return { ...ttlFields(ttlMs), expiresInMs }
 }
 
+/** What a beat has to know is asked like any read of a client. */
+export function leaseRead(c: Call, edge: Edge, query: Query): ReadOptions {
+  return {
+    consistency: 'lease',
+    maxStalenessMs: null,
+    minRevision: 0,
+    timeoutMs: timeoutMs(c, query, edge),
+  }
+}
+
 /**
  * The leases among `ids` that are not another namespace's: those are not this caller's to renew.
  * What is not known here yet is asked of the leader; what nobody knows stays in the list.
@@ -36,14 +46,8 @@ export async function leasesOf(
   const owners = new Map(ids.map((id) => [id, local.lease(id)?.ns ?? null]))
   const unknown = ids.filter((id) => owners.get(id) === null)
   if (unknown.length > 0) {
-    const answer = await edge.registry.read(
-      {
-        consistency: 'lease',
-        maxStalenessMs: null,
-        minRevision: 0,
-        timeoutMs: timeoutMs(c, query, edge),
-      },
-      (state) => unknown.map((id) => state.lease(id)?.ns ?? null),
+    const answer = await edge.registry.read(leaseRead(c, edge, query), (state) =>
+      unknown.map((id) => state.lease(id)?.ns ?? null),
     )
     if (!answer.ok) throw failed(answer)
     for (const [i, id] of unknown.entries()) owners.set(id, answer.value[i] ?? null)

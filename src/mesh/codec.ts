@@ -83,7 +83,7 @@ function layOutRaft(message: Message): readonly unknown[] {
       return [message.preVote ? TAG.preVoteResponse : TAG.voteResponse, term, message.granted]
     case 'append': {
       const { prevIndex, prevTerm, commit, round, promiseMs, entries } = message
-      const bytes = entries.length === 0 ? null : encodeEntries(entries)
+      const bytes = entries.length === 0 ? null : bytesOf(entries)
       return [TAG.append, term, prevIndex, prevTerm, commit, round, promiseMs, bytes]
     }
     case 'append_response': {
@@ -95,6 +95,21 @@ function layOutRaft(message: Message): readonly unknown[] {
     case 'timeout_now':
       return [TAG.timeoutNow, term]
   }
+}
+
+/** The entries encoded last, and their bytes. */
+const shared: { entries: readonly Entry[] | null; bytes: Uint8Array | null } = {
+  entries: null,
+  bytes: null,
+}
+
+/** Peers in step are sent the same list, one after the other: it is encoded once for all of them. */
+function bytesOf(entries: readonly Entry[]): Uint8Array {
+  if (shared.bytes === null || shared.entries !== entries) {
+    shared.bytes = encodeEntries(entries)
+    shared.entries = entries
+  }
+  return shared.bytes
 }
 
 /**

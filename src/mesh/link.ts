@@ -105,6 +105,12 @@ export class Link {
     return this.#peer
   }
 
+  /** The cluster that the other side says it belongs to; not proven unless the link is up. */
+  get claimedClusterId(): string | null {
+    if (this.#peerHello === null) return null
+    return decodeHello(this.#peerHello).identity.clusterId
+  }
+
   get claimed(): NodeId | null {
     return this.#claimed
   }

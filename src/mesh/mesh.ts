@@ -20,6 +20,7 @@ interface Peer {
   identity: PeerIdentity | null
   lastContactMs: number | null
   refusal: string | null
+  claimedClusterId: string | null
 }
 
 /** Both dialed at once: nothing that an operator should look at. */
@@ -176,6 +177,7 @@ export class Mesh {
       identity: link?.peer ?? peer?.identity ?? null,
       lastContactMs: link?.receivedMs ?? peer?.lastContactMs ?? null,
       refusal: link === undefined ? (peer?.refusal ?? null) : null,
+      claimedClusterId: link === undefined ? (peer?.claimedClusterId ?? null) : null,
       rttMs: link?.rttMs ?? null,
     }
   }
@@ -183,7 +185,12 @@ export class Mesh {
   #newPeer(id: NodeId | null, url: string | null): Peer {
     const { redialMinMs: minMs, redialMaxMs: maxMs } = this.#config
     const backoff = new Backoff({ minMs, maxMs, random: this.#ports.random })
-    const nothing = { identity: null, lastContactMs: null, refusal: null }
+    const nothing = {
+      identity: null,
+      lastContactMs: null,
+      refusal: null,
+      claimedClusterId: null,
+    }
     return { id, url, dials: false, backoff, dialing: null, cancelRedial: null, ...nothing }
   }
 
@@ -344,8 +351,10 @@ export class Mesh {
     // What is refused beside a link that is up says nothing about that peer.
     const peer = this.#up.has(id) ? undefined : this.#peers.get(id)
     const known = (peer?.refusal ?? this.#strangerRefusal) === refusal
-    if (peer !== undefined) peer.refusal = refusal
-    else this.#strangerRefusal = refusal
+    if (peer !== undefined) {
+      peer.refusal = refusal
+      peer.claimedClusterId = link.claimedClusterId
+    } else this.#strangerRefusal = refusal
     const fields = { peer: dialed ?? link.claimed, refusal }
     if (known || refusal.endsWith(SECOND_LINK)) this.#ports.logger.debug('peer refused', fields)
     else this.#ports.logger.warn('peer refused', fields)

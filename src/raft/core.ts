@@ -11,6 +11,7 @@
  */
 import { assert } from '../lib/assert.ts'
 import type { RaftConfig } from './config.ts'
+import { Freshness } from './freshness.ts'
 import type { LeaderLease } from './lease.ts'
 import { RaftLog, type StoredLog } from './log.ts'
 import { isVoter, memberOf, MembershipStack, type MembershipAt } from './membership.ts'
@@ -95,8 +96,8 @@ export class Core {
   /** Answers of this campaign; an absent voter has not answered. */
   votes = new Map<NodeId, boolean>()
   electionDueMs = 0
-  /** When a leader was last heard, or we last proved to lead; null before the first time. */
-  contactMs: number | null = null
+  /** How old what is applied here may be at most, by contacts with leaders. */
+  readonly freshness = new Freshness()
   /** The largest commit index that a leader named, also of entries not yet here. */
   leaderCommit: LogIndex = 0
   answers: Answer[] = []
@@ -253,7 +254,8 @@ export class Core {
     if (this.leadership === null) return
     const { lastRound, provedSentMs } = this.leadership.lease
     this.lastRound = lastRound
-    if (provedSentMs !== null) this.contactMs = provedSentMs
+    if (provedSentMs !== null)
+      this.freshness.heard(this.log.committed, provedSentMs, this.log.applied)
     for (const read of this.leadership.reads) {
       this.answers.push({ id: read.id, type: 'refused', code: 'not_leader', leader: null })
     }

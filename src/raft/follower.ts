@@ -10,7 +10,7 @@ export function onAppend(core: Core, append: Append): void {
   assert(core.role !== 'leader', 'one leader a term (Raft §5.2)')
   core.promise(append.promiseMs)
   core.becomeFollower(append.from)
-  core.contactMs = core.clock.nowMs
+  core.freshness.heard(append.commit, core.clock.nowMs, core.log.applied)
   core.leaderCommit = Math.max(core.leaderCommit, append.commit)
 
   const { log } = core

@@ -121,12 +121,13 @@ export class Raft {
   }
 
   /**
-   * When the commit index known here was last confirmed: on a leader the sending of the newest
-   * round that a quorum acknowledged, elsewhere the last contact with a leader. Null: never.
+   * When the newest commit that is applied here was confirmed: on a leader the sending of the
+   * newest round that a quorum acknowledged, elsewhere a contact with a leader. Null: never.
    */
   get confirmedMs(): number | null {
-    if (this.#core.role === 'leader') return confirmedMs(this.#core)
-    return this.#core.contactMs
+    const { role, log, freshness } = this.#core
+    const isFresh = role === 'leader' && this.hasCommittedInTerm && log.applied >= log.committed
+    return isFresh ? confirmedMs(this.#core) : freshness.atMs
   }
 
   /** The largest commit index a leader named; what is behind it is still to be fetched. */
@@ -173,7 +174,8 @@ export class Raft {
         else if (core.role === 'candidate') onVotePersisted(core)
         return
       case 'applied':
-        return core.log.appliedTo(input.index)
+        core.log.appliedTo(input.index)
+        return core.freshness.applied(input.index)
       case 'transfer':
         if (core.role === 'leader') beginTransfer(core, input.to)
         return

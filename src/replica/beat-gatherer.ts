@@ -16,22 +16,28 @@ interface Gathering {
 export class BeatGatherer {
   readonly #calls: LeaderCalls
   readonly #setTimer: (ms: number, run: () => void) => () => void
+  readonly #nowMs: () => number
   readonly #gatherMs: number
   readonly #beatsMax: number
   #gathering: Gathering | null = null
 
   constructor(
     calls: LeaderCalls,
-    setTimer: (ms: number, run: () => void) => () => void,
+    time: {
+      nowMs(): number
+      setTimer(ms: number, run: () => void): () => void
+    },
     bounds: { readonly gatherMs: number; readonly beatsMax: number },
   ) {
     this.#calls = calls
-    this.#setTimer = setTimer
+    this.#setTimer = (ms, run) => time.setTimer(ms, run)
+    this.#nowMs = () => time.nowMs()
     this.#gatherMs = bounds.gatherMs
     this.#beatsMax = bounds.beatsMax
   }
 
-  add(lease: string, deadlineMs: number, done: Done): void {
+  add(lease: string, deadlineMs: number, given: Done): void {
+    const done = this.#until(deadlineMs, given)
     const gathering = this.#gathering
     if (gathering === null) {
       this.#gathering = { beats: [{ lease }], done: [done], deadlineMs }
@@ -42,6 +48,21 @@ export class BeatGatherer {
     gathering.done.push(done)
     gathering.deadlineMs = Math.max(gathering.deadlineMs, deadlineMs)
     if (gathering.beats.length >= this.#beatsMax) this.#pass()
+  }
+
+  /** Each beat has its own deadline, whoever it travels with. */
+  #until(deadlineMs: number, done: Done): Done {
+    let isOpen = true
+    const settle: Done = (result) => {
+      if (!isOpen) return
+      isOpen = false
+      cancelTimer()
+      done(result)
+    }
+    const late: CallFailure = { type: 'failed', code: 'no_leader' }
+    const leftMs = Math.max(0, deadlineMs - this.#nowMs())
+    const cancelTimer = this.#setTimer(leftMs, () => settle(late))
+    return settle
   }
 
   #pass(): void {

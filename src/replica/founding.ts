@@ -94,6 +94,31 @@ function judgeByMembership(
 }
 
 /**
+ * Whether this directory is another cluster's than the `--cluster` list means: a majority of the
+ * list says that it belongs elsewhere, and nobody was ever met who does not. The reason, or null.
+ */
+export function misplacedBy(
+  self: PeerIdentity,
+  members: readonly FoundingMember[],
+  links: readonly PeerLink[],
+): string | null {
+  if (self.clusterId === null) return null
+  const foreign = links.filter(
+    ({ id, refusal, claimedClusterId }) =>
+      members.some((member) => member.id === id) &&
+      refusal !== null &&
+      claimedClusterId !== null &&
+      claimedClusterId !== self.clusterId,
+  )
+  if (foreign.length * 2 <= members.length) return null
+  const others = foreign.map(({ id, claimedClusterId }) => `${id} of ${claimedClusterId}`)
+  return (
+    `the data directory belongs to cluster ${self.clusterId}, but ${others.join(' and ')}; ` +
+    'choose the right one with --data, or the right nodes with --cluster'
+  )
+}
+
+/**
  * For whom the founder still waits, as a sentence; null once all have answered "empty" with the
  * same list, so that it may found now.
  */

@@ -92,10 +92,12 @@ export class Gateway implements Registry {
     this.#replica = replica
     this.#options = options
     const { beatGatherMs, beatsMax } = REPLICA_DEFAULTS
-    this.#beats = new BeatGatherer(replica.calls, (ms, run) => replica.ports.setTimer(ms, run), {
-      gatherMs: beatGatherMs,
-      beatsMax,
-    })
+    const { ports, calls } = replica
+    this.#beats = new BeatGatherer(
+      calls,
+      { nowMs: () => ports.clock().nowMs, setTimer: (ms, run) => ports.setTimer(ms, run) },
+      { gatherMs: beatGatherMs, beatsMax },
+    )
   }
 
   get local(): StateReader {

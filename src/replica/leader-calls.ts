@@ -73,7 +73,26 @@ export class LeaderCalls {
     this.#sweepLater()
   }
 
-  /** The leader changed, or a link came up: what waits may go out. */
+  /**
+   * Another leads now. A question asked of the old one is asked again; a write stays where it
+   * went: the old leader may still answer it, and it must not be sent twice.
+   */
+  leaderChanged(): void {
+    const leader = this.#host.leader()
+    for (const call of this.#calls.values()) {
+      const { askedOf } = call
+      if (askedOf === null || askedOf === 'self' || askedOf === leader) continue
+      if (!isWrite(call.request)) this.#requeue(call)
+    }
+    this.retry()
+  }
+
+  /** The end of this node: every call ends now, a write that was sent as unknown. */
+  stop(): void {
+    for (const [id, call] of this.#calls) this.#giveUp(id, call)
+  }
+
+  /** A link came up: what waits may go out. */
   retry(): void {
     if (this.#queued === 0) return
     for (const [id, call] of this.#calls) if (call.askedOf === null) this.#send(id)
@@ -136,6 +155,11 @@ export class LeaderCalls {
     call.done(result)
   }
 
+  #giveUp(id: number, { request, askedOf }: Call): void {
+    const sent = isWrite(request) && askedOf !== null
+    this.#end(id, { type: 'failed', code: sent ? 'unknown' : 'no_leader' })
+  }
+
   #sweepLater(): void {
     if (this.#sweeping) return
     this.#sweeping = true
@@ -151,8 +175,7 @@ export class LeaderCalls {
     const nowMs = this.#host.nowMs()
     for (const [id, call] of this.#calls) {
       if (call.deadlineMs > nowMs) continue
-      const sent = isWrite(call.request) && call.askedOf !== null
-      this.#end(id, { type: 'failed', code: sent ? 'unknown' : 'no_leader' })
+      this.#giveUp(id, call)
     }
     this.retry()
   }

@@ -25,6 +25,8 @@ export interface PeerLink {
   readonly lastContactMs: number | null
   /** Why one side refused the other; null where nobody did. */
   readonly refusal: string | null
+  /** With a refusal, the cluster that the other side says it belongs to; not proven. */
+  readonly claimedClusterId: string | null
 }
 
 export interface MeshPort {
@@ -57,6 +59,8 @@ export interface ReplicaPorts {
   readonly log: LogPort
   readonly mesh: MeshPort
   readonly logger: Logger
+  /** This node cannot be what it was started as: the process ends with exit code 3. */
+  misplaced(reason: string): void
   /** A random cluster id, for the one node that founds. */
   newClusterId(): string
 }

@@ -60,6 +60,8 @@ export class Reads {
   readonly #host: ReadsHost
   readonly #readsMax: number
   readonly #batches = new Map<'lease' | 'linearizable', Batch>()
+  /** Ends one wait each, as too late. */
+  readonly #waiting = new Set<() => void>()
   #pending = 0
 
   constructor(host: ReadsHost, bounds: { readonly readsMax: number }) {
@@ -135,7 +137,7 @@ export class Reads {
       const { raft, state } = this.#host
       const { confirmedMs } = raft
       const stalenessMs =
-        confirmedMs === null ? null : Math.max(0, this.#host.clock().nowMs - confirmedMs)
+        confirmedMs === null ? null : Math.ceil(Math.max(0, this.#host.clock().nowMs - confirmedMs))
       const { maxStalenessMs } = request
       const tooOld = maxStalenessMs !== null && (stalenessMs ?? Infinity) > maxStalenessMs
       if (!reached || tooOld) return done({ ok: false, code: 'too_stale' })
@@ -144,15 +146,21 @@ export class Reads {
     })
   }
 
-  /** Joins the question that leaves at the end of this turn. */
+  /** The end of this node: whoever waits is told so now. */
+  stop(): void {
+    for (const giveUp of this.#waiting) giveUp()
+  }
+
+  /** Joins the question that leaves at the end of this turn; each with its own deadline. */
   #confirm(mode: 'lease' | 'linearizable', deadlineMs: number, done: Confirmed): void {
+    const settle = this.#until<Parameters<Confirmed>[0]>(deadlineMs, done, 'no_leader')
     const batch = this.#batches.get(mode)
     if (batch !== undefined) {
-      batch.waiting.push(done)
+      batch.waiting.push(settle)
       batch.deadlineMs = Math.max(batch.deadlineMs, deadlineMs)
       return
     }
-    this.#batches.set(mode, { waiting: [done], deadlineMs })
+    this.#batches.set(mode, { waiting: [settle], deadlineMs })
     this.#host.defer(() => this.#askLeader(mode))
   }
 
@@ -161,11 +169,11 @@ export class Reads {
     if (batch === undefined) return
     this.#batches.delete(mode) // Whoever comes now needs a question of its own.
     this.#host.calls.ask({ type: 'read_index', mode }, batch.deadlineMs, (result) => {
-      for (const waiting of batch.waiting) {
-        if (result.type === 'read_at') waiting({ index: result.index, mode: result.mode })
+      for (const settle of batch.waiting) {
+        if (result.type === 'read_at') settle({ index: result.index, mode: result.mode })
         else {
           const full = result.type === 'failed' && result.code === 'too_many_requests'
-          waiting(full ? 'too_many_requests' : 'no_leader')
+          settle(full ? 'too_many_requests' : 'no_leader')
         }
       }
     })
@@ -174,14 +182,31 @@ export class Reads {
   /** Calls `then(true)` once `index` is applied, `then(false)` at the deadline. */
   #whenApplied(index: LogIndex, deadlineMs: number, then: (reached: boolean) => void): void {
     if (this.#host.state.revision >= index) return then(true)
-    const leftMs = Math.max(0, deadlineMs - this.#host.clock().nowMs)
-    const cancelTimer = this.#host.setTimer(leftMs, () => {
-      takeBack()
-      then(false)
-    })
-    const takeBack = this.#host.applied.add(index, () => {
+    const settle = this.#until<boolean>(
+      deadlineMs,
+      (reached: boolean) => {
+        takeBack()
+        then(reached)
+      },
+      false,
+    )
+    const takeBack = this.#host.applied.add(index, () => settle(true))
+  }
+
+  /**
+   * `done` with a time limit: the returned function calls it with its value, the deadline or the
+   * end of this node with `late`, whichever comes first.
+   */
+  #until<T>(deadlineMs: number, done: (value: T) => void, late: T): (value: T) => void {
+    const settle = (value: T): void => {
+      if (!this.#waiting.delete(giveUp)) return
       cancelTimer()
-      then(true)
-    })
+      done(value)
+    }
+    const giveUp = (): void => settle(late)
+    this.#waiting.add(giveUp)
+    const leftMs = Math.max(0, deadlineMs - this.#host.clock().nowMs)
+    const cancelTimer = this.#host.setTimer(leftMs, giveUp)
+    return settle
   }
 }

@@ -17,6 +17,7 @@ import {
   firstMembership,
   foundingList,
   judgePeer,
+  misplacedBy,
   waitsFor,
   type FoundingMember,
 } from './founding.ts'
@@ -28,10 +29,10 @@ import { Members } from './members.ts'
 import type { ReplicaPorts } from './ports.ts'
 import { Reads } from './reads.ts'
 import { encodeClusterInfo } from './status.ts'
+import { ReplicaTimers } from './timers.ts'
 import { Waits } from './waits.ts'
 import { fromResponse, refuseForwarded, toResponse } from './wire.ts'
 
-const TEND_LOG_MS = 50
 const HAND_OVER_LOOK_MS = 10
 
 export interface ReplicaOptions {
@@ -63,7 +64,7 @@ export class Replica {
   #inbox: Input[] = []
   #turnDue = false
   #stopped = false
-  #timer: { readonly atMs: number; cancel: () => void } | null = null
+  readonly #timers: ReplicaTimers
   #leaderBefore: NodeId | null = null
   #membershipBefore: Membership | null = null
   #departingBefore: readonly Member[] = []
@@ -78,7 +79,7 @@ export class Replica {
   #peersSet = false
   /** The newest link of each peer: an answer leaves on the link that brought its question. */
   readonly #links = new Map<NodeId, { readonly peer: PeerIdentity }>()
-  #tending = false
+  #misplaced = false
 
   constructor(options: ReplicaOptions, state: StateMachine, ports: ReplicaPorts) {
     const config = { ...REPLICA_DEFAULTS, ...options.config }
@@ -94,6 +95,11 @@ export class Replica {
       membershipIndex: this.raft.membershipIndex,
       join: this.raft.membership === null ? options.identity.join : null,
     }
+    this.#timers = new ReplicaTimers(ports, {
+      lateMs: options.raft.heartbeatMs,
+      nextTickMs: () => this.raft.nextTickMs,
+      tick: () => this.enqueue({ type: 'tick' }),
+    })
     const self = options.raft.id
     this.members = new Members({
       raft: this.raft,
@@ -188,8 +194,9 @@ export class Replica {
   }
 
   /**
-   * Hands leadership over where this node leads (SIGTERM), and calls `done` once another leads or
-   * `waitMs` have passed. Proposals of this node's clients go to the next leader meanwhile.
+   * Hands leadership over where this node leads (SIGTERM), and calls `done` once another leads,
+   * nobody can, or `waitMs` have passed. Proposals of this node's clients go to the next leader
+   * meanwhile.
    */
   handOver(waitMs: number, done: () => void): void {
     const isAlone = (this.raft.membership?.voters.length ?? 1) === 1
@@ -199,17 +206,33 @@ export class Replica {
     const look = (): void => {
       const { leader } = this.raft
       const over = leader !== null && leader !== this.#identity.id
-      if (over || this.ports.clock().nowMs >= endMs) return done()
+      if (over || this.ports.clock().nowMs >= endMs || !this.#canElect()) return done()
       this.ports.setTimer(HAND_OVER_LOOK_MS, look)
     }
     look()
   }
 
+  /** Whether the voters that can be reached from here, this one included, could elect another. */
+  #canElect(): boolean {
+    const voters = this.raft.membership?.voters ?? []
+    const links = this.ports.mesh.peers().filter(({ connected }) => connected)
+    const others = links.filter(({ id }) => voters.includes(id)).length
+    return others + 1 > voters.length / 2
+  }
+
+  /**
+   * Ends all that clients still wait for on this node, so that each gets an answer before it is
+   * gone: a write that was sent as `unknown`, everything else as not applied.
+   */
+  endRequests(): void {
+    this.calls.stop()
+    this.reads.stop()
+  }
+
   /** Stops acting. What is under way on disk may still finish; nothing is answered any more. */
   stop(): void {
     this.#stopped = true
-    this.#timer?.cancel()
-    this.#timer = null
+    this.#timers.stop()
   }
 
   /** Whether a link to this peer is welcome: a reason to refuse it, or null. */
@@ -261,7 +284,12 @@ export class Replica {
     const reply = (given: Reply): void => {
       // A restarted peer counts its calls anew: what its last process asked is nobody's question.
       if (this.#links.get(from) !== link) return
-      this.ports.mesh.send(from, { type: 'response', id, response: toResponse(given) })
+      const response = toResponse(given)
+      // What does not fit on the link is not lost in silence: the caller is told at once.
+      if (!this.ports.mesh.send(from, { type: 'response', id, response })) {
+        const refused = { type: 'refused', code: 'unknown' } as const
+        this.ports.mesh.send(from, { type: 'response', id, response: refused })
+      }
       this.#turnSoon()
     }
     if (request.type === 'join') return this.#passOn(from, request.role, reply)
@@ -319,14 +347,14 @@ export class Replica {
     this.#drain()
     if (this.#offered !== null && this.#identity.clusterId === null) this.#adopt(this.#offered)
     this.#maybeFound()
+    this.#checkPlace()
     this.#followLeader()
     this.#followMembership()
     if (this.raft.membership === null) this.#joining.endOfTurn()
     this.desk.endOfTurn()
     this.members.endOfTurn()
     this.ports.mesh.flush()
-    this.#tendLog()
-    this.#armTimer()
+    this.#timers.endOfTurn()
   }
 
   /** Does what the core wants done; a long replay is spread over turns, so that peers are heard. */
@@ -373,7 +401,7 @@ export class Replica {
     const { term } = this.raft
     if (leader === null) this.ports.logger.warn('no leader', { term })
     else this.ports.logger.info('leader', { leader, term })
-    this.calls.retry()
+    this.calls.leaderChanged()
   }
 
   /** What was committed when this node started must be applied before it counts as synced. */
@@ -454,41 +482,20 @@ export class Replica {
     this.ports.logger.info('founding', { clusterId: this.#identity.clusterId })
   }
 
+  /** Only until the first link: later, whoever turns foreign is the one that is misplaced. */
+  #checkPlace(): void {
+    if (this.#links.size > 0 || this.#misplaced) return
+    const reason = misplacedBy(this.#identity, this.#founding, this.ports.mesh.peers())
+    if (reason === null) return
+    this.#misplaced = true
+    this.ports.misplaced(reason)
+  }
+
   /** Belongs to a cluster from now on, durably, before anything else is said. */
   #adopt(clusterId: string): void {
     assert(this.#identity.clusterId === null, 'a node joins one cluster in its life')
     this.ports.log.setClusterId(clusterId)
     this.#identity = { ...this.#identity, clusterId }
     this.ports.mesh.setIdentity(this.#identity)
-  }
-
-  /** Lets time pass for the log for as long as it has something to do; then all is silent. */
-  #tendLog(): void {
-    if (this.#tending || this.#stopped || !this.ports.log.busy) return
-    this.#tending = true
-    this.ports.setTimer(TEND_LOG_MS, () => {
-      this.#tending = false
-      if (!this.#stopped) this.ports.log.tick(this.ports.clock().nowMs)
-      this.#tendLog()
-    })
-  }
-
-  /** One timer, for the next thing that is due; re-armed only when that is earlier. */
-  #armTimer(): void {
-    const atMs = this.raft.nextTickMs
-    if (this.#timer !== null && this.#timer.atMs <= atMs) return
-    this.#timer?.cancel()
-    const nowMs = this.ports.clock().nowMs
-    const cancel = this.ports.setTimer(Math.max(0, atMs - nowMs), () => this.#onTimer(atMs))
-    this.#timer = { atMs, cancel }
-  }
-
-  #onTimer(dueMs: number): void {
-    this.#timer = null
-    if (this.#stopped) return
-    const { nowMs } = this.ports.clock()
-    if (nowMs - dueMs <= this.#raftConfig.heartbeatMs) return this.enqueue({ type: 'tick' })
-    // We were paused: what waits in the sockets is read before any timer judges (DESIGN §5.4).
-    this.ports.defer(() => this.ports.defer(() => this.enqueue({ type: 'tick' })))
   }
 }

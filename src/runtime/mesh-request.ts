@@ -11,8 +11,13 @@ export const MESSAGE_BYTES_MAX = 8 * 1024 * 1024 + 1024
  */
 export const BUFFERED_BYTES_MAX = 2 * MESSAGE_BYTES_MAX
 
-/** Above what the routes accept: they answer 413 with a problem, the server cuts bluntly. */
-export const BODY_SLACK_BYTES = 64 * 1024
+/**
+ * What a server takes before it cuts bluntly: far above what the routes accept. They answer 413
+ * with a problem, and read no further than they accept.
+ */
+export function cutBodyAt(maxBodyBytes: number): number {
+  return 32 * maxBodyBytes
+}
 
 /** Whether the request asks for the mesh. Cheap for all others. */
 export function isMeshRequest(request: Request): boolean {

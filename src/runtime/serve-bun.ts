@@ -1,7 +1,7 @@
 import type { Server as BunServer, ServerWebSocket } from 'bun'
 import type { Socket, SocketEvents } from '../mesh/mod.ts'
 import {
-  BODY_SLACK_BYTES,
+  cutBodyAt,
   BUFFERED_BYTES_MAX,
   closeAll,
   isMeshRequest,
@@ -34,7 +34,7 @@ export function serveBun(options: ServeOptions): Server {
     // the kernel deals connections out between the two. It must be EADDRINUSE.
     reusePort: false,
     idleTimeout: IDLE_SECONDS,
-    maxRequestBodySize: options.maxBodyBytes + BODY_SLACK_BYTES,
+    maxRequestBodySize: cutBodyAt(options.maxBodyBytes),
     fetch(request, server) {
       if (mesh !== null && isMeshRequest(request)) return upgrade(request, server)
       const remote = new BunRemote(request, server)

@@ -1,6 +1,6 @@
 import type { Socket, SocketEvents } from '../mesh/mod.ts'
 import {
-  BODY_SLACK_BYTES,
+  cutBodyAt,
   BUFFERED_BYTES_MAX,
   closeAll,
   isMeshRequest,
@@ -59,7 +59,7 @@ export function serveDeno(options: ServeOptions): Server {
         return upgrade(Deno, request, { mesh: options.mesh, open })
       }
       const remote = { address: info.remoteAddr.hostname ?? null, keepOpen: () => {} }
-      const bounded = boundBody(request, options.maxBodyBytes + BODY_SLACK_BYTES)
+      const bounded = boundBody(request, cutBodyAt(options.maxBodyBytes))
       if (bounded === null) return new Response('the body is too large\n', { status: 413 })
       return options.fetch(bounded, remote)
     },

@@ -92,7 +92,11 @@ const KINDS: readonly Kind[] = [
   kind('instance_put', v1(1), { key: instanceKey, spec: instanceSpec, expect }),
   kind('instance_patch', v1(2), { key: instanceKey, patch: instancePatch, expect }),
   kind('instance_delete', v1(3), { key: instanceKey, expect }),
-  kind('instance_health', v1(4), { key: instanceKey, health, note: nullable(text) }),
+  kind('instance_health', v1(4), {
+    key: instanceKey,
+    health: nullable(health),
+    note: nullable(text),
+  }),
   kind('override_put', v1(5), { key: instanceKey, override: overrideSpec, by: text, expect }),
   kind('override_delete', v1(6), { key: instanceKey, expect }),
   kind('node_override_put', v1(7), {

@@ -76,7 +76,8 @@ export type Command =
   | {
       readonly type: 'instance_health'
       readonly key: InstanceKey
-      readonly health: Health
+      /** Null: as it is; only the note is news. */
+      readonly health: Health | null
       readonly note: string | null
     }
   | {

@@ -88,7 +88,7 @@ export function instanceDelete(context: Context, command: CommandOf<'instance_de
 
 /** A report comes with a beat only, so it also revives an instance that had lapsed. */
 export function instanceHealth(context: Context, command: CommandOf<'instance_health'>): Outcome {
-  const { key, health, note } = command
+  const { key, note } = command
   const old = find(context, key)
   if (old === null) return missing(context, key)
   const lease = old.lease === null ? null : context.tables.lease.find(old.lease)
@@ -97,6 +97,7 @@ export function instanceHealth(context: Context, command: CommandOf<'instance_he
     context.leases.push({ type: 'cleared', lease: revived })
   }
   const row = instanceRow(old, { override: null, nodeOverride: null })
+  const health = command.health ?? row.health
   if (row.health === health && row.healthReason === note) return answer(context, old, false)
   return answer(context, writeHealth(context, old, { health, reason: note }), false)
 }

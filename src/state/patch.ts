@@ -1,7 +1,7 @@
 import type { InstancePatch, InstanceSpec } from './command.ts'
 
 /** Of each map after a patch: many patches within the edge's limits must not pile up. */
-export const MAP_ENTRIES_MAX = 1024
+export const MAP_ENTRIES_MAX = 64
 
 /** What `null` resets a field to. An address has no default; `removeAfterMs` null is "never". */
 const DEFAULTS: Omit<InstanceSpec, 'address'> = {

@@ -55,7 +55,8 @@ export function firstSegmentBytes(segmentBytes: number): number {
   return Math.min(segmentBytes, FIRST_SEGMENT_BYTES)
 }
 
-/** Of the segment behind one of `capacity` bytes. */
+/** Of the segment behind one of `capacity` bytes, which may have been cut short from outside. */
 export function nextSegmentBytes(capacity: number, segmentBytes: number): number {
-  return Math.min(segmentBytes, capacity * GROWTH)
+  const usual = Math.max(capacity, firstSegmentBytes(segmentBytes))
+  return Math.min(segmentBytes, usual * GROWTH)
 }

@@ -1,6 +1,8 @@
 /** `rollcall dev` with real nodes: the cluster that a newcomer meets first. */
 import { expect, test } from 'bun:test'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import process from 'node:process'
 import { TEST_MS } from '../support/cluster.ts'
 import { shell } from '../support/curl-lines.ts'
@@ -79,7 +81,8 @@ test(
 test(
   'cluster: dev: one node killed as the guide says: the others go on; a killed dev takes all along',
   async () => {
-    const dev = new Program('dev', [binary(), 'dev', '--listen', LOOPBACK])
+    const data = mkdtempSync(join(tmpdir(), 'rollcall-dev-test-')) // Nobody else would remove it.
+    const dev = new Program('dev', [binary(), 'dev', '--listen', LOOPBACK, '--data', data])
     try {
       const rows = await rowsOf(dev)
       const victim = rows.find(({ role }) => role === 'leader')!
@@ -96,6 +99,7 @@ test(
       await allGone(rows)
     } finally {
       await dev.kill()
+      rmSync(data, { recursive: true, force: true })
     }
   },
   TEST_MS,

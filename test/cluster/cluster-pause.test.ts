@@ -61,7 +61,9 @@ async function pauseAndResume(cluster: Cluster, round: number): Promise<void> {
 
 /** Some over connections that are open, some over new ones. */
 function probes<T>(ask: (fresh: boolean) => Promise<T>): Promise<T[]> {
-  return Promise.all(Array.from({ length: PROBES }, (_, i) => ask(i % 2 === 0)))
+  const answers = Promise.all(Array.from({ length: PROBES }, (_, i) => ask(i % 2 === 0)))
+  answers.catch(() => {}) // Awaited later, unless the test has failed by then.
+  return answers
 }
 
 async function rejoined(cluster: Cluster, node: ClusterNode): Promise<void> {

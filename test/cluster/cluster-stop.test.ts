@@ -94,6 +94,25 @@ test(
 )
 
 test(
+  'cluster: SIGTERM: a leader is gone only when another leads',
+  withCluster({}, async (cluster) => {
+    for (let round = 0; round < 3; round++) {
+      const leader = await cluster.leader()
+      await cluster.settled()
+      leader.process.signal('SIGTERM')
+      const code = await leader.process.ended()
+      const left = await Promise.all(cluster.others(leader).map((node) => node.status()))
+
+      expect(code).toBe(0)
+      expect(left.map((status) => status['role'])).toContain('leader')
+      leader.start()
+      await leader.ready()
+    }
+  }),
+  TEST_MS,
+)
+
+test(
   'cluster: SIGTERM of all, in turn and twice: each exits 0 and all comes back',
   withCluster({}, async (cluster) => {
     await cluster.node(0).put('/v1/config/k', 'v')

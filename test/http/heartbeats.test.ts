@@ -52,7 +52,7 @@ test('health is logged when it changes, and only then', async () => {
 
   expect(registry.proposed).toEqual([
     { type: 'instance_health', key: KEY, health: 'warning', note: 'disk at 91 %' },
-    { type: 'instance_health', key: KEY, health: 'warning', note: 'disk at 95 %' },
+    { type: 'instance_health', key: KEY, health: null, note: 'disk at 95 %' },
   ])
   expect(jsonOf(await call(`GET ${WEB_1}`))).toMatchObject({
     health: 'warning',

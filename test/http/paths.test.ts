@@ -92,7 +92,7 @@ test.each([
   ['/v1/a?b', '/v1/a'],
   ['http://h/v1/a/%2e%2E/b', '/v1/b'],
   ['http://h/v1/a/../b', '/v1/b'],
-  ['http://h/v1/a\\..\\b', '/v1/b'],
+  ['http://h/v1/a\\..\\b', '/v1/a%5C..%5Cb'],
   ['http://h/v1/a%2F..%2Fb', '/v1/a%2F..%2Fb'],
   ['http://h/v1/.env', '/v1/.env'],
   ['http://h/v1/a//b', '/v1/a//b'],

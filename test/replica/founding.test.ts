@@ -1,7 +1,13 @@
 import { expect, test } from 'bun:test'
 import type { PeerIdentity } from '../../src/mesh/peer.ts'
 import type { Membership } from '../../src/raft/types.ts'
-import { firstMembership, foundingList, judgePeer, waitsFor } from '../../src/replica/founding.ts'
+import {
+  firstMembership,
+  foundingList,
+  judgePeer,
+  waitsFor,
+  misplacedBy,
+} from '../../src/replica/founding.ts'
 import type { PeerLink } from '../../src/replica/ports.ts'
 
 const MEMBERS = ['n1', 'n2', 'n3'].map((id) => ({ id, url: `http://127.0.0.1/${id}` }))
@@ -14,7 +20,7 @@ function identity(id: string, given: Partial<PeerIdentity> = {}): PeerIdentity {
 }
 
 function link(id: string, given: Partial<PeerLink> = {}): PeerLink {
-  const nothing = { lastContactMs: 0, refusal: null }
+  const nothing = { lastContactMs: 0, refusal: null, claimedClusterId: null }
   return { id, connected: true, identity: identity(id), ...nothing, ...given }
 }
 
@@ -114,4 +120,15 @@ test('judgePeer() on an empty node of a cluster hears any member of it', () => {
   const joining = identity('n2', { join: 'voter', foundingList: null })
   expect(judge(member, { self: joining, empty: true })).toBeNull()
   expect(judge(identity('n1'), { self: joining, empty: true })).toContain('no cluster yet')
+})
+
+test('misplacedBy() names a directory of another cluster, once a majority of the list says so', () => {
+  const self = identity('n3', { clusterId: 'c' })
+  const foreign = (id: string) =>
+    link(id, { connected: false, refusal: 'another cluster', claimedClusterId: 'd' })
+
+  expect(misplacedBy(self, MEMBERS, [foreign('n1'), link('n2')])).toBeNull()
+  expect(misplacedBy(self, MEMBERS, [foreign('n1'), foreign('n9')])).toBeNull()
+  expect(misplacedBy(identity('n3'), MEMBERS, [foreign('n1'), foreign('n2')])).toBeNull()
+  expect(misplacedBy(self, MEMBERS, [foreign('n1'), foreign('n2')])).toContain('cluster c')
 })

@@ -138,6 +138,39 @@ test('a late answer of an earlier attempt is void when the call has moved on', (
   expect(world.results).toEqual([READ_AT])
 })
 
+test('when another leads, questions asked of the old one are asked again; a write is not', () => {
+  const world = new World()
+  world.leader = 'n2'
+  world.ask(PROPOSE)
+  world.ask(READ)
+
+  world.leader = 'n3'
+  world.calls.leaderChanged()
+
+  expect(world.sent).toEqual([
+    { to: 'n2', id: 1 },
+    { to: 'n2', id: 2 },
+    { to: 'n3', id: 2 },
+  ])
+  world.calls.answered('n2', 1, { type: 'refused', code: 'unknown' })
+  expect(world.results).toEqual([{ type: 'failed', code: 'unknown' }])
+})
+
+test('stop() answers everybody: a write that was sent is unknown, the rest is not applied', () => {
+  const world = new World()
+  world.ask(READ)
+  world.leader = 'n2'
+  world.ask(PROPOSE)
+
+  world.calls.stop()
+
+  expect(world.results).toEqual([
+    { type: 'failed', code: 'no_leader' },
+    { type: 'failed', code: 'unknown' },
+  ])
+  expect(world.calls.size).toBe(0)
+})
+
 test('past the bound a call is refused at once', () => {
   const world = new World(1)
   world.ask(PROPOSE)

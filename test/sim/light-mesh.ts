@@ -89,7 +89,7 @@ export class LightMesh implements MeshPort {
   setPeers(peers: readonly { readonly id: NodeId; readonly dials?: boolean }[]): void {
     this.#peers = peers.map(({ id }) => id).filter((id) => id !== this.#identity.id)
     this.#dials = peers.filter(({ dials }) => dials === true).map(({ id }) => id)
-    for (const id of [...this.#sessions.keys()]) if (!this.#peers.includes(id)) this.#close(id)
+    for (const id of this.#sessions.keys()) if (!this.#peers.includes(id)) this.#close(id)
     for (const id of this.#peers) this.#maybeDial(id)
   }
 
@@ -103,7 +103,7 @@ export class LightMesh implements MeshPort {
     const isSame = identity.clusterId === this.#identity.clusterId
     this.#identity = identity
     if (isSame) return
-    for (const id of [...this.#sessions.keys()]) this.#close(id)
+    for (const id of this.#sessions.keys()) this.#close(id)
   }
 
   peers(): readonly PeerLink[] {
@@ -115,6 +115,7 @@ export class LightMesh implements MeshPort {
         identity: this.#known.get(id) ?? null,
         lastContactMs: session?.receivedMs ?? null,
         refusal: session?.state === 'up' ? null : (this.#refusals.get(id) ?? null),
+        claimedClusterId: null,
       }
     })
   }

@@ -5,7 +5,6 @@ import type { SimNode } from './node.ts'
 import type { FaultPlan, Plan } from './plan.ts'
 import type { World } from './world.ts'
 
-
 export class Nemesis {
   readonly #world: World
   readonly #plan: Plan
@@ -51,7 +50,13 @@ export class Nemesis {
   /** Long enough to matter, short enough to matter often. */
   #spanMs(): number {
     const { electionMaxMs, heartbeatMs } = this.#plan
-    const spans = [heartbeatMs, electionMaxMs / 2, electionMaxMs, electionMaxMs * 2, electionMaxMs * 5]
+    const spans = [
+      heartbeatMs,
+      electionMaxMs / 2,
+      electionMaxMs,
+      electionMaxMs * 2,
+      electionMaxMs * 5,
+    ]
     return this.#chance.ms(heartbeatMs / 2, this.#chance.pick(spans) + heartbeatMs)
   }
 
@@ -85,6 +90,8 @@ export class Nemesis {
         return this.#isolate(this.#leader(node), spanMs)
       case 'ambush':
         return this.#ambush(this.#leader(node))
+      case 'lateAnswers':
+        return this.#lateAnswers(this.#leader(node))
       case 'clog':
         this.#world.note(`clog ${node.id} → ${other.id}`, Math.round(spanMs))
         return this.#network.clog(node.at, other.at, spanMs)
@@ -118,7 +125,7 @@ export class Nemesis {
     if (!node.isUp) return
     node.crash(power)
     this.#world.after(this.#chance.oneIn(2) ? 10 : spanMs, () => {
-      if (!node.isUp) node.start()
+      if (!node.isUp && !this.#stopped) node.start()
     })
   }
 
@@ -140,9 +147,12 @@ export class Nemesis {
   }
 
   #cut(paths: readonly (readonly [number, number])[], spanMs: number): void {
-    this.#world.note('cut', Math.round(spanMs), () => paths.map(([x, y]) => `${x + 1}→${y + 1}`).join(' '))
+    this.#world.note('cut', Math.round(spanMs), () =>
+      paths.map(([x, y]) => `${x + 1}→${y + 1}`).join(' '),
+    )
     for (const [from, to] of paths) this.#network.setCut(from, to, true)
     this.#world.after(spanMs, () => {
+      if (this.#stopped) return // What is cut after the heal is cut for good.
       for (const [from, to] of paths) this.#network.setCut(from, to, false)
     })
   }
@@ -155,7 +165,10 @@ export class Nemesis {
     const { electionMinMs, electionMaxMs } = this.#plan
     const [rival, ...voters] = this.#chance.shuffled(this.#nodes.filter((node) => node !== leader))
     if (rival === undefined) return
-    const paths = [[leader.at, rival.at], [rival.at, leader.at]] as const
+    const paths = [
+      [leader.at, rival.at],
+      [rival.at, leader.at],
+    ] as const
     this.#cut(paths, electionMaxMs * 3)
     const lateMs = electionMinMs + this.#chance.ms(0, electionMaxMs)
     this.#world.after(lateMs, () => {
@@ -163,9 +176,28 @@ export class Nemesis {
         if (this.#stopped || !voter.isUp) continue
         voter.crash(false)
         this.#world.after(this.#chance.ms(1, 10), () => {
-          if (!voter.isUp) voter.start()
+          if (!voter.isUp && !this.#stopped) voter.start()
         })
       }
+    })
+  }
+
+  /**
+   * What the followers say reaches the leader late, and what it says them not at all: when the
+   * answers come, the others may have elected already (scenario 42).
+   */
+  #lateAnswers(leader: SimNode): void {
+    const { heartbeatMs, electionMinMs, electionMaxMs } = this.#plan
+    const others = this.#nodes.filter((node) => node !== leader)
+    const lateMs = this.#chance.ms(electionMinMs * 0.6, electionMaxMs * 0.95)
+    this.#world.note(`answers to ${leader.id} are late`, Math.round(lateMs))
+    for (const { at } of others) this.#network.clog(at, leader.at, lateMs)
+    this.#world.after(this.#chance.ms(0, heartbeatMs * 2), () => {
+      if (this.#stopped) return
+      this.#cut(
+        others.map(({ at }) => [leader.at, at] as const),
+        electionMaxMs * 3,
+      )
     })
   }
 

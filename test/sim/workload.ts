@@ -102,7 +102,12 @@ export class Workload {
     } else versions.delete(key)
   }
 
-  putCommand(who: string, key: string, expect: Expect | null, lease: string | null = null): Command {
+  putCommand(
+    who: string,
+    key: string,
+    expect: Expect | null,
+    lease: string | null = null,
+  ): Command {
     const tag = `${who}-${this.#bench.next()}`
     return {
       type: 'config_put',
@@ -138,15 +143,13 @@ export class Workload {
     const modes: Consistency[] = ['lease', 'lease', 'linearizable', 'linearizable', 'stale']
     const consistency = more.consistency ?? chance.pick(modes)
     const minRevision = chance.oneIn(4) ? (more.session ?? 0) : 0
-    const view = (config: { version: number; value: Uint8Array } | null): unknown =>
-      config === null ? null : [config.version, ...config.value]
     const revision = await this.#read(node, `${consistency} read of ${key}`, {
       consistency,
       minRevision,
-      query: (state) => view(state.config(NS, key)),
+      query: (state) => configView(state.config(NS, key)),
       expected: (at) => {
         const config = history.model.config(NS, key, at)
-        return view(config === null ? null : { version: config.meta.version, value: config.value })
+        return configView(config === null ? null : { ...config.meta, value: config.value })
       },
     })
     if (revision > 0 && consistency !== 'stale') {
@@ -340,6 +343,11 @@ export class Workload {
 
 function isFailure(outcome: Outcome | Failure): outcome is Failure {
   return 'failure' in outcome
+}
+
+/** What is compared of a key. */
+function configView(config: { version: number; value: Uint8Array } | null): unknown {
+  return config === null ? null : [config.version, ...config.value]
 }
 
 /** What is compared of an instance. */

@@ -119,7 +119,18 @@ describe('hostile content', () => {
         }
         expectTyped(image)
       }),
-      { numRuns: 200 },
+      {
+        numRuns: 200,
+        // A first segment cut to the bytes of its only batch, with an empty one behind it.
+        examples: [
+          [
+            [
+              { from: 0, to: 2, length: 0 },
+              { from: 0, to: 1, length: 137 },
+            ],
+          ],
+        ],
+      },
     )
   })
 

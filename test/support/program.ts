@@ -46,35 +46,33 @@ export function plainEnv(): Record<string, string> {
   )
 }
 
-/** All that live, so that none outlives this process. */
-const running = new Set<Program>()
-process.on('exit', () => {
-  for (const program of running) program.signal('SIGKILL')
-})
+export interface ProgramOptions {
+  readonly env?: Record<string, string>
+  readonly cwd?: string
+  /**
+   * Its standard input stays open as long as this process lives: with `--end-with-stdin` it ends
+   * with us, even when the tests were killed.
+   */
+  readonly leashed?: boolean
+}
 
 /** One child process and what it said. */
 export class Program {
   readonly name: string
   readonly out: string[] = []
   readonly err: string[] = []
-  readonly #child: Bun.Subprocess<'ignore', 'pipe', 'pipe'>
+  readonly #child: Bun.Subprocess<'ignore' | 'pipe', 'pipe', 'pipe'>
   readonly #said: Promise<unknown>
 
-  constructor(
-    name: string,
-    command: readonly string[],
-    options: { readonly env?: Record<string, string>; readonly cwd?: string } = {},
-  ) {
+  constructor(name: string, command: readonly string[], options: ProgramOptions = {}) {
     this.name = name
     this.#child = Bun.spawn([...command], {
       env: options.env ?? plainEnv(),
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-      stdin: 'ignore',
+      stdin: options.leashed === true ? 'pipe' : 'ignore',
       stdout: 'pipe',
       stderr: 'pipe',
     })
-    running.add(this)
-    void this.#child.exited.then(() => running.delete(this))
     this.#said = Promise.all([
       readLines(this.#child.stdout, this.out),
       readLines(this.#child.stderr, this.err),

@@ -35,7 +35,11 @@ export class ElectionSafety implements Invariant {
     const leader = `${node.id} (boot ${node.boot})`
     const known = this.#leaders.get(term)
     if (known === leader) return
-    insist(known === undefined, 'Election Safety', () => `term ${term} is led by ${known}, ${leader}`)
+    insist(
+      known === undefined,
+      'Election Safety',
+      () => `term ${term} is led by ${known}, ${leader}`,
+    )
     this.#leaders.set(term, leader)
     this.#elected += 1
     this.#scene.world.note(`${node.id} leads`, term)

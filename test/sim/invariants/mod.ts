@@ -1,6 +1,11 @@
 /** All invariants that are looked at after every step (RELIABILITY §2.0). */
 import type { Invariant, Scene } from '../observer.ts'
-import { CommitRule, DurableOnQuorum, LeaderCompleteness, StateMachineSafety } from './commit-safety.ts'
+import {
+  CommitRule,
+  DurableOnQuorum,
+  LeaderCompleteness,
+  StateMachineSafety,
+} from './commit-safety.ts'
 import { DurableSpeech, MonotonicTerm, OneVoteATerm } from './durable-speech.ts'
 import { ElectionSafety } from './election-safety.ts'
 import { LeaseExclusive } from './leader-lease.ts'

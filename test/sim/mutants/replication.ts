@@ -45,7 +45,8 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'late-fsync-counts',
-    source: 'ABA: an older write ends and vouches for a newer entry (etcd append_aba_race; scenario 21)',
+    source:
+      'ABA: an older write ends and vouches for a newer entry (etcd append_aba_race; scenario 21)',
     file: 'src/raft/outbox.ts',
     find: 'for (const pending of this.#pending) pending.end = Math.min(pending.end, index - 1)',
     replace: 'for (const pending of this.#pending) pending.end += index * 0',

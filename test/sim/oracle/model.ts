@@ -54,6 +54,11 @@ export class Model {
     return this.#configs.get(`${ns}/${key}`)?.at(revision) ?? null
   }
 
+  /** Whether the key was ever written. */
+  hasConfig(key: string): boolean {
+    return this.#configs.has(`default/${key}`)
+  }
+
   instance(key: InstanceKey, revision: number): InstanceRow | null {
     return this.#instances.get(idOf(key))?.at(revision) ?? null
   }

@@ -53,18 +53,22 @@ export class Promises {
     write.fate = 'acknowledged'
     this.counts.acknowledged += 1
     insist(
-      known !== null && known.command !== null && sameBytes(known.entry.data, encodeCommand(command)),
+      known !== null &&
+        known.command !== null &&
+        sameBytes(known.entry.data, encodeCommand(command)),
       'an acknowledged write is in the log (W1, W2)',
       () => `${write.name} was told revision ${revision}, where the log has another entry or none`,
     )
     insist(
       revision > call.floor,
       'writes are linearizable (W1)',
-      () => `${write.name} got revision ${revision}, though ${call.floor} was known before it began`,
+      () =>
+        `${write.name} got revision ${revision}, though ${call.floor} was known before it began`,
     )
     const expected = known?.effect?.outcome
     insist(
-      expected?.ok === outcome.ok && (!outcome.ok || outcome.created === (expected as typeof outcome).created),
+      expected?.ok === outcome.ok &&
+        (!outcome.ok || outcome.created === (expected as typeof outcome).created),
       'an outcome is what the contract says',
       () => `${write.name}: ${JSON.stringify(outcome)}, not ${JSON.stringify(expected)}`,
     )
