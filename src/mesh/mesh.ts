@@ -24,6 +24,9 @@ interface Peer {
   claimedClusterId: string | null
 }
 
+/** Both dialed at once: nothing that an operator should look at. */
+const SECOND_LINK = 'a link exists already'
+
 /** A peer as the host knows it. `dials`: this end dials it whatever the ids say. */
 export interface WantedPeer {
   readonly id: NodeId
@@ -38,8 +41,8 @@ const FAREWELL_MS = 250
  * The links of one node to its peers. It retries connections, never messages: Raft re-sends what
  * was lost, and callers of RPCs learn from `send` and `MeshHost.down`.
  *
- * The lower id dials, so two nodes do not call each other at once. Where that happens all the
- * same, the link that the lower id dialed stays; between links dialed by one side, the newer one.
+ * The lower id dials, so two nodes do not call each other at once; the other one does only where
+ * no link has come for long. Where both dial all the same, the link that the lower id dialed stays; between links dialed by one side, the newer one.
  */
 export class Mesh {
   readonly #config: MeshConfig
@@ -80,7 +83,7 @@ export class Mesh {
       const known = this.#peers.get(id)
       const peer = known ?? this.#newPeer(id, url)
       if (known === undefined) this.#peers.set(id, peer)
-      else if (peer.url !== url) this.#move(peer, url)
+      else if (peer.url !== url || (dials && !peer.dials)) this.#move(peer, url)
       peer.dials = dials
     }
     for (const peer of this.#peers.values()) this.#maybeDial(peer)
@@ -227,27 +230,35 @@ export class Mesh {
     if (attempt !== null && !attempt.link.isUp) this.#drop(attempt, 'another address')
   }
 
-  #maybeDial(peer: Peer): void {
+  #maybeDial(peer: Peer, hasWaited = false): void {
     if (!this.#mayDial(peer) || peer.url === null) return
+    if (!hasWaited && !this.#isOurs(peer)) return this.#redialLater(peer)
     const connection = this.#connect({ dialed: peer, socket: null })
     peer.dialing = connection
     connection.socket = this.#ports.dial(peer.url, this.#eventsOf(connection))
   }
 
-  /** Whether this end is the one that dials, and there is neither a link nor an attempt at one. */
+  /** Whether there is neither a link nor an attempt at one. */
   #mayDial(peer: Peer): boolean {
     if (peer.url === null || this.#stopped) return false
     if (peer.dialing !== null || peer.cancelRedial !== null) return false
     if (peer.id === null) return this.#contact === peer && this.#up.size === 0
-    const ours = this.#config.dialsAlways || peer.dials || this.#identity.id < peer.id
-    return ours && this.#peers.get(peer.id) === peer && !this.#up.has(peer.id)
+    return this.#peers.get(peer.id) === peer && !this.#up.has(peer.id)
+  }
+
+  /** Whether this end is the one that dials at once. */
+  #isOurs(peer: Peer): boolean {
+    if (peer.id === null || peer.dials || this.#config.dialsAlways) return true
+    return this.#identity.id < peer.id
   }
 
   #redialLater(peer: Peer): void {
     if (!this.#mayDial(peer)) return
-    peer.cancelRedial = this.#ports.setTimer(peer.backoff.next(), () => {
+    // The other end may not know that it is to dial us, or where: a membership travels by log.
+    const waitMs = this.#isOurs(peer) ? peer.backoff.next() : 2 * this.#config.redialMaxMs
+    peer.cancelRedial = this.#ports.setTimer(waitMs, () => {
       peer.cancelRedial = null
-      this.#maybeDial(peer)
+      this.#maybeDial(peer, true)
     })
   }
 
@@ -338,7 +349,7 @@ export class Mesh {
     const rival = this.#up.get(id)
     if (rival !== undefined) {
       if (!this.#wins(connection, rival, id)) {
-        return this.#run(connection, () => connection.link.refuse('a link exists already'))
+        return this.#run(connection, () => connection.link.refuse(SECOND_LINK))
       }
       this.#drop(rival, 'replaced by a newer link')
     }
@@ -375,7 +386,7 @@ export class Mesh {
       peer.claimedClusterId = link.claimedClusterId
     } else this.#strangerRefusal = refusal
     const fields = { peer: dialed ?? link.claimed, refusal }
-    if (known) this.#ports.logger.debug('peer refused', fields)
+    if (known || refusal.endsWith(SECOND_LINK)) this.#ports.logger.debug('peer refused', fields)
     else this.#ports.logger.warn('peer refused', fields)
   }
 

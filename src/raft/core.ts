@@ -81,6 +81,8 @@ export interface Departing {
   readonly member: Member
   readonly index: LogIndex
   readonly deadlineMs: number
+  /** Once it was sent that the entry is committed: a round that it has to acknowledge. */
+  toldRound: Round | null
 }
 
 export class Core {
@@ -157,6 +159,19 @@ export class Core {
   }
 
   /**
+   * Whether this node may stand for election: as a voter, and also of the last committed membership
+   * where a newer one without it is not committed yet. It may be the only one that holds that one
+   * and is alive, and then nobody else can be elected (Thesis §4.2.2).
+   */
+  get mayCampaign(): boolean {
+    const { id, incarnation } = this.config
+    return this.memberships.possible.some(
+      ({ membership }) =>
+        isVoter(membership, id) && memberOf(membership, id)?.incarnation === incarnation,
+    )
+  }
+
+  /**
    * Whether a message comes from a voter as the membership knows it. Whoever lost its disk is a
    * stranger under an old name: what it says counts for nothing (DESIGN §7).
    */
@@ -224,7 +239,7 @@ export class Core {
   /** `transfer`: at the word of the leader itself, who gave up what was promised to it. */
   becomeCandidate(role: 'pre_candidate' | 'candidate', transfer: boolean): void {
     assert(this.role !== 'leader', 'a leader does not campaign')
-    assert(this.isVoter, 'only a voter campaigns')
+    assert(this.mayCampaign, 'only a voter campaigns')
     assert(transfer || !this.refusesVotes, 'a promise binds the own candidacy too (DESIGN §6)')
     this.role = role
     this.leader = null

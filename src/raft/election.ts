@@ -8,7 +8,7 @@ import type { VoteRequest, VoteResponse } from './types.ts'
 
 /** The election timeout passed: ask whether a campaign could be won, before raising the term. */
 export function campaign(core: Core): void {
-  if (!core.isVoter) {
+  if (!core.mayCampaign) {
     core.restartElectionTimer() // An empty node, a learner, or a stranger under an old name.
     return
   }
@@ -33,7 +33,7 @@ function requestVotes(
   core: Core,
   { preVote, transfer }: { readonly preVote: boolean; readonly transfer: boolean },
 ): void {
-  core.votes.set(core.config.id, true)
+  if (preVote) core.votes.set(core.config.id, true) // A vote counts once it is durable.
   const { membership, log } = core
   assert(membership !== null, 'a candidate has a membership')
   for (const { id } of membership.members) {
@@ -49,7 +49,15 @@ function requestVotes(
       transfer,
     })
   }
-  count(core) // The only voter has won by now.
+  count(core) // The only voter has won the pre-vote by now.
+}
+
+/** A write is done: where it was our own vote, that counts from now on, alone if need be. */
+export function onVotePersisted(core: Core): void {
+  assert(core.role === 'candidate', 'a vote of its own has a candidate')
+  if (core.votes.has(core.config.id) || !core.outbox.isHardStateDurable) return
+  core.votes.set(core.config.id, true)
+  count(core)
 }
 
 /**

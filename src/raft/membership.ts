@@ -132,6 +132,11 @@ export class MembershipStack {
     return this.#stack.at(-1)?.index ?? 0
   }
 
+  /** The last one that is known to be committed, and all that follow in the log. */
+  get possible(): readonly MembershipAt[] {
+    return this.#stack
+  }
+
   push(at: MembershipAt): void {
     assert(at.index > this.index, 'a newer membership stands later in the log')
     this.#stack.push(at)

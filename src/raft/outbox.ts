@@ -55,6 +55,11 @@ export class Outbox {
     this.#held.push({ after, message })
   }
 
+  /** Whether term, vote and promise, as they are now, survive a crash. */
+  get isHardStateDurable(): boolean {
+    return !this.#hardStateDirty && this.#hardStateWrite <= this.#persistedWrite
+  }
+
   /** What must be written now, or null. */
   takeWrite(hardState: HardState, nowMs: number): LogWrite | null {
     const dirty = this.#hardStateDirty

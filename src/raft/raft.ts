@@ -2,7 +2,13 @@
 import { assert, unreachable } from '../lib/assert.ts'
 import type { RaftConfig } from './config.ts'
 import { Core, type InitialState } from './core.ts'
-import { campaign, onTimeoutNow, onVoteRequest, onVoteResponse } from './election.ts'
+import {
+  campaign,
+  onTimeoutNow,
+  onVotePersisted,
+  onVoteRequest,
+  onVoteResponse,
+} from './election.ts'
 import { appendEntry, onAppend, refuseOldLeader } from './follower.ts'
 import {
   confirmedMs,
@@ -181,6 +187,7 @@ export class Raft {
       case 'persisted':
         core.outbox.persisted(input.write)
         if (core.role === 'leader') maybeCommit(core)
+        else if (core.role === 'candidate') onVotePersisted(core)
         return
       case 'applied':
         core.log.appliedTo(input.index)

@@ -72,7 +72,7 @@ function followMembership(core: Core, before: Membership): void {
   const deadlineMs = clock.nowMs + 2 * config.electionMaxMs
   for (const member of before.members) {
     if (memberOf(now, member.id) !== null || !progress.has(member.id)) continue
-    departing.set(member.id, { member, index, deadlineMs })
+    departing.set(member.id, { member, index, deadlineMs, toldRound: null })
   }
 }
 
@@ -94,12 +94,18 @@ export function advanceMembership(core: Core): void {
   }
 }
 
-/** A removed node that holds the entry counts itself out; one that is away is not waited for. */
+/**
+ * A removed node counts itself out once it knows that the entry is committed, so it is told until
+ * it has acknowledged that; one that is away is not waited for.
+ */
 function releaseDeparted(core: Core): void {
-  const { departing, progress } = leadershipOf(core)
-  for (const [id, { index, deadlineMs }] of departing) {
-    const peer = progress.get(id)
-    const isTold = peer !== undefined && peer.match >= index && peer.sentCommit >= index
+  const { departing, progress, lease } = leadershipOf(core)
+  for (const [id, departed] of departing) {
+    const { index, deadlineMs } = departed
+    const peer = present(progress.get(id), 'whoever is told is sent to')
+    const isSent = peer.match >= index && peer.sentCommit >= index
+    if (isSent) departed.toldRound ??= lease.lastRound
+    const isTold = peer.ackedRound >= (departed.toldRound ?? Infinity)
     if (!isTold && core.clock.nowMs < deadlineMs) continue
     departing.delete(id)
     progress.delete(id)

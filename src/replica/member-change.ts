@@ -109,7 +109,11 @@ function add(current: Membership, wanted: WantedMember): Planned {
   if (role === 'voter' && member.incarnation === null) {
     return refuse('conflict', `${id} never started: nothing was heard from ${member.url} yet`)
   }
-  return wish(current, place(goal, id, role))
+  const placed = place(goal, id, role)
+  if (placed.voters.length === 0) {
+    return refuse('conflict', `${id} is the only voter that is wanted; want another one first`)
+  }
+  return wish(current, placed)
 }
 
 /** A new member begins as a learner; that it is to vote is a wish. */

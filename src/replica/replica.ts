@@ -15,20 +15,14 @@ import {
   type NodeId,
   type RaftConfig,
 } from '../raft/mod.ts'
-import type { Entry, EntryId, InitialState, Member, Membership, Ready } from '../raft/mod.ts'
+import type { Entry, EntryId, InitialState, Ready } from '../raft/mod.ts'
 import type { StateMachine } from '../state/mod.ts'
 import { AppliedWaits } from './applied-waits.ts'
+import { Belonging } from './belonging.ts'
 import { CatchUp } from './catch-up.ts'
 import { REPLICA_DEFAULTS, type ReplicaConfig } from './config.ts'
 import { LeaderDesk, NOT_LEADER, type Reply, type ReplyTo } from './desk.ts'
-import {
-  firstMembership,
-  foundingList,
-  judgePeer,
-  misplacedBy,
-  waitsFor,
-  type FoundingMember,
-} from './founding.ts'
+import { judgePeer, type FoundingMember } from './founding.ts'
 import { JOIN_MS, Joining } from './joining.ts'
 import { LeaderCalls } from './leader-calls.ts'
 import { Liveness } from './liveness.ts'
@@ -67,29 +61,18 @@ export class Replica {
   readonly catchUp: CatchUp
   readonly ports: ReplicaPorts
   readonly #raftConfig: RaftConfig
-  readonly #founding: readonly FoundingMember[]
-  readonly #contact: string | null
   readonly #joining: Joining
   readonly #applied = new AppliedWaits()
-  #identity: PeerIdentity
+  readonly #belonging: Belonging
   #inbox: Input[] = []
   #turnDue = false
   #stopped = false
   readonly #timers: ReplicaTimers
   #leaderBefore: NodeId | null = null
-  #membershipBefore: Membership | null = null
-  #departingBefore: readonly Member[] = []
-  /** As the cluster answered an empty node that it took in; its own log says it soon. */
-  #promised: Membership | null = null
   /** What was committed when this node first heard a leader; null before (DESIGN §7). */
   #recoveryTarget: number | null = null
-  #waitingFor: string | null = null
-  /** The cluster of a member that accepted this empty node. */
-  #offered: string | null = null
-  #peersSet = false
   /** The newest link of each peer: an answer leaves on the link that brought its question. */
   readonly #links = new Map<NodeId, { readonly peer: PeerIdentity }>()
-  #misplaced = false
   /** Committed while apply is paused; the core hands out no more until it is applied. */
   #unapplied: readonly Entry[] = []
   #applying = true
@@ -100,14 +83,19 @@ export class Replica {
     this.ports = ports
     this.raft = new Raft(options.raft, options.initial)
     this.#raftConfig = options.raft
-    this.#founding = options.founding
-    this.#contact = options.contact ?? null
-    this.#identity = {
-      ...options.identity,
-      foundingList: options.founding.length === 0 ? null : foundingList(options.founding),
-      membershipIndex: this.raft.membershipIndex,
-      join: this.raft.membership === null ? options.identity.join : null,
-    }
+    this.#belonging = new Belonging(
+      {
+        raft: this.raft,
+        ports,
+        hasMetPeers: () => this.#links.size > 0,
+        bootstrap: (membership) => this.enqueue({ type: 'bootstrap', membership }),
+      },
+      {
+        identity: options.identity,
+        founding: options.founding,
+        contact: options.contact ?? null,
+      },
+    )
     this.#timers = new ReplicaTimers(ports, {
       lateMs: options.raft.heartbeatMs,
       nextTickMs: () => this.raft.nextTickMs,
@@ -118,7 +106,7 @@ export class Replica {
       raft: this.raft,
       electionMinMs: options.raft.electionMinMs,
       logger: ports.logger,
-      identity: () => this.#identity,
+      identity: () => this.identity,
       clock: () => ports.clock(),
       links: () => ports.mesh.peers(),
       enqueue: (input) => this.enqueue(input),
@@ -130,10 +118,7 @@ export class Replica {
       links: () => ports.mesh.peers(),
       send: (to, message) => ports.mesh.send(to, message),
       wakeIn: (ms) => void ports.setTimer(ms, () => this.#turnSoon()),
-      accepted: (membership) => {
-        this.#promised = membership
-        this.#peersSet = false
-      },
+      accepted: (membership) => this.#belonging.promised(membership),
     })
     this.calls = new LeaderCalls(
       {
@@ -221,12 +206,12 @@ export class Replica {
   }
 
   get identity(): PeerIdentity {
-    return this.#identity
+    return this.#belonging.identity
   }
 
   /** For whom founding waits, null where it does not. */
   get waitingFor(): string | null {
-    return this.#waitingFor
+    return this.#belonging.waitingFor
   }
 
   /** Of DESIGN §7: `idle` before a leader is known; what is committed by then is caught up with. */
@@ -246,8 +231,7 @@ export class Replica {
 
   /** Begins: links to peers, timers, founding. */
   start(): void {
-    this.ports.mesh.setIdentity(this.#identity)
-    this.#followMembership()
+    this.#belonging.start()
     this.#turnSoon()
   }
 
@@ -263,7 +247,7 @@ export class Replica {
     const endMs = this.ports.clock().nowMs + waitMs
     const look = (): void => {
       const { leader } = this.raft
-      const over = leader !== null && leader !== this.#identity.id
+      const over = leader !== null && leader !== this.identity.id
       if (over || this.ports.clock().nowMs >= endMs || !this.#canElect()) return done()
       this.ports.setTimer(HAND_OVER_LOOK_MS, look)
     }
@@ -304,13 +288,12 @@ export class Replica {
   judge(peer: PeerIdentity): string | null {
     const { membership } = this.raft
     const connectedAs = (id: NodeId) => this.members.connectedAs(id)?.incarnation ?? null
-    return judgePeer(this.#identity, peer, { membership, connectedAs })
+    return judgePeer(this.identity, peer, { membership, connectedAs })
   }
 
   /** An authenticated link came up. An empty node takes the cluster of whoever accepted it. */
   peerUp(peer: PeerIdentity): void {
-    // Taken at the end of the turn: it renews the links, and one of them has just called us.
-    if (this.#identity.clusterId === null) this.#offered ??= peer.clusterId
+    this.#belonging.offered(peer.clusterId)
     this.#links.set(peer.id, { peer })
     this.calls.retry()
     this.#turnSoon()
@@ -328,7 +311,7 @@ export class Replica {
       switch (message.type) {
         case 'raft':
           // An empty node belongs to no cluster: it has no business with anybody's log.
-          if (this.#identity.clusterId !== null) {
+          if (this.identity.clusterId !== null) {
             this.enqueue({ type: 'message', message: message.message })
           }
           break
@@ -410,11 +393,8 @@ export class Replica {
     this.#inbox = []
     for (const input of inputs) this.raft.step(input, this.ports.clock())
     this.#drain()
-    if (this.#offered !== null && this.#identity.clusterId === null) this.#adopt(this.#offered)
-    this.#maybeFound()
-    this.#checkPlace()
     this.#followLeader()
-    this.#followMembership()
+    this.#belonging.endOfTurn()
     if (this.raft.membership === null) this.#joining.endOfTurn()
     this.desk.endOfTurn()
     this.members.endOfTurn()
@@ -508,89 +488,5 @@ export class Replica {
   #aimRecovery(): void {
     if (this.raft.role !== 'leader') this.#recoveryTarget = this.raft.leaderCommit
     else if (this.raft.hasCommittedInTerm) this.#recoveryTarget = this.raft.noopIndex
-  }
-
-  /**
-   * Keeps links to exactly the members, and to those that left until they know. Before there are
-   * any: to the founding list, or to whoever answers at the address that was given to join.
-   */
-  #followMembership(): void {
-    const { membership, membershipIndex, departing } = this.raft
-    const isSame = membership === this.#membershipBefore
-    if (this.#peersSet && isSame && departing.length === this.#departingBefore.length) return
-    this.#peersSet = true
-    this.#departingBefore = departing
-    if (!isSame) this.#noteMembership(membership)
-    this.#membershipBefore = membership
-    if (membershipIndex !== this.#identity.membershipIndex) {
-      this.#identity = { ...this.#identity, membershipIndex, join: null }
-      this.ports.mesh.setIdentity(this.#identity)
-    }
-    const current = membership ?? this.#promised
-    const own = current === null ? null : memberOf(current, this.#identity.id)
-    // Who moved, or was only just taken in, dials everybody: they may not know where it is.
-    const dials = membership === null ? current !== null : own?.url !== this.#identity.url
-    const known = [...(current?.members ?? this.#founding), ...departing]
-    const others = known.filter(({ id }) => id !== this.#identity.id)
-    this.ports.mesh.setPeers(others.map(({ id, url }) => ({ id, url, dials })))
-    this.ports.mesh.setContact(current === null ? this.#contact : null)
-  }
-
-  /** One line for the operator, where it is about this node. */
-  #noteMembership(membership: Membership | null): void {
-    if (membership === null) return
-    const before = this.#membershipBefore
-    const { id, incarnation } = this.#identity
-    const isIn = memberOf(membership, id)?.incarnation === incarnation
-    const wasIn = before === null || memberOf(before, id)?.incarnation === incarnation
-    if (!isIn && wasIn) {
-      this.ports.logger.warn('this node is not a member of its cluster any more; it can be stopped')
-    }
-  }
-
-  /**
-   * Founds, or says for whom it waits. A founder that crashed after it had stored the cluster's
-   * id and before entry 1 founds the same cluster again: until that entry is durable no vote
-   * request leaves, so nobody else can hold another.
-   */
-  #maybeFound(): void {
-    if (this.raft.membership !== null) {
-      this.#waitingFor = null
-      return
-    }
-    const lowest = this.#founding.map(({ id }) => id).sort()[0]
-    if (lowest === undefined) {
-      this.#waitingFor = `the cluster at ${this.#contact ?? 'the given address'} takes it in`
-      return
-    }
-    const links = this.ports.mesh.peers()
-    const isFounder = lowest === this.#identity.id
-    const waiting = isFounder ? waitsFor(this.#identity, this.#founding, links) : lowest
-    if (waiting !== this.#waitingFor && waiting !== null) {
-      this.ports.logger.info('waiting to be founded', { waitingFor: waiting })
-    }
-    this.#waitingFor = waiting
-    if (waiting !== null || this.#inbox.some(({ type }) => type === 'bootstrap')) return
-    const membership = firstMembership(this.#identity, this.#founding, links)
-    if (this.#identity.clusterId === null) this.#adopt(this.ports.newClusterId())
-    this.enqueue({ type: 'bootstrap', membership })
-    this.ports.logger.info('founding', { clusterId: this.#identity.clusterId })
-  }
-
-  /** Only until the first link: later, whoever turns foreign is the one that is misplaced. */
-  #checkPlace(): void {
-    if (this.#links.size > 0 || this.#misplaced) return
-    const reason = misplacedBy(this.#identity, this.#founding, this.ports.mesh.peers())
-    if (reason === null) return
-    this.#misplaced = true
-    this.ports.misplaced(reason)
-  }
-
-  /** Belongs to a cluster from now on, durably, before anything else is said. */
-  #adopt(clusterId: string): void {
-    assert(this.#identity.clusterId === null, 'a node joins one cluster in its life')
-    this.ports.log.setClusterId(clusterId)
-    this.#identity = { ...this.#identity, clusterId }
-    this.ports.mesh.setIdentity(this.#identity)
   }
 }

@@ -183,7 +183,7 @@ test(
       [serve('--cluster', 'n1=http://127.0.0.1:1'), '--id'],
       [serve('--sqlite', 'oracle'), '--sqlite'],
       [serve('--config', join(folder, 'missing.json')), 'missing.json'],
-      [serve('--join', 'http://127.0.0.1:1'), '--join'],
+      [serve('--role', 'learner'), '--role'],
     ]
     for (const [args, named] of cases) {
       const { code, err, out } = await run(args)

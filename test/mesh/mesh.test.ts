@@ -141,13 +141,15 @@ describe('a link that is lost', () => {
     const { world, n1 } = connected()
     const listener = world.listeners.get('http://n2')
     world.listeners.delete('http://n2')
+    world.listeners.delete('http://n1') // The other end tries too, after a while.
     n1.socket.close()
     n1.socket.events?.close('reset')
 
     const from = world.dials.length
     world.run(20_000)
 
-    const times = world.dials.slice(from).map((dial) => dial.atMs)
+    const dials = world.dials.slice(from).filter((dial) => dial.url === 'http://n2')
+    const times = dials.map((dial) => dial.atMs)
     const pauses = times.slice(1).map((atMs, i) => atMs - (times[i] ?? 0))
     // Each dial fails after a millisecond; then half of the window to all of it.
     const windows = [100, 200, 400, 800, 1_600, 2_000, 2_000, 2_000]
@@ -235,6 +237,26 @@ describe('setPeers()', () => {
     }
   })
 
+  test('lets the higher id dial too where no link has come for long', () => {
+    const world = new World()
+    const [n1, n2] = [new TestNode(world, { id: 'n1' }), new TestNode(world, { id: 'n2' })]
+    n2.mesh.setPeers([{ id: 'n1', url: n1.url }]) // n1 knows nothing of n2.
+    world.run(3_000)
+    expect(world.dials).toEqual([])
+    world.run(3_000)
+    expect(n2.links).toEqual(['up n1'])
+    expect(n1.links).toEqual(['up n2'])
+  })
+
+  test('lets the higher id dial at once where it is told to', () => {
+    const world = new World()
+    const [n1, n2] = [new TestNode(world, { id: 'n1' }), new TestNode(world, { id: 'n2' })]
+    n2.mesh.setPeers([{ id: 'n1', url: n1.url }])
+    n2.mesh.setPeers([{ id: 'n1', url: n1.url, dials: true }])
+    world.run(50)
+    expect(n2.links).toEqual(['up n1'])
+  })
+
   test('lets a node without an address dial, whatever its id', () => {
     const world = new World()
     const n1 = new TestNode(world, { id: 'n1' })
@@ -254,7 +276,7 @@ describe('setPeers()', () => {
 
     n1.mesh.setPeers([])
     const dials = world.dials.length
-    world.run(10_000)
+    world.run(3_000) // Later the other one dials: it was not told that it is none any more.
 
     expect(n1.links).toEqual(['up n2', 'down n2: n2 is no longer a peer'])
     // It is told why.
@@ -288,6 +310,39 @@ describe('setPeers()', () => {
 
     expect(world.dials).toHaveLength(1)
     expect(n1.links).toEqual(['up n2'])
+  })
+})
+
+describe('setContact()', () => {
+  test('finds whoever is at the address, until that is no longer wanted', () => {
+    const world = new World()
+    const n9 = new TestNode(world, { id: 'n9' })
+    n9.mesh.setContact('http://n1')
+    world.run(1_000)
+    expect(world.dials.length).toBeGreaterThan(2) // Nobody is there yet.
+
+    const n1 = new TestNode(world, { id: 'n1', clusterId: 'c' })
+    world.run(3_000)
+    expect(n9.links).toEqual(['up n1'])
+    expect(n1.links).toEqual(['up n9'])
+
+    // The link stays for as long as it lasts; then nobody dials for it any more.
+    n9.mesh.setContact(null)
+    const { length } = world.dials
+    n1.socket.close()
+    world.run(10_000)
+    expect(n9.links).toEqual(['up n1', 'down n1: closed by the other side'])
+    expect(world.dials).toHaveLength(length)
+  })
+
+  test('comes back to it while nobody else is linked', () => {
+    const world = new World()
+    const [n1, n9] = [new TestNode(world, { id: 'n1' }), new TestNode(world, { id: 'n9' })]
+    n9.mesh.setContact(n1.url)
+    world.run(50)
+    n1.socket.close()
+    world.run(3_000)
+    expect(n9.links).toEqual(['up n1', 'down n1: closed by the other side', 'up n1'])
   })
 })
 
@@ -409,7 +464,7 @@ test('stop() closes everything and nothing follows', () => {
 
   expect(n1.links).toEqual(['up n2'])
   expect(n2.links).toEqual(['up n1', 'down n1: closed by the other side'])
-  expect(world.dials).toHaveLength(1)
+  expect(world.dials.filter(({ url }) => url === 'http://n2')).toHaveLength(1)
   expect(n1.mesh.send('n2', proposal(1))).toBe(false)
   const [, far] = pipe(world)
   n1.mesh.accept(far)

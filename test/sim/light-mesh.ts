@@ -54,6 +54,7 @@ export class LightMesh implements MeshPort {
   #peers: NodeId[] = []
   #dials: NodeId[] = []
   #contact: NodeId | null = null
+  #ticks = 0
   readonly #sessions = new Map<NodeId, Session>()
   readonly #known = new Map<NodeId, PeerIdentity>()
   readonly #refusals = new Map<NodeId, string>()
@@ -213,10 +214,10 @@ export class LightMesh implements MeshPort {
     if (session.state === 'up') this.#host.down(id)
   }
 
-  /** The lower id dials. */
-  #maybeDial(id: NodeId): void {
+  /** The lower id dials; the other one where no link has come for long. */
+  #maybeDial(id: NodeId, hasWaited = false): void {
     const ours = this.#identity.id < id || this.#dials.includes(id) || this.#contact === id
-    if (!ours || this.#sessions.has(id)) return
+    if (this.#sessions.has(id) || (!ours && !hasWaited)) return
     const link = this.#host.newLink()
     const receivedMs = this.#host.nowMs()
     const channel = this.#host.channelTo(id)
@@ -225,6 +226,7 @@ export class LightMesh implements MeshPort {
   }
 
   #tick(): void {
+    this.#ticks += 1
     const { silentMs } = this.#host
     this.#host.setTimer(silentMs / 4, () => this.#tick())
     for (const [id, session] of this.#sessions) {
@@ -234,7 +236,7 @@ export class LightMesh implements MeshPort {
         this.#host.transmit(id, { type: 'ping', link: session.link }, session.channel)
       }
     }
-    for (const id of this.#peers) this.#maybeDial(id)
+    for (const id of this.#peers) this.#maybeDial(id, this.#ticks % 4 === 0)
     if (this.#contact !== null && this.#sessions.size === 0) this.#maybeDial(this.#contact)
   }
 

@@ -5,6 +5,7 @@
  */
 import { present } from '../../src/lib/assert.ts'
 import { Chance } from './chance.ts'
+import { Churn } from './churn.ts'
 import { allInvariants } from './invariants/mod.ts'
 import { Nemesis } from './nemesis.ts'
 import { Network } from './network.ts'
@@ -55,6 +56,7 @@ class Run {
   readonly #observer: Observer
   readonly #states: SharedStates | SqliteStates
   readonly #nemesis: Nemesis
+  readonly #churn: Churn
   readonly #workload: Workload
   #next = 0
 
@@ -95,6 +97,7 @@ class Run {
     for (let at = 0; at < plan.nodes; at++) nodes.push(new SimNode(around, at, chanceOf(10 + at)))
     const promises = (this.#promises = new Promises(history))
     this.#nemesis = new Nemesis({ world, plan, chance: chanceOf(3), network, nodes })
+    this.#churn = new Churn({ world, plan, chance: chanceOf(6), nodes })
     const bench = { world, plan, chance: chanceOf(4), nodes, history, promises, ttl: this.#ttl }
     this.#workload = new Workload({ ...bench, next: around.next })
   }
@@ -143,9 +146,11 @@ class Run {
     for (const node of this.#nodes)
       this.#world.after(roughStart ? node.at * 20 : 0, () => node.start())
     this.#nemesis.start(roughStart ? 0 : PEACE_MS)
+    this.#churn.start(PEACE_MS)
     this.#workload.start()
     this.#world.run(safetyMs)
     this.#heal()
+    this.#churn.restore()
     this.#mustWork()
     this.#mustRest()
     this.#promises.settle()
@@ -158,7 +163,11 @@ class Run {
   #heal(): void {
     this.#nemesis.stop()
     this.#network.heal()
-    const size = this.#chance.oneIn(2) ? this.#nodes.length : Math.floor(this.#nodes.length / 2) + 1
+    // A majority of all need not be one of the members of the moment.
+    const size =
+      this.#chance.oneIn(2) || this.#churn.isOn
+        ? this.#nodes.length
+        : Math.floor(this.#nodes.length / 2) + 1
     const shuffled = this.#chance.shuffled(this.#nodes)
     this.#core = shuffled.slice(0, size)
     this.#world.note('heal', size, () => this.#core.map(({ id }) => id).join(' '))
@@ -238,6 +247,7 @@ class Run {
     return new Map([
       ...Object.entries(this.#promises.counts),
       ...Object.entries(this.#ttl.counts),
+      ...this.#churn.counts,
       ...[...this.#nemesis.counts].map(([kind, count]) => [`fault ${kind}`, count] as const),
       ['entries', this.#history.last],
       ['compactions', sum(this.#nodes, ({ counts }) => counts.compactions)],
