@@ -255,15 +255,16 @@ describe('SnapshotFetch', () => {
   })
 })
 
-describe('streams', () => {
-  const linked = (secret = 'secret') => {
-    const world = new World()
-    const [a, b] = [new TestNode(world, { id: 'n1' }), new TestNode(world, { id: 'n2', secret })]
-    introduce(a, b)
-    world.run(2_000)
-    return { world, a, b }
-  }
+/** Two nodes, whose secrets may differ, after a while. */
+function linked(secret = 'secret'): { world: World; a: TestNode; b: TestNode } {
+  const world = new World()
+  const [a, b] = [new TestNode(world, { id: 'n1' }), new TestNode(world, { id: 'n2', secret })]
+  introduce(a, b)
+  world.run(2_000)
+  return { world, a, b }
+}
 
+describe('streams', () => {
   test('are proven like links, beside them, and carry a snapshot', async () => {
     const { world, a, b } = linked()
     const bytes = bytesOf(PIECE + 1)
@@ -274,7 +275,7 @@ describe('streams', () => {
     }
     const sink = new Memory()
     const results: string[] = []
-    new SnapshotFetch(
+    const fetching = new SnapshotFetch(
       SNAPSHOT,
       sink,
       {
@@ -293,6 +294,7 @@ describe('streams', () => {
     }
 
     expect(results).toEqual(['whole'])
+    fetching.cancel() // Too late to matter.
     expect(Buffer.compare(sink.bytes, bytes)).toBe(0)
     // The peers' link came up once, and stayed.
     expect([a.links, b.links]).toEqual([['up n2'], ['up n1']])

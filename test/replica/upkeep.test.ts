@@ -29,42 +29,7 @@ class Bench {
   readonly upkeep: Upkeep
 
   constructor() {
-    const bench = this
-    const store: Partial<StorePort> = {
-      get dirtyBytes() {
-        return bench.dirtyBytes
-      },
-      snapshotBytes: 777,
-      checkpoint: (kind, done) => bench.#ask(kind, done),
-      keepSnapshot: (at, done) => bench.#ask(`keep ${at.index}`, done),
-      dropSnapshot: () => void bench.asked.push('drop'),
-    }
-    const log: Partial<LogPort> = {
-      stats: () => ({ walBytes: 0, bytesWritten: bench.bytesWritten }),
-      compact: (bounds) => {
-        bench.bounds.push(bounds)
-        return { index: Math.min(bounds.durable, bounds.needed), term: 1 }
-      },
-    }
-    const raft = {
-      get compacted() {
-        return bench.compacted
-      },
-      get progress() {
-        return bench.progress
-      },
-    }
-    const state = {
-      get revision() {
-        return bench.applied
-      },
-      get appliedIndex() {
-        return bench.applied
-      },
-      appliedTerm: 1,
-      membershipIndex: 1,
-      membershipBytes: new Uint8Array([1]),
-    }
+    const { store, log, raft, state } = portsOf(this)
     this.upkeep = new Upkeep(
       {
         // What the upkeep asks of each is all that is there.
@@ -83,7 +48,7 @@ class Bench {
     )
   }
 
-  #ask(what: string, done: (result: boolean) => void): void {
+  ask(what: string, done: (result: boolean) => void): void {
     expect(this.#done).toBeNull() // One thing at a time.
     this.asked.push(what)
     this.#done = done
@@ -115,6 +80,46 @@ class Bench {
     this.progress.push({ id: 'b', match: 0, lastAckMs: this.nowMs, state: 'replicate', ...given })
     return this
   }
+}
+
+/** What the upkeep asks of its ports, and no more. */
+function portsOf(bench: Bench) {
+  const store: Partial<StorePort> = {
+    get dirtyBytes() {
+      return bench.dirtyBytes
+    },
+    snapshotBytes: 777,
+    checkpoint: (kind, done) => bench.ask(kind, done),
+    keepSnapshot: (at, done) => bench.ask(`keep ${at.index}`, done),
+    dropSnapshot: () => void bench.asked.push('drop'),
+  }
+  const log: Partial<LogPort> = {
+    stats: () => ({ walBytes: 0, bytesWritten: bench.bytesWritten }),
+    compact: (bounds) => {
+      bench.bounds.push(bounds)
+      return { index: Math.min(bounds.durable, bounds.needed), term: 1 }
+    },
+  }
+  const raft = {
+    get compacted() {
+      return bench.compacted
+    },
+    get progress() {
+      return bench.progress
+    },
+  }
+  const state = {
+    get revision() {
+      return bench.applied
+    },
+    get appliedIndex() {
+      return bench.applied
+    },
+    appliedTerm: 1,
+    membershipIndex: 1,
+    membershipBytes: new Uint8Array([1]),
+  }
+  return { store, log, raft, state }
 }
 
 test('nothing is done where little was applied, and nothing twice', () => {

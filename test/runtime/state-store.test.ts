@@ -246,10 +246,11 @@ async function fetchInto(
   expect(result as unknown).toBe('whole')
 }
 
+const seal = (): Promise<string | null> => Promise.resolve(null)
+
 test('a file that was begun by another process is gone on with; another snapshot’s is removed', () => {
   const sha256 = new Uint8Array(32).fill(7)
   const snapshot = { index: 9, term: 2 }
-  const seal = (): Promise<string | null> => Promise.resolve(null)
   const first = new FetchFile(dir, snapshot, seal)
   expect(first.begin(sha256, 100)).toBe(0)
   expect(first.write(0, new Uint8Array(60))).toBeNull()
