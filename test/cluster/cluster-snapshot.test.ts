@@ -1,6 +1,6 @@
 /** Logs that are cut short, and nodes that come back too late for them: they are given the state. */
 import { expect, test } from 'bun:test'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   stateOf,
@@ -164,6 +164,33 @@ test(
     await late.ready()
     await synced(cluster)
     await equalStates(cluster)
+  }),
+  TEST_MS,
+)
+
+test(
+  'cluster: a wiped voter is taken back where the log is cut: the snapshot says who the members are',
+  withCluster({ flags: () => FLAGS }, async (cluster) => {
+    const wiped = cluster.node(2)
+    const others = cluster.others(wiped)
+    await fill(others, 8)
+    await wiped.process.kill()
+    rmSync(wiped.dataDir, { recursive: true })
+
+    wiped.start()
+    await wiped.ready()
+    await until('it votes again', async () => {
+      const { json } = await cluster.node(0).get('/v1/cluster')
+      const members = json['members'] as { id: string; role: string }[]
+      return members.find(({ id }) => id === wiped.id)?.role === 'voter'
+    })
+    await synced(cluster)
+
+    expect(await metric(wiped, 'rollcall_snapshots_installed_total')).toBeGreaterThan(0)
+    await equalStates(cluster)
+    // It counts: with it alone the others' quorum goes on.
+    await cluster.node(0).process.kill()
+    await fill([wiped], 1)
   }),
   TEST_MS,
 )
