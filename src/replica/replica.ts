@@ -26,6 +26,7 @@ import { LeaderCalls } from './leader-calls.ts'
 import { Liveness } from './liveness.ts'
 import { encodeMemberRequest } from './member-codec.ts'
 import { Members } from './members.ts'
+import { isStranger, wantedPeers } from './peers.ts'
 import type { ReplicaPorts } from './ports.ts'
 import { Reads } from './reads.ts'
 import { encodeClusterInfo } from './status.ts'
@@ -293,20 +294,13 @@ export class Replica {
       this.#turnSoon()
     }
     if (request.type === 'join') return this.#passOn(from, request.role, reply)
-    if (this.#isStranger(from)) return reply(NOT_LEADER)
+    const asker = this.#links.get(from)?.peer ?? null
+    if (isStranger(this.raft.membership, from, asker)) return reply(NOT_LEADER)
     if (request.type === 'propose') {
       const refusal = refuseForwarded(request.command, this.state.revision)
       if (refusal !== null) return reply({ type: 'outcome', outcome: refusal })
     }
     this.desk.serve(request, reply)
-  }
-
-  /** An empty node that is no member (yet): it may ask to be one, and nothing else. */
-  #isStranger(id: NodeId): boolean {
-    const peer = this.#links.get(id)?.peer
-    const { membership } = this.raft
-    const member = membership === null ? null : memberOf(membership, id)
-    return member?.incarnation !== peer?.incarnation && peer?.membershipIndex === 0
   }
 
   /** An empty node asks to be taken in: the leader is told who it proved to be. */
@@ -410,10 +404,7 @@ export class Replica {
     else if (this.raft.hasCommittedInTerm) this.#recoveryTarget = this.raft.noopIndex
   }
 
-  /**
-   * Keeps links to exactly the members, and to those that left until they know. Before there are
-   * any: to the founding list, or to whoever answers at the address that was given to join.
-   */
+  /** Keeps links to exactly whom `peers.ts` names; an empty node that joins: to anybody there. */
   #followMembership(): void {
     const { membership, membershipIndex, departing } = this.raft
     const isSame = membership === this.#membershipBefore
@@ -429,15 +420,9 @@ export class Replica {
       this.#identity = { ...this.#identity, membershipIndex, join: null }
       this.ports.mesh.setIdentity(this.#identity)
     }
-    const current = membership ?? this.#promised
-    const own = current === null ? null : memberOf(current, this.#identity.id)
-    // Who moved, or was only just taken in, dials everybody: they may not know where it is. So does
-    // a leader: who has not got the newest log may not know by whom it is led.
-    const isLost = membership === null ? current !== null : own?.url !== this.#identity.url
-    const known = [...(current?.members ?? this.#founding), ...departing]
-    const others = known.filter(({ id }) => id !== this.#identity.id)
-    const dials = isLost || leads
-    this.ports.mesh.setPeers(others.map(({ id, url }) => ({ id, url, dials })))
+    const [self, promised, founding] = [this.#identity, this.#promised, this.#founding]
+    const view = { self, membership, promised, founding, departing, leads }
+    this.ports.mesh.setPeers(wantedPeers(view))
     this.ports.mesh.setContact(membership === null ? this.#contact : null)
   }
 
