@@ -11,12 +11,17 @@ import type { Configuration, Member, Membership, MembershipTarget, NodeId } from
 export function enterChange(current: Membership, target: MembershipTarget): Membership {
   assert(current.outgoing === null, 'a joint configuration is left before the next change')
   assert(target.voters.length > 0, 'somebody decides')
+  // Else an amnesiac would be heard as the voter that it was.
+  assert(
+    current.voters.every((id) => !target.voters.includes(id) || isSame(current, target, id)),
+    'a voter that lost its disk is a learner first',
+  )
   if (sameIds(current.voters, target.voters)) return normal({ ...target, outgoing: null })
   const outgoing = current.voters
   // A voter that becomes a learner is one only once the joint configuration is left. One that
   // lost its disk is a stranger: what bears its name is a learner at once, and is not counted.
   const demoted = target.learners.filter(
-    (id) => outgoing.includes(id) && incarnationOf(current, id) === incarnationOf(target, id),
+    (id) => outgoing.includes(id) && isSame(current, target, id),
   )
   const leaving = current.members.filter(
     ({ id }) => outgoing.includes(id) && memberOf(target, id) === null,
@@ -66,6 +71,11 @@ export function sortedById(members: readonly Member[]): Member[] {
   return [...members].sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 
-function incarnationOf(of: { readonly members: readonly Member[] }, id: NodeId): string | null {
-  return memberOf(of, id)?.incarnation ?? null
+/** Whether the name stands for the same node in both. */
+function isSame(
+  current: { readonly members: readonly Member[] },
+  target: { readonly members: readonly Member[] },
+  id: NodeId,
+): boolean {
+  return memberOf(current, id)?.incarnation === memberOf(target, id)?.incarnation
 }

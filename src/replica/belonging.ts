@@ -12,6 +12,7 @@ import {
   waitsFor,
   type FoundingMember,
 } from './founding.ts'
+import { wantedPeers } from './peers.ts'
 import type { ReplicaPorts } from './ports.ts'
 
 export interface BelongingHost {
@@ -93,10 +94,7 @@ export class Belonging {
     this.#followMembership()
   }
 
-  /**
-   * Keeps links to exactly the members, and to those that left until they know. Before there are
-   * any: to the founding list, or to whoever answers at the address that was given to join.
-   */
+  /** Keeps links to exactly whom `peers.ts` names; an empty node that joins: to anybody there. */
   #followMembership(): void {
     const { membership, membershipIndex, departing } = this.#host.raft
     const isSame = membership === this.#membershipBefore
@@ -112,15 +110,9 @@ export class Belonging {
       this.#identity = { ...this.#identity, membershipIndex, join: null }
       this.#host.ports.mesh.setIdentity(this.#identity)
     }
-    const current = membership ?? this.#promised
-    const own = current === null ? null : memberOf(current, this.#identity.id)
-    // Who moved, or was only just taken in, dials everybody: they may not know where it is. So does
-    // a leader: who has not got the newest log may not know by whom it is led.
-    const isLost = membership === null ? current !== null : own?.url !== this.#identity.url
-    const known = [...(current?.members ?? this.#founding), ...departing]
-    const others = known.filter(({ id }) => id !== this.#identity.id)
-    const dials = isLost || leads
-    this.#host.ports.mesh.setPeers(others.map(({ id, url }) => ({ id, url, dials })))
+    const [self, promised, founding] = [this.#identity, this.#promised, this.#founding]
+    const view = { self, membership, promised, founding, departing, leads }
+    this.#host.ports.mesh.setPeers(wantedPeers(view))
     this.#host.ports.mesh.setContact(membership === null ? this.#contact : null)
   }
 

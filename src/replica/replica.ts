@@ -7,14 +7,7 @@
  */
 import { assert, present } from '../lib/assert.ts'
 import type { PeerIdentity, PeerMessage, PeerRequest } from '../mesh/peer.ts'
-import {
-  decodeMembership,
-  memberOf,
-  Raft,
-  type Input,
-  type NodeId,
-  type RaftConfig,
-} from '../raft/mod.ts'
+import { decodeMembership, Raft, type Input, type NodeId, type RaftConfig } from '../raft/mod.ts'
 import type { Entry, EntryId, InitialState, Ready } from '../raft/mod.ts'
 import type { StateMachine } from '../state/mod.ts'
 import { AppliedWaits } from './applied-waits.ts'
@@ -28,6 +21,7 @@ import { LeaderCalls } from './leader-calls.ts'
 import { Liveness } from './liveness.ts'
 import { encodeMemberRequest } from './member-codec.ts'
 import { Members } from './members.ts'
+import { isStranger } from './peers.ts'
 import type { ReplicaPorts } from './ports.ts'
 import { Reads } from './reads.ts'
 import { encodeClusterInfo } from './status.ts'
@@ -341,20 +335,13 @@ export class Replica {
       this.#turnSoon()
     }
     if (request.type === 'join') return this.#passOn(from, request.role, reply)
-    if (this.#isStranger(from)) return reply(NOT_LEADER)
+    const asker = this.#links.get(from)?.peer ?? null
+    if (isStranger(this.raft.membership, from, asker)) return reply(NOT_LEADER)
     if (request.type === 'propose') {
       const refusal = refuseForwarded(request.command, this.state.revision)
       if (refusal !== null) return reply({ type: 'outcome', outcome: refusal })
     }
     this.desk.serve(request, reply)
-  }
-
-  /** An empty node that is no member (yet): it may ask to be one, and nothing else. */
-  #isStranger(id: NodeId): boolean {
-    const peer = this.#links.get(id)?.peer
-    const { membership } = this.raft
-    const member = membership === null ? null : memberOf(membership, id)
-    return member?.incarnation !== peer?.incarnation && peer?.membershipIndex === 0
   }
 
   /** An empty node asks to be taken in: the leader is told who it proved to be. */

@@ -337,6 +337,40 @@ test('DESIGN §7: a voter that lost its disk leaves as the old one, and comes in
   })
 })
 
+test('DESIGN §7: a voter that lost its disk never goes on as one', () => {
+  const node = settledLeaderAt('a')
+  const members = ABC.members.map((member) => {
+    return member.id === 'c' ? Object.assign({}, member, { incarnation: 'c-2' }) : member
+  })
+  expect(() => change(node, { ...ABC, members })).toThrow('a learner first')
+  expect(() => change(node, { ...ABC, members, voters: ['b', 'c'] })).toThrow('a learner first')
+})
+
+test('56: left out by a membership that only it holds, a voter stands for election to finish it', () => {
+  const nodes = clusterOf(['a', 'b', 'c', 'd'], ABCD)
+  const a = elect(nodes, 'a', ['a', 'b', 'c', 'd'])
+  change(a, ABC)
+  // All hold the joint configuration; what follows reaches d alone, and a is gone for good.
+  for (const { to, ...message } of a.takeSentOf('append'))
+    nodeOf(nodes, to).receive({ to, ...message })
+  const [b, c, d] = ['b', 'c', 'd'].map((id) => nodeOf(nodes, id))
+  const acks = [b, c, d].flatMap((node) => node?.takeSentOf('append_response') ?? [])
+  a.receive(...acks)
+  for (const message of a.takeSentOf('append')) if (message.to === 'd') d?.receive(message)
+  expect(d?.raft.membership).toEqual(ABC)
+  expect(b?.raft.membership).toMatchObject({ outgoing: ['a', 'b', 'c', 'd'] })
+
+  // b and c lack what d holds, so d refuses them: nobody but d can be elected.
+  const leader = elect(nodes, 'd', ['b', 'c', 'd'])
+  expect(leader.raft.committed).toBe(leader.raft.last)
+  expect(b?.raft.membership).toEqual(ABC)
+  // And once it is committed it is out.
+  talk(nodes, ['b', 'c', 'd'])
+  for (let i = 0; i < 4; i++) beat(nodes, ['b', 'c', 'd'])
+  const leads = nodes.filter((node) => node !== a && node.raft.role === 'leader')
+  expect(leads.map(({ id }) => id)).not.toContain('d')
+})
+
 test('DESIGN §7: a voter becomes a learner only once the joint configuration is left', () => {
   const node = settledLeaderAt('a')
   change(node, membershipOf(['a', 'b'], { learners: ['c'] }))

@@ -1,0 +1,46 @@
+/** Whom a node keeps links with, and who of those may ask it for anything. */
+import { memberOf, type Member, type Membership, type NodeId } from '../raft/mod.ts'
+import type { PeerIdentity } from '../mesh/peer.ts'
+import type { FoundingMember } from './founding.ts'
+
+export interface WantedPeer {
+  readonly id: NodeId
+  readonly url: string | null
+  /** This end dials, whatever the ids say. */
+  readonly dials: boolean
+}
+
+/**
+ * The members, and those that left until they know. Before there are any: those that the cluster
+ * named when it took this node in, else the founding list.
+ *
+ * Who moved, or was only just taken in, dials everybody: they may not know where it is. So does a
+ * leader: who has not got the newest log may not know by whom it is led.
+ */
+export function wantedPeers(given: {
+  readonly self: PeerIdentity
+  readonly membership: Membership | null
+  readonly promised: Membership | null
+  readonly founding: readonly FoundingMember[]
+  readonly departing: readonly Member[]
+  readonly leads: boolean
+}): readonly WantedPeer[] {
+  const { self, membership, promised, founding, departing, leads } = given
+  const current = membership ?? promised
+  const own = current === null ? null : memberOf(current, self.id)
+  const isLost = membership === null ? current !== null : own?.url !== self.url
+  const known = [...(current?.members ?? founding), ...departing]
+  return known
+    .filter(({ id }) => id !== self.id)
+    .map(({ id, url }) => ({ id, url, dials: isLost || leads }))
+}
+
+/** An empty node that is no member (yet): it may ask to be one, and nothing else. */
+export function isStranger(
+  membership: Membership | null,
+  id: NodeId,
+  peer: PeerIdentity | null,
+): boolean {
+  const member = membership === null ? null : memberOf(membership, id)
+  return member?.incarnation !== peer?.incarnation && peer?.membershipIndex === 0
+}
