@@ -82,6 +82,7 @@ export class Link {
   #peer: PeerIdentity | null = null
   /** Whom the other side says it is; proven from `peer` on. */
   #claimed: NodeId | null
+  #claimedClusterId: string | null = null
   #peerHello: Uint8Array | null = null
   #receivedMs: number
   #pingedMs = 0
@@ -118,8 +119,7 @@ export class Link {
 
   /** The cluster that the other side says it belongs to; not proven unless the link is up. */
   get claimedClusterId(): string | null {
-    if (this.#peerHello === null) return null
-    return decodeHello(this.#peerHello).identity.clusterId
+    return this.#claimedClusterId
   }
 
   get claimed(): NodeId | null {
@@ -226,7 +226,9 @@ export class Link {
     }
     this.#peer = null
     this.#peerHello = payload.slice()
-    this.#claimed = decodeHello(payload).identity.id
+    const { id, clusterId } = decodeHello(payload).identity
+    this.#claimed = id
+    this.#claimedClusterId = clusterId
     this.#step = 'proof'
     if (this.role === 'acceptor') return [send('hello', this.#hello)]
     return [send('proof', this.#proofOf('dialer'))]

@@ -21,7 +21,6 @@ interface Peer {
   identity: PeerIdentity | null
   lastContactMs: number | null
   refusal: string | null
-  claimedClusterId: string | null
 }
 
 /** Both dialed at once: nothing that an operator should look at. */
@@ -58,6 +57,8 @@ export class Mesh {
   /** Refused, and closed in a moment. */
   readonly #leaving = new Map<Socket, () => void>()
   #strangerRefusal: string | null = null
+  /** The clusters that strangers under a name claimed, who were refused; the oldest goes first. */
+  readonly #claims = new Map<NodeId, string>()
   /** Where an empty node looks for the cluster that it is to join. */
   #contact: Peer | null = null
   #cancelTick: (() => void) | null = null
@@ -161,6 +162,11 @@ export class Mesh {
     return [...ids].sort().map((id) => this.#status(id))
   }
 
+  /** Those that were refused since they are of another cluster, and of which; not proven. */
+  foreigners(): ReadonlyMap<NodeId, string> {
+    return this.#claims
+  }
+
   /** Closes everything. The host hears nothing more. */
   stop(): void {
     this.#stopped = true
@@ -191,7 +197,6 @@ export class Mesh {
       identity: link?.peer ?? peer?.identity ?? null,
       lastContactMs: link?.receivedMs ?? peer?.lastContactMs ?? null,
       refusal: link === undefined ? (peer?.refusal ?? null) : null,
-      claimedClusterId: link === undefined ? (peer?.claimedClusterId ?? null) : null,
       rttMs: link?.rttMs ?? null,
     }
   }
@@ -203,7 +208,6 @@ export class Mesh {
       identity: null,
       lastContactMs: null,
       refusal: null,
-      claimedClusterId: null,
     }
     return { id, url, dials: false, backoff, dialing: null, cancelRedial: null, ...nothing }
   }
@@ -376,15 +380,24 @@ export class Mesh {
   }
 
   /** The operator of either side sees why; once for each reason, not for each attempt. */
+  #noteClaim(id: NodeId, clusterId: string | null): void {
+    this.#claims.delete(id)
+    if (clusterId === null || clusterId === this.#identity.clusterId) return
+    this.#claims.set(id, clusterId)
+    const [oldest] = this.#claims.keys()
+    if (this.#claims.size > this.#config.strangersMax && oldest !== undefined) {
+      this.#claims.delete(oldest)
+    }
+  }
+
   #noteRefusal({ link, dialed }: Connection, refusal: string): void {
     const id = dialed ?? link.claimed ?? ''
     // What is refused beside a link that is up says nothing about that peer.
     const peer = this.#up.has(id) ? undefined : this.#peers.get(id)
     const known = (peer?.refusal ?? this.#strangerRefusal) === refusal
-    if (peer !== undefined) {
-      peer.refusal = refusal
-      peer.claimedClusterId = link.claimedClusterId
-    } else this.#strangerRefusal = refusal
+    if (peer !== undefined) peer.refusal = refusal
+    else this.#strangerRefusal = refusal
+    this.#noteClaim(id, link.claimedClusterId)
     const fields = { peer: dialed ?? link.claimed, refusal }
     if (known || refusal.endsWith(SECOND_LINK)) this.#ports.logger.debug('peer refused', fields)
     else this.#ports.logger.warn('peer refused', fields)

@@ -105,8 +105,6 @@ export interface PeerStatus {
   readonly lastContactMs: number | null
   /** Why one side refused the other; null while connected and where nobody did. */
   readonly refusal: string | null
-  /** With a refusal, the cluster that the other side says it belongs to; not proven. */
-  readonly claimedClusterId: string | null
   /** Of the last ping that was answered. */
   readonly rttMs: number | null
 }

@@ -30,8 +30,6 @@ export interface PeerLink {
   readonly lastContactMs: number | null
   /** Why one side refused the other; null where nobody did. */
   readonly refusal: string | null
-  /** With a refusal, the cluster that the other side says it belongs to; not proven. */
-  readonly claimedClusterId: string | null
 }
 
 export interface MeshPort {
@@ -51,6 +49,8 @@ export interface MeshPort {
   setContact(url: string | null): void
   setIdentity(identity: PeerIdentity): void
   peers(): readonly PeerLink[]
+  /** Who was refused since it belongs to another cluster, and to which; not proven. */
+  foreigners(): ReadonlyMap<NodeId, string>
 }
 
 /** How a fetch fares. Nothing is called within `fetch`, nor after `cancel`. */
