@@ -122,9 +122,11 @@ test('judgePeer() on an empty node of a cluster hears any member of it', () => {
   expect(judge(identity('n1'), { self: joining, empty: true })).toContain('no cluster yet')
 })
 
+/** All of cluster `d`. */
+const foreign = (...ids: string[]) => new Map(ids.map((id) => [id, 'd']))
+
 test('misplacedBy() names a directory of another cluster, once a majority of the list says so', () => {
   const self = identity('n3', { clusterId: 'c' })
-  const foreign = (...ids: string[]) => new Map(ids.map((id) => [id, 'd']))
 
   expect(misplacedBy(self, MEMBERS, foreign('n1'))).toBeNull()
   expect(misplacedBy(self, MEMBERS, foreign('n1', 'n9', 'n3'))).toBeNull()
