@@ -76,12 +76,12 @@ export interface Plan {
 
 const TIMINGS = [
   [50, 250, 450],
-  [50, 300, 500],
   [75, 300, 600],
+  [100, 300, 500],
   [100, 400, 700],
   [100, 600, 1_000],
-  [100, 300, 500],
   [150, 450, 900],
+  [150, 600, 1_000],
 ] as const
 
 const NO_FAULTS: FaultPlan = {
@@ -135,13 +135,13 @@ export function planOf(seed: number): Plan {
   const chance = new Chance(seed, 0)
   const [heartbeatMs, electionMinMs, electionMaxMs] = chance.pick(TIMINGS)
   const syncMaxMs = chance.pick([0.3, 2, 10, 40])
-  const mesh = chance.oneIn(8) ? 'production' : 'light'
+  const mesh = chance.oneIn(12) ? 'production' : 'light'
   return {
     seed,
     nodes: chance.pick([1, 2, 3, 3, 3, 3, 3, 3, 3, 3, 4, 5, 5, 5]),
     mesh,
-    encodes: chance.oneIn(8),
-    sqlite: chance.oneIn(10),
+    encodes: chance.oneIn(12),
+    sqlite: chance.oneIn(16),
     forgetful: chance.oneIn(8),
     heartbeatMs,
     electionMinMs,
@@ -163,7 +163,7 @@ export function planOf(seed: number): Plan {
     faults: faultsOf(chance),
     clients: chance.int(2, 5),
     keys: chance.int(1, 6),
-    thinkMaxMs: chance.pick([80, 200, 600]),
+    thinkMaxMs: chance.pick([100, 400, 400, 1_000, 1_000, 2_000]),
     timeoutMs: chance.pick([300, 1_000, 5_000]),
     instances: chance.int(0, 3),
     holders: chance.int(0, 2),

@@ -2,7 +2,7 @@
  * A node's state machine as a pointer into the history: what each entry does is worked out once,
  * by the model, for all nodes. That is exact, because apply is deterministic (DESIGN §1.2) and a
  * node that applies another entry than the history's is caught right here; it is cheap, because
- * neither rows nor their undoing after a crash cost anything. Every tenth seed runs SQLite instead,
+ * neither rows nor their undoing after a crash cost anything. Some seeds run SQLite instead,
  * whose outcomes are compared with the model's.
  */
 import { assert, present } from '../../src/lib/assert.ts'

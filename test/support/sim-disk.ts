@@ -329,17 +329,32 @@ function tear(
   }
 }
 
+/** From this length on what is read is not copied at once, but by the next write, if any. */
+const LENT_BYTES_MIN = 8_192
+
 class GrowingBytes {
   #bytes = new Uint8Array(0)
+  /** Somebody reads a part of `#bytes`, which must not change under them. */
+  #lent = false
   size = 0
 
   read(at: number, length: number): Uint8Array {
-    return this.#bytes.slice(at, Math.min(this.size, at + length))
+    const end = Math.min(this.size, at + length)
+    if (end - at < LENT_BYTES_MIN) return this.#bytes.slice(at, end)
+    this.#lent = true
+    return this.#bytes.subarray(at, end)
+  }
+
+  /** Before a change in place. */
+  #own(): void {
+    if (this.#lent) this.#bytes = this.#bytes.slice()
+    this.#lent = false
   }
 
   apply(change: Pending): void {
     if (change.type === 'truncate') return this.resize(change.length)
     this.resize(Math.max(this.size, change.at + change.bytes.length))
+    this.#own()
     this.#bytes.set(change.bytes, change.at)
   }
 
@@ -348,8 +363,12 @@ class GrowingBytes {
       const larger = new Uint8Array(Math.max(size, this.#bytes.length * 2))
       larger.set(this.#bytes.subarray(0, this.size))
       this.#bytes = larger
+      this.#lent = false
     }
-    if (size < this.size) this.#bytes.fill(0, size, this.size)
+    if (size < this.size) {
+      this.#own()
+      this.#bytes.fill(0, size, this.size)
+    }
     this.size = size
   }
 
@@ -358,6 +377,7 @@ class GrowingBytes {
     const from = change.type === 'write' ? change.at : change.length
     const to = change.type === 'write' ? change.at + change.bytes.length : this.size
     if (from >= this.size) return
+    this.#own()
     this.#bytes.set(other.#bytes.subarray(from, Math.min(to, this.size)), from)
   }
 }

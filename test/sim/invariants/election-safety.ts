@@ -10,7 +10,7 @@ import { insist } from '../violation.ts'
  * only together with that vote. So what it led before a crash that lost the vote never was.
  */
 export class ElectionSafety implements Invariant {
-  readonly #leaders = new Map<Term, string>()
+  readonly #leaders = new Map<Term, { readonly node: SimNode; readonly boot: number }>()
   readonly #scene: Scene
   #elected = 0
 
@@ -32,15 +32,16 @@ export class ElectionSafety implements Invariant {
     const { role, term } = node.raft
     if (role !== 'leader') return
     // A process that lost leadership by a crash does not win the same term again.
-    const leader = `${node.id} (boot ${node.boot})`
     const known = this.#leaders.get(term)
-    if (known === leader) return
+    if (known?.node === node && known.boot === node.boot) return
     insist(
       known === undefined,
       'Election Safety',
-      () => `term ${term} is led by ${known}, ${leader}`,
+      () =>
+        `term ${term} is led by ${known?.node.id} (boot ${known?.boot}), ` +
+        `${node.id} (boot ${node.boot})`,
     )
-    this.#leaders.set(term, leader)
+    this.#leaders.set(term, { node, boot: node.boot })
     this.#elected += 1
     this.#scene.world.note(`${node.id} leads`, term)
   }
