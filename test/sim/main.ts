@@ -18,6 +18,7 @@ import { parseArgs } from 'node:util'
 import { MUTANTS, plant } from './mutants/mod.ts'
 import type { Result } from './run.ts'
 import type { SeedsOptions } from './seeds.ts'
+import { neverMet } from './sometimes/situations.ts'
 import { addTo, emptyTally, type Tally } from './tally.ts'
 
 /** Where `--minutes` and `--mutant` look when nobody says how far. */
@@ -138,6 +139,12 @@ async function simulate(options: Options): Promise<number> {
   const tally = await runSeeds(seedsOptions(options, startedMs))
   if (options.stats) {
     for (const [name, count] of [...tally.counts].sort()) console.log(`${name}: ${count}`)
+  }
+  if (mutant === undefined) {
+    for (const situation of neverMet(tally.seeds, tally.counts)) {
+      tally.violations += 1
+      console.log(`NEVER MET in ${tally.seeds} seeds: ${situation}`)
+    }
   }
   finish(tally, startedMs)
   return tally.violations > 0 ? 1 : 0

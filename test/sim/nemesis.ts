@@ -34,6 +34,19 @@ export class Nemesis {
     }
   }
 
+  /** The founder dies just after it gave the cluster its id, sometimes before that is durable. */
+  strikeFounder(): void {
+    const founder = this.#nodes[0]
+    if (founder === undefined || this.#stopped || !founder.isUp) return
+    if (founder.replica.identity.clusterId === null) {
+      this.#world.after(0.5, () => this.strikeFounder())
+      return
+    }
+    this.#world.after(this.#chance.ms(0, this.#plan.disk.syncMaxMs * 2), () =>
+      this.#crash(founder, this.#chance.oneIn(2), 10),
+    )
+  }
+
   stop(): void {
     this.#stopped = true
   }
@@ -114,11 +127,29 @@ export class Nemesis {
       }
       case 'drift':
         return node.clock.setRate(nowMs, node.drawRate())
+      case 'transfer':
+        return this.#handOver(this.#leader(node))
     }
   }
 
   #leader(otherwise: SimNode): SimNode {
     return this.#nodes.find((node) => node.isUp && node.raft.role === 'leader') ?? otherwise
+  }
+
+  /** As SIGTERM does it, and sometimes the process goes on as a follower. */
+  #handOver(leader: SimNode): void {
+    if (!leader.isUp) return
+    const ends = this.#chance.oneIn(2)
+    const { boot } = leader
+    this.#world.note(`${leader.id} hands over`)
+    leader.arrive(() =>
+      leader.replica.handOver(this.#plan.electionMaxMs, () => {
+        if (!ends || this.#stopped) return
+        this.#world.after(0, () => {
+          if (leader.boot === boot) this.#crash(leader, false, 10)
+        })
+      }),
+    )
   }
 
   #crash(node: SimNode, power: boolean, spanMs: number): void {

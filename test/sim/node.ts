@@ -156,6 +156,7 @@ export class SimNode implements Endpoint {
     const process = this.#process
     if (process === null) return
     this.#around.world.note(`${this.id} ${power ? 'loses power' : 'is killed'}`)
+    this.#around.observer.died(this)
     process.replica.stop()
     process.mesh?.stop()
     this.#around.states.left(this.id, process.state, { power, durable: this.view.durable })
@@ -457,7 +458,12 @@ export class SimNode implements Endpoint {
       judge: (peer) => this.replica.judge(peer),
       up: (peer) => this.replica.peerUp(peer),
       down: (id) => this.replica.peerDown(id),
-      receive: (from, messages) => this.replica.receive(from, messages),
+      receive: (from, messages) => {
+        for (const each of messages) {
+          if (each.type === 'raft') this.#around.observer.receiving(this, each.message)
+        }
+        this.replica.receive(from, messages)
+      },
     }
   }
 }

@@ -20,6 +20,7 @@ export interface FaultPlan {
   readonly diskFull: number
   readonly wallStep: number
   readonly drift: number
+  readonly transfer: number
 }
 
 export interface NetworkPlan {
@@ -102,6 +103,7 @@ const NO_FAULTS: FaultPlan = {
   diskFull: 0,
   wallStep: 0,
   drift: 0,
+  transfer: 0,
 }
 
 /** A random subset of the faults, each at a rate of its own (swarm testing). */

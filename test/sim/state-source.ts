@@ -7,7 +7,7 @@ import { present } from '../../src/lib/assert.ts'
 import type { Entry, LogIndex, NodeId, Term } from '../../src/raft/mod.ts'
 import { openBun } from '../../src/runtime/sqlite-bun.ts'
 import { StateMachine } from '../../src/state/mod.ts'
-import type { Outcome, Sql } from '../../src/state/mod.ts'
+import type { LeaseChange, Outcome, Sql } from '../../src/state/mod.ts'
 import type { Chance } from './chance.ts'
 import type { History } from './oracle/history.ts'
 import { SharedState } from './shared-state.ts'
@@ -108,6 +108,7 @@ export class SqliteStates implements StateSource {
       entries.forEach((entry, i) => {
         this.#compare(entry, batch.outcomes[i] ?? null, wants(entry.index))
       })
+      this.#compareLeases(entries, batch.leases)
       return batch
     }
     return state
@@ -121,6 +122,19 @@ export class SqliteStates implements StateSource {
       Bun.deepEquals(outcome, expected),
       'an outcome is what the contract says',
       () => `entry ${entry.index}: ${JSON.stringify(outcome)}, not ${JSON.stringify(expected)}`,
+    )
+  }
+
+  /** What the leader's deadlines are told must be what the model says, in the same order. */
+  #compareLeases(entries: readonly Entry[], changes: readonly LeaseChange[]): void {
+    const { history } = this.#options
+    const expected = entries.flatMap(({ index }) => history.at(index)?.effect?.leases ?? [])
+    insist(
+      Bun.deepEquals(changes, expected),
+      'leases change as the contract says',
+      () =>
+        `by entries ${entries[0]?.index} to ${entries.at(-1)?.index}: ` +
+        `${JSON.stringify(changes)}, not ${JSON.stringify(expected)}`,
     )
   }
 

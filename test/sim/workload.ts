@@ -12,6 +12,7 @@ import type { History } from './oracle/history.ts'
 import type { Promises } from './oracle/promises.ts'
 import type { NeverEarly } from './oracle/ttl.ts'
 import type { Plan } from './plan.ts'
+import type { Sometimes } from './sometimes/situations.ts'
 import type { World } from './world.ts'
 
 export interface Bench {
@@ -22,6 +23,7 @@ export interface Bench {
   readonly history: History
   readonly promises: Promises
   readonly ttl: NeverEarly
+  readonly sometimes: Sometimes
   next(): number
 }
 
@@ -168,7 +170,7 @@ export class Workload {
       expected(revision: number): unknown
     },
   ): Promise<number> {
-    const { plan, promises, world } = this.#bench
+    const { plan, promises, world, history, sometimes } = this.#bench
     const { consistency, minRevision, query, expected } = options
     const call = promises.call(world.nowMs)
     const { timeoutMs } = plan
@@ -179,18 +181,23 @@ export class Workload {
     const { revision } = stamp
     const name = `${what} on ${node.id} (served as ${stamp.consistency})`
     const stale = consistency === 'stale'
-    promises.read(name, { revision, value, stale }, expected, call)
+    if (stale && revision < history.last) sometimes.met('a stale read was behind')
+    if (consistency === 'lease' && stamp.consistency === 'linearizable') {
+      sometimes.met('a lease read was answered as linearizable')
+    }
+    promises.read(name, { revision, minRevision, value, stale }, expected, call)
     world.note(`${what} on ${node.id}`, revision)
     return revision
   }
 
   /** Null where no outcome was learnt. */
   async write(node: SimNode, command: Command): Promise<Outcome | null> {
-    const { plan, promises, world } = this.#bench
+    const { plan, promises, world, history, sometimes } = this.#bench
     const call = promises.call(world.nowMs)
     const { timeoutMs } = plan
     const name = `${command.type} begun at ${call.atMs.toFixed(3)} on ${node.id}`
     const write = promises.write(name, command)
+    const term = node.isUp ? node.raft.term : Infinity
     const answer = await this.#ask(node, (gateway) => gateway.propose(command, { timeoutMs }))
     if (typeof answer === 'string') {
       promises.failed(write, answer === 'refused')
@@ -198,13 +205,25 @@ export class Workload {
     }
     const outcome = answer.got
     if (isFailure(outcome)) {
+      this.#noteFailure(outcome)
       promises.failed(write, outcome.failure !== 'outcome_unknown')
       world.note(`${command.type} on ${node.id} fails`, 0, () => outcome.failure)
       return null
     }
     promises.acknowledged(write, command, outcome, call)
+    if ((history.at(outcome.revision)?.entry.term ?? 0) > term) {
+      sometimes.met('a write outlived the leader it was begun under')
+    }
     world.note(`${command.type} on ${node.id}`, outcome.revision)
     return outcome
+  }
+
+  #noteFailure({ failure }: Failure): void {
+    const { sometimes } = this.#bench
+    if (failure === 'too_many_requests') {
+      sometimes.met('a write was refused for a full queue or disk')
+    }
+    if (failure === 'no_leader') sometimes.met('a write found no leader in its time')
   }
 
   /** A service's process: registers, beats, falls silent now and then, leaves, comes back. */
@@ -262,8 +281,9 @@ export class Workload {
   }
 
   async #beat(lease: string): Promise<'renewed' | 'gone' | 'lost'> {
-    const { world, chance, plan, ttl } = this.#bench
+    const { world, chance, plan, ttl, promises } = this.#bench
     const sentMs = world.nowMs
+    const { floor } = promises.call(sentMs)
     const { timeoutMs } = plan
     const answer = await this.#ask(chance.pick(this.#bench.nodes), (gateway) =>
       gateway.heartbeat([lease], { timeoutMs }),
@@ -271,7 +291,10 @@ export class Workload {
     if (typeof answer === 'string' || !answer.got.ok) return 'lost'
     const renewal = answer.got.renewals[0] ?? null
     world.note(`beat of ${lease}`, renewal === null ? 0 : 1)
-    if (renewal === null) return 'gone'
+    if (renewal === null) {
+      ttl.gone(lease, floor)
+      return 'gone'
+    }
     ttl.acknowledged(lease, sentMs, renewal.ttlMs)
     return 'renewed'
   }

@@ -49,7 +49,7 @@ export class SimDisk implements Disk {
   #epoch = 0
   capacityBytes: number
   /** For tests that count. */
-  readonly counts = { writes: 0, syncs: 0, bytesWritten: 0, refused: 0 }
+  readonly counts = { writes: 0, syncs: 0, bytesWritten: 0, refused: 0, torn: 0 }
 
   constructor(options: SimDiskOptions) {
     this.#random = options.random
@@ -109,7 +109,7 @@ export class SimDisk implements Disk {
     this.#epoch += 1
     const names = this.#survivingNames()
     const nodes = new Set(names.values())
-    for (const node of nodes) node.crash(this.#random)
+    for (const node of nodes) this.counts.torn += node.crash(this.#random)
     this.#durableNames = names
     this.#names = new Map(names)
     this.#nameChanges = []
@@ -282,19 +282,22 @@ class Inode {
     return this.#pending.splice(0, count)
   }
 
-  crash(random: Random): void {
+  /** Returns how many writes were torn. */
+  crash(random: Random): number {
+    let torn = 0
     const touched = [...this.#forgotten, ...this.#pending]
     for (const change of shuffleWrites(this.#pending, random)) {
       const fate = random(3)
       if (fate === 0) continue
       if (fate === 1 || change.type === 'truncate') this.#durable.apply(change)
-      else tear(this.#durable, change, random)
+      else if (tear(this.#durable, change, random)) torn += 1
     }
     this.#pending = []
     this.#forgotten = []
     // Only what was changed differs: no copy of the whole file.
     this.#live.resize(this.#durable.size)
     for (const change of touched) this.#live.copyFrom(this.#durable, change)
+    return torn
   }
 }
 
@@ -312,21 +315,24 @@ function shuffleWrites(changes: readonly Pending[], random: Random): Pending[] {
   return shuffled
 }
 
-/** Some of the sectors of a write. */
+/** Some of the sectors of a write. Returns whether some were lost and others not. */
 function tear(
   target: GrowingBytes,
   write: Extract<Pending, { type: 'write' }>,
   random: Random,
-): void {
+): boolean {
   let from = 0
+  let [kept, lost] = [0, 0]
   while (from < write.bytes.length) {
     const toBoundary = SECTOR_BYTES - ((write.at + from) % SECTOR_BYTES)
     const to = Math.min(write.bytes.length, from + toBoundary)
     if (random(2) === 0) {
+      kept += 1
       target.apply({ type: 'write', at: write.at + from, bytes: write.bytes.subarray(from, to) })
-    }
+    } else lost += 1
     from = to
   }
+  return kept > 0 && lost > 0
 }
 
 /** From this length on what is read is not copied at once, but by the next write, if any. */

@@ -31,6 +31,11 @@ export class StateMachineSafety implements Invariant {
 
   applying(node: SimNode, entries: readonly Entry[]): void {
     for (const entry of entries) {
+      insist(
+        entry.index <= node.view.durable,
+        'what is applied is durable here',
+        () => `${node.id} applies ${entry.index}, durable is ${node.view.durable}`,
+      )
       this.#history.commit(entry, node.id, this.#scene.world.nowMs)
       const known = this.#history.at(entry.index)
       if (known !== null) known.appliedMs ??= this.#scene.world.nowMs

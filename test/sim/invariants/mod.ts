@@ -10,6 +10,7 @@ import { DurableSpeech, MonotonicTerm, OneVoteATerm } from './durable-speech.ts'
 import { ElectionSafety } from './election-safety.ts'
 import { LeaseExclusive } from './leader-lease.ts'
 import { LogMatching } from './log-matching.ts'
+import { PreVoteFirst, PromiseKept } from './promises-to-leaders.ts'
 import { EqualStateHash } from './state-hash.ts'
 
 export function allInvariants(scene: Scene): Invariant[] {
@@ -24,6 +25,8 @@ export function allInvariants(scene: Scene): Invariant[] {
     new DurableSpeech(scene),
     new OneVoteATerm(),
     new MonotonicTerm(),
+    new PromiseKept(scene),
+    new PreVoteFirst(scene),
     new LeaseExclusive(scene),
     new EqualStateHash(scene),
   ]
