@@ -223,6 +223,7 @@ export class Nemesis {
     const lateMs = this.#chance.ms(electionMinMs * 0.6, electionMaxMs * 0.95)
     this.#world.note(`answers to ${leader.id} are late`, Math.round(lateMs))
     for (const { at } of others) this.#network.clog(at, leader.at, lateMs)
+    if (this.#chance.oneIn(3)) return this.#pauseUntilAnswered(leader, others)
     this.#world.after(this.#chance.ms(0, heartbeatMs * 2), () => {
       if (this.#stopped) return
       this.#cut(
@@ -230,6 +231,19 @@ export class Nemesis {
         electionMaxMs * 3,
       )
     })
+  }
+
+  /**
+   * Or the leader stands still until just before they come: what its clients ask meanwhile is read
+   * first, and must not be taken for asked before its last round (scenario 39).
+   */
+  #pauseUntilAnswered(leader: SimNode, others: readonly SimNode[]): void {
+    const { electionMaxMs } = this.#plan
+    const pausedMs = this.#chance.ms(electionMaxMs, electionMaxMs * 2.5)
+    for (const { at } of others) {
+      this.#network.clog(at, leader.at, pausedMs + this.#chance.ms(0, 10))
+    }
+    leader.pause(pausedMs)
   }
 
   /** Nothing more fits until `spanMs` have passed. */

@@ -408,8 +408,9 @@ export class SimNode implements Endpoint {
       transmit: (to, packet, channel) => {
         const peer = peerAt(to)
         const deliver = (): void => peer.receivePacket(this.id, packet)
-        if (channel === null) network.datagram(this.at, peer.at, deliver)
-        else channel.send(deliver)
+        if (channel !== null) return channel.send(deliver)
+        const lateMs = isVote(packet) ? network.voteLatenessMs(plan.electionMaxMs) : 0
+        network.datagram(this.at, peer.at, deliver, lateMs)
       },
       ...this.#meshHost(),
     })
@@ -466,6 +467,12 @@ export class SimNode implements Endpoint {
       },
     }
   }
+}
+
+function isVote(packet: Packet): boolean {
+  if (packet.type !== 'frame') return false
+  const [first] = packet.messages
+  return first?.type === 'raft' && first.message.type === 'vote_response'
 }
 
 /** What `SimDisk` throws when it was told to fail, or is full. */

@@ -30,6 +30,8 @@ export interface NetworkPlan {
   readonly lossPermille: number
   readonly duplicatePermille: number
   readonly reorderPermille: number
+  /** Answers to candidates that come election timeouts later. */
+  readonly lateVotePermille: number
   /** Links deliver in order or break, as TCP does; otherwise Raft's messages fly as they like. */
   readonly ordered: boolean
 }
@@ -69,6 +71,10 @@ export interface Plan {
   /** Each is a process that registers itself and beats. */
   readonly instances: number
   readonly holders: number
+  /** Change what others declared. */
+  readonly operators: number
+  /** Hold long polls. */
+  readonly waiters: number
   readonly ttlMs: number
   /** Faults begin before the cluster is founded. */
   readonly roughStart: boolean
@@ -130,6 +136,7 @@ function networkOf(chance: Chance): NetworkPlan {
     lossPermille: chance.pick([0, 0, 5, 50, 200]),
     duplicatePermille: ordered ? 0 : chance.pick([0, 10, 100, 300]),
     reorderPermille: ordered ? 0 : chance.pick([0, 10, 100, 300]),
+    lateVotePermille: ordered ? 0 : chance.pick([0, 0, 200, 500]),
   }
 }
 
@@ -169,7 +176,9 @@ export function planOf(seed: number): Plan {
     timeoutMs: chance.pick([300, 1_000, 5_000]),
     instances: chance.int(0, 3),
     holders: chance.int(0, 2),
-    ttlMs: chance.pick([400, 1_000, 3_000]),
+    operators: chance.int(0, 1),
+    waiters: chance.int(0, 2),
+    ttlMs: chance.pick([400, 1_000, 3_000, 6_000]),
     roughStart: chance.oneIn(4),
     safetyMs: 30_000,
   }

@@ -13,6 +13,7 @@ import { Observer, type Scene } from './observer.ts'
 import { History } from './oracle/history.ts'
 import { Promises } from './oracle/promises.ts'
 import { NeverEarly } from './oracle/ttl.ts'
+import { Wakes } from './oracle/wakes.ts'
 import { planOf, type Plan } from './plan.ts'
 import { allSituations, Sometimes } from './sometimes/mod.ts'
 import { SharedStates, SqliteStates, type StateOptions } from './state-source.ts'
@@ -75,7 +76,8 @@ class Run {
     const sometimes = this.#sometimes
     const scene: Scene = { world, history, nodes, electionMinMs, sometimes }
     this.#ttl = new NeverEarly(scene, clockDrift)
-    const observers = [...allInvariants(scene), this.#ttl, ...allSituations(scene)]
+    const wakes = new Wakes(scene, clockDrift)
+    const observers = [...allInvariants(scene), this.#ttl, wakes, ...allSituations(scene)]
     this.#observer = new Observer(observers)
     this.#states = this.#openStates(chanceOf(2))
     const around: Surroundings = {
@@ -98,7 +100,7 @@ class Run {
     for (let at = 0; at < plan.nodes; at++) nodes.push(new SimNode(around, at, chanceOf(10 + at)))
     const promises = (this.#promises = new Promises(history, sometimes))
     this.#nemesis = new Nemesis({ world, plan, chance: chanceOf(3), network, nodes })
-    const told = { history, promises, ttl: this.#ttl, sometimes }
+    const told = { history, promises, ttl: this.#ttl, wakes, sometimes }
     const bench = { world, plan, chance: chanceOf(4), nodes, ...told }
     this.#workload = new Workload({ ...bench, next: around.next })
   }
@@ -214,7 +216,7 @@ class Run {
     this.#workload.stop()
     const { ttlMs, timeoutMs, electionMaxMs } = this.#plan
     // Another leader may start a deadline afresh; removeAfter follows the TTL.
-    const untilMs = this.#world.nowMs + timeoutMs + 10 * electionMaxMs + 5 * ttlMs
+    const untilMs = this.#world.nowMs + timeoutMs + 10 * electionMaxMs + 10 * ttlMs
     this.#world.run(untilMs, () => this.#isAtRest())
     insist(this.#isAtRest(), 'leases end, and all nodes converge', () => this.#describe())
   }

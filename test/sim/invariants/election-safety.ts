@@ -1,4 +1,4 @@
-import type { Term } from '../../../src/raft/mod.ts'
+import type { Message, NodeId, Term } from '../../../src/raft/mod.ts'
 import type { SimNode } from '../node.ts'
 import type { Invariant, Scene } from '../observer.ts'
 import { insist } from '../violation.ts'
@@ -44,5 +44,47 @@ export class ElectionSafety implements Invariant {
     this.#leaders.set(term, { node, boot: node.boot })
     this.#elected += 1
     this.#scene.world.note(`${node.id} leads`, term)
+  }
+}
+
+/**
+ * Whoever leads a term was given the votes of a majority in that very term (Raft §5.2): those of
+ * an older one count for nothing, however late they come (Xraft#33, scenario 5).
+ */
+export class ElectedByMajority implements Invariant {
+  readonly #scene: Scene
+  /** By node: the newest term in which it was given votes, and by whom. */
+  readonly #votes = new Map<NodeId, { term: Term; from: Set<NodeId> }>()
+  readonly #checked = new Map<NodeId, Term>()
+
+  constructor(scene: Scene) {
+    this.#scene = scene
+  }
+
+  started(node: SimNode): void {
+    this.#votes.delete(node.id)
+  }
+
+  receiving(node: SimNode, message: Message): void {
+    if (message.type !== 'vote_response' || message.preVote || !message.granted) return
+    let votes = this.#votes.get(node.id)
+    if (votes === undefined || votes.term < message.term) {
+      votes = { term: message.term, from: new Set() }
+      this.#votes.set(node.id, votes)
+    }
+    if (votes.term === message.term) votes.from.add(message.from)
+  }
+
+  stepped(node: SimNode): void {
+    const { role, term } = node.raft
+    if (role !== 'leader' || this.#checked.get(node.id) === term) return
+    this.#checked.set(node.id, term)
+    const votes = this.#votes.get(node.id)
+    const count = 1 + (votes?.term === term ? votes.from.size : 0)
+    insist(
+      count * 2 > this.#scene.nodes.length,
+      'a leader has the votes of a majority',
+      () => `${node.id} leads term ${term} by ${count} votes of ${this.#scene.nodes.length}`,
+    )
   }
 }

@@ -7,7 +7,7 @@ import {
   StateMachineSafety,
 } from './commit-safety.ts'
 import { DurableSpeech, MonotonicTerm, OneVoteATerm } from './durable-speech.ts'
-import { ElectionSafety } from './election-safety.ts'
+import { ElectedByMajority, ElectionSafety } from './election-safety.ts'
 import { LeaseExclusive } from './leader-lease.ts'
 import { LogMatching } from './log-matching.ts'
 import { PreVoteFirst, PromiseKept } from './promises-to-leaders.ts'
@@ -18,6 +18,7 @@ export function allInvariants(scene: Scene): Invariant[] {
   return [
     log,
     new ElectionSafety(scene),
+    new ElectedByMajority(scene),
     new StateMachineSafety(scene, log),
     new CommitRule(),
     new DurableOnQuorum(scene),

@@ -22,6 +22,13 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     file: 'src/raft/election.ts',
     find: 'if (core.votedFor !== null && core.votedFor !== request.from) return false',
     replace: 'if (core.votedFor === core.config.id && core.votedFor !== request.from) return false',
+    more: [
+      {
+        file: 'src/raft/core.ts',
+        find: "assert(this.#votedFor === null || this.#votedFor === id, 'one vote a term (Raft §5.2)')",
+        replace: '',
+      },
+    ],
   },
   {
     name: 'old-term-vote',
@@ -39,6 +46,15 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
   return core.log.isUpToDate`,
     replace: `  if (core.votedFor !== null && core.votedFor !== request.from) return false
   return true || core.log.isUpToDate`,
+    more: [
+      {
+        file: 'src/raft/election.ts',
+        find: `  if (request.term <= core.term) return false
+  return core.log.isUpToDate`,
+        replace: `  if (request.term <= core.term) return false
+  return true || core.log.isUpToDate`,
+      },
+    ],
   },
   {
     name: 'vote-inside-promise',

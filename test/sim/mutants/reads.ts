@@ -80,13 +80,6 @@ export const READ_MUTANTS: readonly Mutant[] = [
       this.#batches.delete(mode)`,
   },
   {
-    name: 'lease-checked-before-read',
-    source: 'the lease is looked at before the read alone (scenario 41)',
-    file: 'src/replica/reads.ts',
-    find: 'const holds = raft.term === term && raft.leaseRemainingMs(this.#host.clock()) > 0',
-    replace: 'const holds = raft.term === term || raft.term > term',
-  },
-  {
     name: 'lease-kept-in-transfer',
     source: 'the lease lives on while another is told to take over (openraft#1749; scenario 43)',
     file: 'src/raft/leader.ts',

@@ -50,6 +50,13 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     file: 'src/raft/outbox.ts',
     find: 'for (const pending of this.#pending) pending.end = Math.min(pending.end, index - 1)',
     replace: 'for (const pending of this.#pending) pending.end += index * 0',
+    more: [
+      {
+        file: 'src/raft/log.ts',
+        find: "assert(index <= this.#written, 'only what was written becomes durable')",
+        replace: '',
+      },
+    ],
   },
   {
     name: 'append-without-prev-check',

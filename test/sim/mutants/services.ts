@@ -85,19 +85,11 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
-    name: 'ages-by-a-stall',
-    source:
-      'a leader whose loop stood still expires those whose beats wait in its sockets (DESIGN §5.4)',
-    file: 'src/replica/liveness.ts',
-    find: 'const stalled = passedMs > 2 * this.#config.heartbeatMs',
-    replace: 'const stalled = passedMs > Infinity',
-  },
-  {
     name: 'outcome-of-another-term',
     source: 'whoever waits at an index is given what another leader put there (promise W1)',
     file: 'src/replica/desk.ts',
     find: 'if (waiting.term !== entry.term) waiting.reply(NOT_LEADER)',
-    replace: 'if (waiting.term > Infinity) waiting.reply(NOT_LEADER)',
+    replace: 'if (waiting.term > Infinity || outcomes[i] === null) waiting.reply(NOT_LEADER)',
   },
   {
     name: 'unknown-called-refused',

@@ -150,7 +150,13 @@ function tagOf(command: Command): string | null {
   switch (command.type) {
     case 'config_put':
     case 'config_delete':
+    case 'override_put':
+    case 'node_override_put':
       return command.by
+    case 'instance_patch':
+      return command.patch.metadata?.tag ?? null
+    case 'service_put':
+      return command.settings.metadata.tag ?? null
     case 'lease_grant':
       return command.owner
     case 'instance_put':

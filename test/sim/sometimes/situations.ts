@@ -35,6 +35,9 @@ export const SITUATIONS = [
   'a write found no leader in its time',
   'a lease read was answered as linearizable',
   'a stale read was behind',
+  'a wait was woken',
+  'a wait ran out',
+  'a wait was for the future',
   // Leases
   'a suspect lease was cleared by a beat',
   'a suspect lease went over to another leader',
