@@ -7,13 +7,19 @@
  *     npm run sim -- --mutant NAME           plants a bug and stops at the first violation
  *     npm run sim -- --mutants               the names, one a line
  *
+ * `--jobs N` says how many processes share the seeds (all cores by default; what comes out is the
+ * same), `--stats` how often each interesting situation came about.
+ *
  * Exit 0: no violation; 1: a violation (with `--mutant`: the bug was found); 2: wrong usage. The
  * last line on stdout: `seeds=N hours=H events=E rate=R violations=V`.
  */
+import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { MUTANTS, plant } from './mutants/mod.ts'
 import type { Result } from './run.ts'
-import type { SeedsOptions, Tally } from './seeds.ts'
+import type { SeedsOptions } from './seeds.ts'
+import { neverMet } from './sometimes/situations.ts'
+import { addTo, emptyTally, type Tally } from './tally.ts'
 
 /** Where `--minutes` and `--mutant` look when nobody says how far. */
 const MUTANT_SEEDS = 50_000
@@ -24,6 +30,7 @@ interface Options {
   readonly start: number | null
   readonly seed: number | null
   readonly minutes: number | null
+  readonly jobs: number
   readonly mutant: string | null
   readonly mutants: boolean
   readonly stats: boolean
@@ -41,6 +48,7 @@ function parse(args: readonly string[]): Options {
       start: text,
       seed: text,
       minutes: text,
+      jobs: text,
       mutant: text,
       mutants: flag,
       stats: flag,
@@ -54,6 +62,7 @@ function parse(args: readonly string[]): Options {
     start: whole('start', values.start, 0),
     seed: whole('seed', values.seed, 0),
     minutes: positive('minutes', values.minutes),
+    jobs: whole('jobs', values.jobs, 1) ?? availableParallelism(),
     mutant: values.mutant ?? null,
     mutants: values.mutants ?? false,
     stats: values.stats ?? false,
@@ -108,6 +117,8 @@ function seedsOptions(options: Options, startedMs: number): SeedsOptions {
   return {
     start,
     count,
+    jobs: options.jobs,
+    mutant,
     isLate: () => performance.now() >= endMs,
     stopsAtViolation: mutant !== null,
     onResult: (result) => {
@@ -122,21 +133,29 @@ function seedsOptions(options: Options, startedMs: number): SeedsOptions {
 async function simulate(options: Options): Promise<number> {
   const mutant = MUTANTS.find(({ name }) => name === options.mutant)
   if (mutant !== undefined) plant(mutant)
-  const { runSeeds } = await import('./seeds.ts')
-  const { run } = await import('./run.ts')
   const startedMs = performance.now()
-  if (options.seed !== null) {
-    const result = run(options.seed, (line) => console.log(line))
-    console.log(describe(result))
-    const { simulatedMs, events, counts } = result
-    const violations = result.violation === null ? 0 : 1
-    finish({ seeds: 1, simulatedMs, events, violations, counts: new Map(counts) }, startedMs)
-    return violations
-  }
-  const tally = runSeeds(seedsOptions(options, startedMs))
+  if (options.seed !== null) return await replay(options.seed, startedMs)
+  const { runSeeds } = await import('./seeds.ts')
+  const tally = await runSeeds(seedsOptions(options, startedMs))
   if (options.stats) {
     for (const [name, count] of [...tally.counts].sort()) console.log(`${name}: ${count}`)
   }
+  if (mutant === undefined) {
+    for (const situation of neverMet(tally.seeds, tally.counts)) {
+      tally.violations += 1
+      console.log(`NEVER MET in ${tally.seeds} seeds: ${situation}`)
+    }
+  }
+  finish(tally, startedMs)
+  return tally.violations > 0 ? 1 : 0
+}
+
+async function replay(seed: number, startedMs: number): Promise<number> {
+  const { run } = await import('./run.ts')
+  const result = run(seed, (line) => console.log(line))
+  console.log(describe(result))
+  const tally = emptyTally()
+  addTo(tally, result)
   finish(tally, startedMs)
   return tally.violations > 0 ? 1 : 0
 }

@@ -34,6 +34,19 @@ export class Nemesis {
     }
   }
 
+  /** The founder dies just after it gave the cluster its id, sometimes before that is durable. */
+  strikeFounder(): void {
+    const founder = this.#nodes[0]
+    if (founder === undefined || this.#stopped || !founder.isUp) return
+    if (founder.replica.identity.clusterId === null) {
+      this.#world.after(0.5, () => this.strikeFounder())
+      return
+    }
+    this.#world.after(this.#chance.ms(0, this.#plan.disk.syncMaxMs * 2), () =>
+      this.#crash(founder, this.#chance.oneIn(2), 10),
+    )
+  }
+
   stop(): void {
     this.#stopped = true
   }
@@ -114,11 +127,29 @@ export class Nemesis {
       }
       case 'drift':
         return node.clock.setRate(nowMs, node.drawRate())
+      case 'transfer':
+        return this.#handOver(this.#leader(node))
     }
   }
 
   #leader(otherwise: SimNode): SimNode {
     return this.#nodes.find((node) => node.isUp && node.raft.role === 'leader') ?? otherwise
+  }
+
+  /** As SIGTERM does it, and sometimes the process goes on as a follower. */
+  #handOver(leader: SimNode): void {
+    if (!leader.isUp) return
+    const ends = this.#chance.oneIn(2)
+    const { boot } = leader
+    this.#world.note(`${leader.id} hands over`)
+    leader.arrive(() =>
+      leader.replica.handOver(this.#plan.electionMaxMs, () => {
+        if (!ends || this.#stopped) return
+        this.#world.after(0, () => {
+          if (leader.boot === boot) this.#crash(leader, false, 10)
+        })
+      }),
+    )
   }
 
   #crash(node: SimNode, power: boolean, spanMs: number): void {
@@ -192,6 +223,7 @@ export class Nemesis {
     const lateMs = this.#chance.ms(electionMinMs * 0.6, electionMaxMs * 0.95)
     this.#world.note(`answers to ${leader.id} are late`, Math.round(lateMs))
     for (const { at } of others) this.#network.clog(at, leader.at, lateMs)
+    if (this.#chance.oneIn(3)) return this.#pauseUntilAnswered(leader, others)
     this.#world.after(this.#chance.ms(0, heartbeatMs * 2), () => {
       if (this.#stopped) return
       this.#cut(
@@ -199,6 +231,19 @@ export class Nemesis {
         electionMaxMs * 3,
       )
     })
+  }
+
+  /**
+   * Or the leader stands still until just before they come: what its clients ask meanwhile is read
+   * first, and must not be taken for asked before its last round (scenario 39).
+   */
+  #pauseUntilAnswered(leader: SimNode, others: readonly SimNode[]): void {
+    const { electionMaxMs } = this.#plan
+    const pausedMs = this.#chance.ms(electionMaxMs, electionMaxMs * 2.5)
+    for (const { at } of others) {
+      this.#network.clog(at, leader.at, pausedMs + this.#chance.ms(0, 10))
+    }
+    leader.pause(pausedMs)
   }
 
   /** Nothing more fits until `spanMs` have passed. */

@@ -49,14 +49,14 @@ export class Network {
   }
 
   /** One message, on its own. */
-  datagram(from: number, to: number, deliver: () => void): void {
+  datagram(from: number, to: number, deliver: () => void, lateMs = 0): void {
     const { lossPermille, duplicatePermille, reorderPermille } = this.#plan
     this.counts.sent += 1
     if (this.isCut(from, to) || this.#happens(lossPermille)) {
       this.counts.lost += 1
       return
     }
-    let delayMs = this.delayMs(from, to)
+    let delayMs = this.delayMs(from, to) + lateMs
     if (this.#happens(reorderPermille)) delayMs += this.#chance.ms(0, this.#plan.delayMaxMs * 8)
     this.#world.after(delayMs, deliver)
     if (!this.#happens(duplicatePermille)) return
@@ -66,6 +66,12 @@ export class Network {
 
   channel(from: number, to: number): Channel {
     return new Channel(this.#world, this, from, to)
+  }
+
+  /** By how much more an answer to a candidate is late. */
+  voteLatenessMs(electionMaxMs: number): number {
+    if (!this.#happens(this.#plan.lateVotePermille)) return 0
+    return this.#chance.ms(0, electionMaxMs * 3)
   }
 
   isLost(): boolean {

@@ -169,6 +169,7 @@ export class SimNode implements Endpoint {
     const process = this.#process
     if (process === null) return
     this.#around.world.note(`${this.id} ${power ? 'loses power' : 'is killed'}`)
+    this.#around.observer.died(this)
     process.replica.stop()
     process.mesh?.stop()
     this.#around.states.left(this.id, process.state, { power, durable: this.view.durable })
@@ -418,7 +419,7 @@ export class SimNode implements Endpoint {
         setContact: (url) => mesh.setContact(url),
         setIdentity: (identity) => mesh.setIdentity(identity),
         foreigners: () => mesh.foreigners(),
-      peers: () => mesh.peers(),
+        peers: () => mesh.peers(),
       },
       store,
       logger: world.trace.isRead ? this.#logger() : silentLogger,
@@ -466,8 +467,9 @@ export class SimNode implements Endpoint {
       transmit: (to, packet, channel) => {
         const peer = peerAt(to)
         const deliver = (): void => peer.receivePacket(this.id, packet)
-        if (channel === null) network.datagram(this.at, peer.at, deliver)
-        else channel.send(deliver)
+        if (channel !== null) return channel.send(deliver)
+        const lateMs = isVote(packet) ? network.voteLatenessMs(plan.electionMaxMs) : 0
+        network.datagram(this.at, peer.at, deliver, lateMs)
       },
       ...this.#meshHost(),
     })
@@ -516,9 +518,20 @@ export class SimNode implements Endpoint {
       judge: (peer) => this.replica.judge(peer),
       up: (peer) => this.replica.peerUp(peer),
       down: (id) => this.replica.peerDown(id),
-      receive: (from, messages) => this.replica.receive(from, messages),
+      receive: (from, messages) => {
+        for (const each of messages) {
+          if (each.type === 'raft') this.#around.observer.receiving(this, each.message)
+        }
+        this.replica.receive(from, messages)
+      },
     }
   }
+}
+
+function isVote(packet: Packet): boolean {
+  if (packet.type !== 'frame') return false
+  const [first] = packet.messages
+  return first?.type === 'raft' && first.message.type === 'vote_response'
 }
 
 /** What `SimDisk` throws when it was told to fail, or is full. */

@@ -2,6 +2,7 @@
 import type { Entry, LogWrite, Message } from '../../src/raft/mod.ts'
 import type { Committed, History } from './oracle/history.ts'
 import type { SimNode } from './node.ts'
+import type { Sometimes } from './sometimes/situations.ts'
 import type { World } from './world.ts'
 
 export interface Scene {
@@ -9,6 +10,7 @@ export interface Scene {
   readonly history: History
   readonly nodes: readonly SimNode[]
   readonly electionMinMs: number
+  readonly sometimes: Sometimes
 }
 
 /** One property. Its file states it, and says where it comes from. */
@@ -17,6 +19,10 @@ export interface Invariant {
   started?(node: SimNode): void
   /** A write is about to be handed to the log; the view does not hold it yet. */
   writing?(node: SimNode, write: LogWrite): void
+  /** The process is about to be thrown away. */
+  died?(node: SimNode): void
+  /** A message of the core has arrived, and was not looked at yet. */
+  receiving?(node: SimNode, message: Message): void
   /** A message of the core leaves. */
   sending?(node: SimNode, message: Message): void
   /** A node has done something. */
@@ -31,7 +37,9 @@ type Hook = keyof Invariant
 
 export class Observer {
   readonly #started: Invariant[]
+  readonly #died: Invariant[]
   readonly #writing: Invariant[]
+  readonly #receiving: Invariant[]
   readonly #sending: Invariant[]
   readonly #stepped: Invariant[]
   readonly #committed: Invariant[]
@@ -41,7 +49,9 @@ export class Observer {
     const having = (hook: Hook): Invariant[] =>
       invariants.filter((invariant) => invariant[hook] !== undefined)
     this.#started = having('started')
+    this.#died = having('died')
     this.#writing = having('writing')
+    this.#receiving = having('receiving')
     this.#sending = having('sending')
     this.#stepped = having('stepped')
     this.#committed = having('committed')
@@ -50,6 +60,14 @@ export class Observer {
 
   started(node: SimNode): void {
     for (const invariant of this.#started) invariant.started?.(node)
+  }
+
+  died(node: SimNode): void {
+    for (const invariant of this.#died) invariant.died?.(node)
+  }
+
+  receiving(node: SimNode, message: Message): void {
+    for (const invariant of this.#receiving) invariant.receiving?.(node, message)
   }
 
   writing(node: SimNode, write: LogWrite): void {

@@ -21,6 +21,7 @@ export interface FaultPlan {
   readonly diskFull: number
   readonly wallStep: number
   readonly drift: number
+  readonly transfer: number
 }
 
 export interface NetworkPlan {
@@ -30,6 +31,8 @@ export interface NetworkPlan {
   readonly lossPermille: number
   readonly duplicatePermille: number
   readonly reorderPermille: number
+  /** Answers to candidates that come election timeouts later. */
+  readonly lateVotePermille: number
   /** Links deliver in order or break, as TCP does; otherwise Raft's messages fly as they like. */
   readonly ordered: boolean
 }
@@ -69,6 +72,10 @@ export interface Plan {
   /** Each is a process that registers itself and beats. */
   readonly instances: number
   readonly holders: number
+  /** Change what others declared. */
+  readonly operators: number
+  /** Hold long polls. */
+  readonly waiters: number
   readonly ttlMs: number
   /** Faults begin before the cluster is founded. */
   readonly roughStart: boolean
@@ -79,12 +86,12 @@ export interface Plan {
 
 const TIMINGS = [
   [50, 250, 450],
-  [50, 300, 500],
   [75, 300, 600],
+  [100, 300, 500],
   [100, 400, 700],
   [100, 600, 1_000],
-  [100, 300, 500],
   [150, 450, 900],
+  [150, 600, 1_000],
 ] as const
 
 const NO_FAULTS: FaultPlan = {
@@ -105,6 +112,7 @@ const NO_FAULTS: FaultPlan = {
   diskFull: 0,
   wallStep: 0,
   drift: 0,
+  transfer: 0,
 }
 
 /** A random subset of the faults, each at a rate of its own (swarm testing). */
@@ -131,6 +139,7 @@ function networkOf(chance: Chance): NetworkPlan {
     lossPermille: chance.pick([0, 0, 5, 50, 200]),
     duplicatePermille: ordered ? 0 : chance.pick([0, 10, 100, 300]),
     reorderPermille: ordered ? 0 : chance.pick([0, 10, 100, 300]),
+    lateVotePermille: ordered ? 0 : chance.pick([0, 0, 200, 500]),
   }
 }
 
@@ -156,13 +165,13 @@ export function planOf(seed: number): Plan {
   const chance = new Chance(seed, 0)
   const [heartbeatMs, electionMinMs, electionMaxMs] = chance.pick(TIMINGS)
   const syncMaxMs = chance.pick([0.3, 2, 10, 40])
-  const mesh = chance.oneIn(8) ? 'production' : 'light'
+  const mesh = chance.oneIn(12) ? 'production' : 'light'
   return {
     seed,
     nodes: chance.pick([1, 2, 3, 3, 3, 3, 3, 3, 3, 3, 4, 5, 5, 5]),
     mesh,
-    encodes: chance.oneIn(8),
-    sqlite: chance.oneIn(10),
+    encodes: chance.oneIn(12),
+    sqlite: chance.oneIn(16),
     forgetful: chance.oneIn(8),
     heartbeatMs,
     electionMinMs,
@@ -184,11 +193,13 @@ export function planOf(seed: number): Plan {
     faults: faultsOf(chance),
     clients: chance.int(2, 5),
     keys: chance.int(1, 6),
-    thinkMaxMs: chance.pick([80, 200, 600]),
+    thinkMaxMs: chance.pick([100, 400, 400, 1_000, 1_000, 2_000]),
     timeoutMs: chance.pick([300, 1_000, 5_000]),
     instances: chance.int(0, 3),
     holders: chance.int(0, 2),
-    ttlMs: chance.pick([400, 1_000, 3_000]),
+    operators: chance.int(0, 1),
+    waiters: chance.int(0, 2),
+    ttlMs: chance.pick([400, 1_000, 3_000, 6_000]),
     roughStart: chance.oneIn(4),
     safetyMs: 30_000,
     upkeep: upkeepOf(chance, electionMaxMs),

@@ -14,7 +14,9 @@ import { Observer, type Scene } from './observer.ts'
 import { History } from './oracle/history.ts'
 import { Promises } from './oracle/promises.ts'
 import { NeverEarly } from './oracle/ttl.ts'
+import { Wakes } from './oracle/wakes.ts'
 import { planOf, type Plan } from './plan.ts'
+import { allSituations, Sometimes } from './sometimes/mod.ts'
 import { SharedStates, SqliteStates, type StateOptions } from './state-source.ts'
 import { insist, Violation } from './violation.ts'
 import { Workload } from './workload.ts'
@@ -58,6 +60,7 @@ class Run {
   readonly #nemesis: Nemesis
   readonly #churn: Churn
   readonly #workload: Workload
+  readonly #sometimes = new Sometimes()
   #next = 0
 
   constructor(plan: Plan, print: ((line: string) => void) | null) {
@@ -72,9 +75,12 @@ class Run {
       this.#observer.committed(committed),
     ))
     const { electionMinMs, clockDrift } = plan
-    const scene: Scene = { world, history, nodes, electionMinMs }
+    const sometimes = this.#sometimes
+    const scene: Scene = { world, history, nodes, electionMinMs, sometimes }
     this.#ttl = new NeverEarly(scene, clockDrift)
-    this.#observer = new Observer([...allInvariants(scene), this.#ttl])
+    const wakes = new Wakes(scene, clockDrift)
+    const observers = [...allInvariants(scene), this.#ttl, wakes, ...allSituations(scene)]
+    this.#observer = new Observer(observers)
     this.#states = this.#openStates(chanceOf(2))
     const around: Surroundings = {
       world,
@@ -95,10 +101,11 @@ class Run {
         ),
     }
     for (let at = 0; at < plan.nodes; at++) nodes.push(new SimNode(around, at, chanceOf(10 + at)))
-    const promises = (this.#promises = new Promises(history))
+    const promises = (this.#promises = new Promises(history, sometimes))
     this.#nemesis = new Nemesis({ world, plan, chance: chanceOf(3), network, nodes })
     this.#churn = new Churn({ world, plan, chance: chanceOf(6), nodes })
-    const bench = { world, plan, chance: chanceOf(4), nodes, history, promises, ttl: this.#ttl }
+    const told = { history, promises, ttl: this.#ttl, wakes, sometimes }
+    const bench = { world, plan, chance: chanceOf(4), nodes, ...told }
     this.#workload = new Workload({ ...bench, next: around.next })
   }
 
@@ -147,6 +154,8 @@ class Run {
       this.#world.after(roughStart ? node.at * 20 : 0, () => node.start())
     this.#nemesis.start(roughStart ? 0 : PEACE_MS)
     this.#churn.start(PEACE_MS)
+    if (roughStart && this.#chance.oneIn(3))
+      this.#world.after(0, () => this.#nemesis.strikeFounder())
     this.#workload.start()
     this.#world.run(safetyMs)
     this.#heal()
@@ -154,6 +163,7 @@ class Run {
     this.#mustWork()
     this.#mustRest()
     this.#promises.settle()
+    this.#noteDisks()
   }
 
   /**
@@ -216,7 +226,7 @@ class Run {
     this.#workload.stop()
     const { ttlMs, timeoutMs, electionMaxMs } = this.#plan
     // Another leader may start a deadline afresh; removeAfter follows the TTL.
-    const untilMs = this.#world.nowMs + timeoutMs + 10 * electionMaxMs + 5 * ttlMs
+    const untilMs = this.#world.nowMs + timeoutMs + 10 * electionMaxMs + 10 * ttlMs
     this.#world.run(untilMs, () => this.#isAtRest())
     insist(this.#isAtRest(), 'leases end, and all nodes converge', () => this.#describe())
   }
@@ -243,8 +253,16 @@ class Run {
     return `${nodes.join('; ')}; leases [${leases.join(' ')}]; clients ${clients}`
   }
 
+  #noteDisks(): void {
+    for (const { counts } of this.#nodes.map(({ disk }) => disk)) {
+      if (counts.torn > 0) this.#sometimes.met('a power cut tore a write')
+      if (counts.refused > 0) this.#sometimes.met('a disk refused a write for want of room')
+    }
+  }
+
   #counts(): ReadonlyMap<string, number> {
-    return new Map([
+    return new Map<string, number>([
+      ...this.#sometimes.counts,
       ...Object.entries(this.#promises.counts),
       ...Object.entries(this.#ttl.counts),
       ...this.#churn.counts,

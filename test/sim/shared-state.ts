@@ -2,7 +2,7 @@
  * A node's state machine as a pointer into the history: what each entry does is worked out once,
  * by the model, for all nodes. That is exact, because apply is deterministic (DESIGN §1.2) and a
  * node that applies another entry than the history's is caught right here; it is cheap, because
- * neither rows nor their undoing after a crash cost anything. Every tenth seed runs SQLite instead,
+ * neither rows nor their undoing after a crash cost anything. Some seeds run SQLite instead,
  * whose outcomes are compared with the model's.
  */
 import { assert, present } from '../../src/lib/assert.ts'
@@ -15,6 +15,9 @@ import type {
   LeaseChange,
   LeaseHoldings,
   LeaseRow,
+  OverrideRow,
+  ServiceRow,
+  TopicChange,
 } from '../../src/state/mod.ts'
 import type { History } from './oracle/history.ts'
 
@@ -74,15 +77,17 @@ export class SharedState {
   applyBatch(entries: readonly Entry[]): AppliedBatch {
     this.#committing(entries)
     const leases: LeaseChange[] = []
+    const topics: TopicChange[] = []
     const outcomes = entries.map((entry) => {
       assert(entry.index === this.appliedIndex + 1, 'entries are applied without a gap')
       this.appliedIndex = entry.index
       const { effect } = present(this.#history.at(entry.index), 'what is applied is committed')
       if (effect === null) return null
       leases.push(...effect.leases)
+      topics.push(...effect.topics)
       return effect.outcome
     })
-    return { outcomes, topics: [], leases, membershipChanged: null }
+    return { outcomes, topics, leases, membershipChanged: null }
   }
 
   leases(): readonly LeaseRow[] {
@@ -108,6 +113,43 @@ export class SharedState {
 
   instances(ns: string, service: string): readonly InstanceRow[] {
     return this.#history.model.instances(ns, service, this.appliedIndex)
+  }
+
+  instanceRevision({ ns, service, id }: InstanceKey): number {
+    return this.#changedAt(ns, `services/${service}/${id}`)
+  }
+
+  serviceRevision(ns: string, service: string): number {
+    return this.#changedAt(ns, `services/${service}`)
+  }
+
+  servicesRevision(ns: string): number {
+    return this.#changedAt(ns, 'services')
+  }
+
+  configRevision(ns: string, key: string): number {
+    return this.#changedAt(ns, `config/${key}`)
+  }
+
+  configPrefixRevision(ns: string, prefix: string): number {
+    const { topics } = this.#history.model
+    return topics.changedAtPrefix(ns, `config/${prefix}`, this.appliedIndex)
+  }
+
+  #changedAt(ns: string, topic: string): number {
+    return this.#history.model.topics.changedAt(ns, topic, this.appliedIndex)
+  }
+
+  serviceSettings(ns: string, service: string): ServiceRow | null {
+    return this.#history.model.service(ns, service, this.appliedIndex)
+  }
+
+  override(key: InstanceKey): OverrideRow | null {
+    return this.#history.model.override(key, this.appliedIndex)
+  }
+
+  nodeOverride(ns: string, node: string): OverrideRow | null {
+    return this.#history.model.nodeOverride(ns, node, this.appliedIndex)
   }
 
   close(): void {}

@@ -7,7 +7,7 @@ import { present } from '../../src/lib/assert.ts'
 import type { Entry, LogIndex, NodeId, Term } from '../../src/raft/mod.ts'
 import { openBun } from '../../src/runtime/sqlite-bun.ts'
 import { StateMachine } from '../../src/state/mod.ts'
-import type { Outcome, Sql } from '../../src/state/mod.ts'
+import type { LeaseChange, Outcome, Sql, TopicChange } from '../../src/state/mod.ts'
 import type { Chance } from './chance.ts'
 import type { History } from './oracle/history.ts'
 import { SharedState } from './shared-state.ts'
@@ -196,6 +196,8 @@ export class SqliteStates implements StateSource {
       entries.forEach((entry, i) => {
         this.#compare(entry, batch.outcomes[i] ?? null, wants(entry.index))
       })
+      this.#compareLeases(entries, batch.leases)
+      this.#compareTopics(entries, batch.topics)
       return batch
     }
     return state
@@ -209,6 +211,33 @@ export class SqliteStates implements StateSource {
       Bun.deepEquals(outcome, expected),
       'an outcome is what the contract says',
       () => `entry ${entry.index}: ${JSON.stringify(outcome)}, not ${JSON.stringify(expected)}`,
+    )
+  }
+
+  /** What the leader's deadlines are told must be what the model says, in the same order. */
+  #compareLeases(entries: readonly Entry[], changes: readonly LeaseChange[]): void {
+    const { history } = this.#options
+    const expected = entries.flatMap(({ index }) => history.at(index)?.effect?.leases ?? [])
+    insist(
+      Bun.deepEquals(changes, expected),
+      'leases change as the contract says',
+      () =>
+        `by entries ${entries[0]?.index} to ${entries.at(-1)?.index}: ` +
+        `${JSON.stringify(changes)}, not ${JSON.stringify(expected)}`,
+    )
+  }
+
+  /** Whoever waits must be told of the last change of every topic; the order is nobody's business. */
+  #compareTopics(entries: readonly Entry[], topics: readonly TopicChange[]): void {
+    const { history } = this.#options
+    const expected = entries.flatMap(({ index }) => history.at(index)?.effect?.topics ?? [])
+    const [told, due] = [lastOfEach(topics), lastOfEach(expected)]
+    insist(
+      Bun.deepEquals(told, due),
+      'waiters are told of every change',
+      () =>
+        `by entries ${entries[0]?.index} to ${entries.at(-1)?.index}: ` +
+        `${JSON.stringify(told)}, not ${JSON.stringify(due)}`,
     )
   }
 
@@ -229,4 +258,13 @@ export class SqliteStates implements StateSource {
   close(): void {
     for (const { sql } of this.#databases.values()) sql.close()
   }
+}
+
+function lastOfEach(topics: readonly TopicChange[]): [string, number][] {
+  const last = new Map<string, number>()
+  for (const { ns, topic, revision } of topics) {
+    const name = `${ns}/${topic}`
+    last.set(name, Math.max(revision, last.get(name) ?? 0))
+  }
+  return [...last].sort(([a], [b]) => (a < b ? -1 : 1))
 }

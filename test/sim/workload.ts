@@ -11,7 +11,10 @@ import type { SimNode } from './node.ts'
 import type { History } from './oracle/history.ts'
 import type { Promises } from './oracle/promises.ts'
 import type { NeverEarly } from './oracle/ttl.ts'
+import type { Wakes } from './oracle/wakes.ts'
 import type { Plan } from './plan.ts'
+import type { Sometimes } from './sometimes/situations.ts'
+import { Operators } from './operators.ts'
 import type { World } from './world.ts'
 
 export interface Bench {
@@ -22,6 +25,8 @@ export interface Bench {
   readonly history: History
   readonly promises: Promises
   readonly ttl: NeverEarly
+  readonly wakes: Wakes
+  readonly sometimes: Sometimes
   next(): number
 }
 
@@ -47,11 +52,18 @@ export class Workload {
     for (let i = 0; i < plan.clients; i++) this.#run(this.#client(i))
     for (let i = 0; i < plan.instances; i++) this.#run(this.#instance(i))
     for (let i = 0; i < plan.holders; i++) this.#run(this.#holder(i))
+    const operators = new Operators(this.#bench, this)
+    for (let i = 0; i < plan.operators; i++) this.#run(operators.operate())
+    for (let i = 0; i < plan.waiters; i++) this.#run(operators.wait())
   }
 
   /** Lets everybody finish what they are at. */
   stop(): void {
     this.#stopped = true
+  }
+
+  get isStopped(): boolean {
+    return this.#stopped
   }
 
   get isIdle(): boolean {
@@ -143,7 +155,7 @@ export class Workload {
     const modes: Consistency[] = ['lease', 'lease', 'linearizable', 'linearizable', 'stale']
     const consistency = more.consistency ?? chance.pick(modes)
     const minRevision = chance.oneIn(4) ? (more.session ?? 0) : 0
-    const revision = await this.#read(node, `${consistency} read of ${key}`, {
+    const revision = await this.read(node, `${consistency} read of ${key}`, {
       consistency,
       minRevision,
       query: (state) => configView(state.config(NS, key)),
@@ -158,7 +170,7 @@ export class Workload {
     return revision
   }
 
-  async #read(
+  async read(
     node: SimNode,
     what: string,
     options: {
@@ -168,43 +180,62 @@ export class Workload {
       expected(revision: number): unknown
     },
   ): Promise<number> {
-    const { plan, promises, world } = this.#bench
+    const { plan, promises, world, history, sometimes } = this.#bench
     const { consistency, minRevision, query, expected } = options
     const call = promises.call(world.nowMs)
     const { timeoutMs } = plan
     const request = { consistency, minRevision, maxStalenessMs: null, timeoutMs }
-    const answer = await this.#ask(node, (gateway) => gateway.read(request, query))
+    const answer = await this.ask(node, plan.timeoutMs, (gateway) => gateway.read(request, query))
     if (typeof answer === 'string' || !answer.got.ok) return 0
     const { value, stamp } = answer.got
     const { revision } = stamp
     const name = `${what} on ${node.id} (served as ${stamp.consistency})`
     const stale = consistency === 'stale'
-    promises.read(name, { revision, value, stale }, expected, call)
+    if (stale && revision < history.last) sometimes.met('a stale read was behind')
+    if (consistency === 'lease' && stamp.consistency === 'linearizable') {
+      sometimes.met('a lease read was answered as linearizable')
+    }
+    promises.read(name, { revision, minRevision, value, stale }, expected, call)
     world.note(`${what} on ${node.id}`, revision)
     return revision
   }
 
   /** Null where no outcome was learnt. */
   async write(node: SimNode, command: Command): Promise<Outcome | null> {
-    const { plan, promises, world } = this.#bench
+    const { plan, promises, world, history, sometimes } = this.#bench
     const call = promises.call(world.nowMs)
     const { timeoutMs } = plan
     const name = `${command.type} begun at ${call.atMs.toFixed(3)} on ${node.id}`
     const write = promises.write(name, command)
-    const answer = await this.#ask(node, (gateway) => gateway.propose(command, { timeoutMs }))
+    const term = node.isUp ? node.raft.term : Infinity
+    const answer = await this.ask(node, plan.timeoutMs, (gateway) =>
+      gateway.propose(command, { timeoutMs }),
+    )
     if (typeof answer === 'string') {
       promises.failed(write, answer === 'refused')
       return null
     }
     const outcome = answer.got
     if (isFailure(outcome)) {
+      this.#noteFailure(outcome)
       promises.failed(write, outcome.failure !== 'outcome_unknown')
       world.note(`${command.type} on ${node.id} fails`, 0, () => outcome.failure)
       return null
     }
     promises.acknowledged(write, command, outcome, call)
+    if ((history.at(outcome.revision)?.entry.term ?? 0) > term) {
+      sometimes.met('a write outlived the leader it was begun under')
+    }
     world.note(`${command.type} on ${node.id}`, outcome.revision)
     return outcome
+  }
+
+  #noteFailure({ failure }: Failure): void {
+    const { sometimes } = this.#bench
+    if (failure === 'too_many_requests') {
+      sometimes.met('a write was refused for a full queue or disk')
+    }
+    if (failure === 'no_leader') sometimes.met('a write found no leader in its time')
   }
 
   /** A service's process: registers, beats, falls silent now and then, leaves, comes back. */
@@ -219,7 +250,11 @@ export class Workload {
         await world.sleep(chance.ms(5, 60))
         continue
       }
-      if (chance.oneIn(25)) await world.sleep(chance.ms(plan.ttlMs, plan.ttlMs * 4)) // Silent.
+      if (chance.oneIn(12)) {
+        await world.sleep(chance.ms(plan.ttlMs * 0.7, plan.ttlMs * chance.pick([1.3, 4]))) // Silent.
+        registered = chance.oneIn(2) // Or started again: it registers, whatever is known of it.
+        continue
+      }
       if (chance.oneIn(40)) {
         const node = chance.pick(this.#bench.nodes)
         await this.write(node, { type: 'instance_delete', key, expect: null })
@@ -229,7 +264,7 @@ export class Workload {
       if (chance.oneIn(8)) await this.#readInstance(key)
       const renewed = await this.#beat(instanceLease(key))
       if (renewed === 'gone') registered = false
-      await world.sleep(renewed === 'lost' ? 20 : chance.ms(plan.ttlMs / 5, plan.ttlMs / 2))
+      await world.sleep(renewed === 'lost' ? 20 : chance.ms(plan.ttlMs / 5, plan.ttlMs * 0.75))
     }
   }
 
@@ -249,7 +284,7 @@ export class Workload {
         weight: 1,
         status: 'up',
         zone: null,
-        node: null,
+        node: chance.pick([null, 'host1', 'host2']),
         cluster: null,
         ttlMs: plan.ttlMs,
         removeAfterMs,
@@ -262,23 +297,28 @@ export class Workload {
   }
 
   async #beat(lease: string): Promise<'renewed' | 'gone' | 'lost'> {
-    const { world, chance, plan, ttl } = this.#bench
+    const { world, chance, plan, ttl, promises } = this.#bench
     const sentMs = world.nowMs
+    const { floor } = promises.call(sentMs)
     const { timeoutMs } = plan
-    const answer = await this.#ask(chance.pick(this.#bench.nodes), (gateway) =>
+    const answer = await this.ask(chance.pick(this.#bench.nodes), timeoutMs, (gateway) =>
       gateway.heartbeat([lease], { timeoutMs }),
     )
     if (typeof answer === 'string' || !answer.got.ok) return 'lost'
     const renewal = answer.got.renewals[0] ?? null
     world.note(`beat of ${lease}`, renewal === null ? 0 : 1)
-    if (renewal === null) return 'gone'
-    ttl.acknowledged(lease, sentMs, renewal.ttlMs)
+    if (renewal === null) {
+      ttl.gone(lease, floor)
+      return 'gone'
+    }
+    // What a patch added to the TTL, another may take back.
+    ttl.acknowledged(lease, sentMs, Math.min(renewal.ttlMs, plan.ttlMs))
     return 'renewed'
   }
 
   async #readInstance(key: InstanceKey): Promise<void> {
     const { chance, history } = this.#bench
-    await this.#read(chance.pick(this.#bench.nodes), `read of ${key.id}`, {
+    await this.read(chance.pick(this.#bench.nodes), `read of ${key.id}`, {
       consistency: chance.pick(['lease', 'linearizable', 'stale']),
       minRevision: 0,
       query: (state) => view(state.instance(key)),
@@ -318,8 +358,12 @@ export class Workload {
   }
 
   /** There and back; the way takes time, and the node may die or stand still meanwhile. */
-  #ask<T>(node: SimNode, run: (gateway: Gateway) => Promise<T>): Promise<Answer<T>> {
-    const { world, chance, plan } = this.#bench
+  ask<T>(
+    node: SimNode,
+    timeoutMs: number,
+    run: (gateway: Gateway) => Promise<T>,
+  ): Promise<Answer<T>> {
+    const { world, chance } = this.#bench
     return new Promise((resolve) => {
       let sent = false
       const end = (answer: Answer<T>): void => {
@@ -328,13 +372,16 @@ export class Workload {
         resolve(answer)
       }
       const died = (): void => end(sent ? 'lost' : 'refused')
-      const cancel = world.after(plan.timeoutMs + PATIENCE_MS, () => end('lost'))
+      const cancel = world.after(timeoutMs + PATIENCE_MS, () => end('lost'))
       world.after(chance.ms(0.05, 1), () => {
         if (!node.isUp) return end('refused')
         node.onDeath.add(died)
         sent = true // From here on it may be read by the process, also after a pause.
         node.arrive(() => {
-          void run(node.gateway).then((got) => world.after(chance.ms(0.05, 1), () => end({ got })))
+          run(node.gateway).then(
+            (got) => world.after(chance.ms(0.05, 1), () => end({ got })),
+            (error: unknown) => world.fail(error),
+          )
         })
       })
     })

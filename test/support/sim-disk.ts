@@ -49,7 +49,7 @@ export class SimDisk implements Disk {
   #epoch = 0
   capacityBytes: number
   /** For tests that count. */
-  readonly counts = { writes: 0, syncs: 0, bytesWritten: 0, refused: 0 }
+  readonly counts = { writes: 0, syncs: 0, bytesWritten: 0, refused: 0, torn: 0 }
 
   constructor(options: SimDiskOptions) {
     this.#random = options.random
@@ -109,7 +109,7 @@ export class SimDisk implements Disk {
     this.#epoch += 1
     const names = this.#survivingNames()
     const nodes = new Set(names.values())
-    for (const node of nodes) node.crash(this.#random)
+    for (const node of nodes) this.counts.torn += node.crash(this.#random)
     this.#durableNames = names
     this.#names = new Map(names)
     this.#nameChanges = []
@@ -282,19 +282,22 @@ class Inode {
     return this.#pending.splice(0, count)
   }
 
-  crash(random: Random): void {
+  /** Returns how many writes were torn. */
+  crash(random: Random): number {
+    let torn = 0
     const touched = [...this.#forgotten, ...this.#pending]
     for (const change of shuffleWrites(this.#pending, random)) {
       const fate = random(3)
       if (fate === 0) continue
       if (fate === 1 || change.type === 'truncate') this.#durable.apply(change)
-      else tear(this.#durable, change, random)
+      else if (tear(this.#durable, change, random)) torn += 1
     }
     this.#pending = []
     this.#forgotten = []
     // Only what was changed differs: no copy of the whole file.
     this.#live.resize(this.#durable.size)
     for (const change of touched) this.#live.copyFrom(this.#durable, change)
+    return torn
   }
 }
 
@@ -312,34 +315,52 @@ function shuffleWrites(changes: readonly Pending[], random: Random): Pending[] {
   return shuffled
 }
 
-/** Some of the sectors of a write. */
+/** Some of the sectors of a write. Returns whether some were lost and others not. */
 function tear(
   target: GrowingBytes,
   write: Extract<Pending, { type: 'write' }>,
   random: Random,
-): void {
+): boolean {
   let from = 0
+  let [kept, lost] = [0, 0]
   while (from < write.bytes.length) {
     const toBoundary = SECTOR_BYTES - ((write.at + from) % SECTOR_BYTES)
     const to = Math.min(write.bytes.length, from + toBoundary)
     if (random(2) === 0) {
+      kept += 1
       target.apply({ type: 'write', at: write.at + from, bytes: write.bytes.subarray(from, to) })
-    }
+    } else lost += 1
     from = to
   }
+  return kept > 0 && lost > 0
 }
+
+/** From this length on what is read is not copied at once, but by the next write, if any. */
+const LENT_BYTES_MIN = 8_192
 
 class GrowingBytes {
   #bytes = new Uint8Array(0)
+  /** Somebody reads a part of `#bytes`, which must not change under them. */
+  #lent = false
   size = 0
 
   read(at: number, length: number): Uint8Array {
-    return this.#bytes.slice(at, Math.min(this.size, at + length))
+    const end = Math.min(this.size, at + length)
+    if (end - at < LENT_BYTES_MIN) return this.#bytes.slice(at, end)
+    this.#lent = true
+    return this.#bytes.subarray(at, end)
+  }
+
+  /** Before a change in place. */
+  #own(): void {
+    if (this.#lent) this.#bytes = this.#bytes.slice()
+    this.#lent = false
   }
 
   apply(change: Pending): void {
     if (change.type === 'truncate') return this.resize(change.length)
     this.resize(Math.max(this.size, change.at + change.bytes.length))
+    this.#own()
     this.#bytes.set(change.bytes, change.at)
   }
 
@@ -348,8 +369,12 @@ class GrowingBytes {
       const larger = new Uint8Array(Math.max(size, this.#bytes.length * 2))
       larger.set(this.#bytes.subarray(0, this.size))
       this.#bytes = larger
+      this.#lent = false
     }
-    if (size < this.size) this.#bytes.fill(0, size, this.size)
+    if (size < this.size) {
+      this.#own()
+      this.#bytes.fill(0, size, this.size)
+    }
     this.size = size
   }
 
@@ -358,6 +383,7 @@ class GrowingBytes {
     const from = change.type === 'write' ? change.at : change.length
     const to = change.type === 'write' ? change.at + change.bytes.length : this.size
     if (from >= this.size) return
+    this.#own()
     this.#bytes.set(other.#bytes.subarray(from, Math.min(to, this.size)), from)
   }
 }

@@ -31,6 +31,11 @@ export class StateMachineSafety implements Invariant {
 
   applying(node: SimNode, entries: readonly Entry[]): void {
     for (const entry of entries) {
+      insist(
+        entry.index <= node.view.durable,
+        'what is applied is durable here',
+        () => `${node.id} applies ${entry.index}, durable is ${node.view.durable}`,
+      )
       this.#history.commit(entry, node.id, node.raft.term, this.#scene.world.nowMs)
       const known = this.#history.at(entry.index)
       if (known !== null) known.appliedMs ??= this.#scene.world.nowMs
@@ -130,15 +135,22 @@ export class LeaderCompleteness implements Invariant {
  * breaks, but only under schedules that are rare.
  */
 export class CommitRule implements Invariant {
-  readonly #seen = new Map<string, { readonly leads: string | null; readonly committed: number }>()
+  /** Of each node: the process and the term in which it was last seen to lead, and its commit. */
+  readonly #seen = new Map<string, { boot: number; term: number; committed: number }>()
 
   stepped(node: SimNode): void {
     const { role, term, committed } = node.raft
-    const leads = role === 'leader' ? `${node.boot} ${term}` : null
     const seen = this.#seen.get(node.id)
-    if (seen?.leads === leads && seen.committed === committed) return
-    this.#seen.set(node.id, { leads, committed })
-    if (leads === null || seen?.leads !== leads || seen.committed === committed) return
+    if (role !== 'leader') {
+      if (seen !== undefined) seen.boot = -1
+      return
+    }
+    if (seen === undefined || seen.boot !== node.boot || seen.term !== term) {
+      this.#seen.set(node.id, { boot: node.boot, term, committed })
+      return
+    }
+    if (seen.committed === committed) return
+    seen.committed = committed
     insist(
       node.raft.termAt(committed) === term,
       'a leader commits by an entry of its own term',

@@ -28,7 +28,10 @@ export class LogMatching implements Invariant {
 
   /** What a lone voter wrote in a term that it then lost: see `election-safety.ts`. */
   started(node: SimNode): void {
-    if (this.#scene.nodes.length > 1) return
+    const { nodes } = this.#scene
+    // Entry 1 leaves its founder only once it is durable: one that was lost is founded anew.
+    if (nodes.every(({ view }) => view.last === 0)) this.#known.clear()
+    if (nodes.length > 1) return
     for (const [at, { entry }] of this.#known) {
       if (entry.term > node.raft.term) this.#known.delete(at)
     }

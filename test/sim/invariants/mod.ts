@@ -7,9 +7,10 @@ import {
   StateMachineSafety,
 } from './commit-safety.ts'
 import { DurableSpeech, MonotonicTerm, OneVoteATerm } from './durable-speech.ts'
-import { ElectionSafety } from './election-safety.ts'
+import { ElectedByMajority, ElectionSafety } from './election-safety.ts'
 import { LeaseExclusive } from './leader-lease.ts'
 import { LogMatching } from './log-matching.ts'
+import { PreVoteFirst, PromiseKept } from './promises-to-leaders.ts'
 import { EqualStateHash } from './state-hash.ts'
 
 export function allInvariants(scene: Scene): Invariant[] {
@@ -17,6 +18,7 @@ export function allInvariants(scene: Scene): Invariant[] {
   return [
     log,
     new ElectionSafety(scene),
+    new ElectedByMajority(scene),
     new StateMachineSafety(scene, log),
     new CommitRule(),
     new DurableOnQuorum(scene),
@@ -24,6 +26,8 @@ export function allInvariants(scene: Scene): Invariant[] {
     new DurableSpeech(scene),
     new OneVoteATerm(),
     new MonotonicTerm(),
+    new PromiseKept(scene),
+    new PreVoteFirst(scene),
     new LeaseExclusive(scene),
     new EqualStateHash(scene),
   ]

@@ -70,4 +70,36 @@ export const READ_MUTANTS: readonly Mutant[] = [
     find: 'if (this.#links.get(from) !== link) return',
     replace: 'if (this.#links.get(from) === -1 && link === -1) return',
   },
+  {
+    name: 'read-joins-older-question',
+    source: 'a read takes the answer to a question that was asked before it came (scenario 39)',
+    file: 'src/replica/reads.ts',
+    find: `    this.#batches.delete(mode) // Whoever comes now needs a question of its own.
+    this.#host.calls.ask({ type: 'read_index', mode }, batch.deadlineMs, (result) => {`,
+    replace: `    this.#host.calls.ask({ type: 'read_index', mode }, batch.deadlineMs, (result) => {
+      this.#batches.delete(mode)`,
+  },
+  {
+    name: 'lease-kept-in-transfer',
+    source: 'the lease lives on while another is told to take over (openraft#1749; scenario 43)',
+    file: 'src/raft/leader.ts',
+    find: 'if (leadership.transfer !== null) return 0',
+    replace: '',
+  },
+  {
+    name: 'min-revision-ignored',
+    source: 'a stale read is answered from before what its client has seen (promise R3)',
+    file: 'src/replica/reads.ts',
+    find: 'this.#whenApplied(request.minRevision, request.deadlineMs, (reached) => {',
+    replace: 'this.#whenApplied(0, request.deadlineMs, (reached) => {',
+  },
+  {
+    name: 'follower-trusts-own-commit',
+    source: 'a follower asks nobody: its own commit index will do (Thesis §6.4)',
+    file: 'src/replica/reads.ts',
+    find: '    this.#confirm(mode, request.deadlineMs, (confirmed) => {',
+    replace: `    const own = { index: this.#host.raft.committed, mode }
+    const now = (_: string, __: number, then: Confirmed): void => then(own)
+    now(mode, request.deadlineMs, (confirmed) => {`,
+  },
 ]

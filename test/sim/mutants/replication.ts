@@ -50,6 +50,13 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     file: 'src/raft/outbox.ts',
     find: 'for (const pending of this.#pending) pending.end = Math.min(pending.end, index - 1)',
     replace: 'for (const pending of this.#pending) pending.end += index * 0',
+    more: [
+      {
+        file: 'src/raft/log.ts',
+        find: "assert(index <= this.#written, 'only what was written becomes durable')",
+        replace: '',
+      },
+    ],
   },
   {
     name: 'append-without-prev-check',
@@ -57,5 +64,47 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     file: 'src/raft/follower.ts',
     find: 'return log.termAt(append.prevIndex) === append.prevTerm',
     replace: 'return log.termAt(append.prevIndex) !== null',
+  },
+  {
+    name: 'half-commits',
+    source: 'half of the voters commit (Raft §5.3)',
+    file: 'src/raft/quorum.ts',
+    find: 'return descending[voters.length >> 1] as number',
+    replace: 'return descending[(voters.length - 1) >> 1] as number',
+  },
+  {
+    name: 'match-when-sent',
+    source: 'what was sent counts as stored (Raft §5.3)',
+    file: 'src/raft/progress.ts',
+    find: '    this.#next = last + 1\n  }',
+    replace: '    this.#next = last + 1\n    this.#match = last\n  }',
+  },
+  {
+    name: 'commit-goes-back',
+    source: 'a late append takes the commit index back (PySyncObj#166; scenario 19)',
+    file: 'src/raft/log.ts',
+    find: 'if (index > this.#committed) this.#committed = index',
+    replace: 'this.#committed = index',
+    more: [
+      {
+        file: 'src/raft/follower.ts',
+        find: 'log.commitTo(Math.max(log.committed, Math.min(append.commit, covered)))',
+        replace: 'log.commitTo(Math.min(append.commit, covered))',
+      },
+    ],
+  },
+  {
+    name: 'apply-before-fsync',
+    source: 'a node applies what its own disk does not hold yet (etcd #14370; scenario 22)',
+    file: 'src/raft/log.ts',
+    find: 'Math.min(this.#committed, this.#persisted, this.#handed + entriesMax)',
+    replace: 'Math.min(this.#committed, this.#handed + entriesMax)',
+  },
+  {
+    name: 'vouches-for-shorter-log',
+    source: 'a truncation leaves what counts as durable where it was (scenario 21)',
+    file: 'src/raft/log.ts',
+    find: 'this.#persisted = Math.min(this.#persisted, this.#last)',
+    replace: 'this.#persisted = Math.max(this.#persisted, 0)',
   },
 ]

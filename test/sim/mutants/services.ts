@@ -35,4 +35,91 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     replace:
       "if (call.request.type === 'cluster_info') this.#end(id, { type: 'failed', code: 'unknown' })",
   },
+  {
+    name: 'answer-before-clear',
+    source: 'a beat for a suspect lease is answered before the log says so (DESIGN §5.3)',
+    file: 'src/replica/liveness.ts',
+    find: `        deadline.phase = 'clearing'
+        this.#deadlines.renew(deadline, lease.ttlMs)
+        wait()`,
+    replace: `        deadline.phase = 'clearing'
+        this.#deadlines.renew(deadline, lease.ttlMs)
+        done({ ttlMs: lease.ttlMs, expiresInMs: lease.ttlMs })`,
+  },
+  {
+    name: 'beat-before-applied',
+    source: 'a leader judges beats before it has applied what came before its term (DESIGN §5.1)',
+    file: 'src/replica/desk.ts',
+    find: 'if (!raft.hasCommittedInTerm || raft.applied < raft.noopIndex) return',
+    replace: '',
+  },
+  {
+    name: 'expiry-of-successor',
+    source: 'an expiry hits the registration that came after it (etcd#20615; DESIGN §5.2)',
+    file: 'src/state/lease-commands.ts',
+    find: 'if (lease !== null && lease.leaseRevision === ref.leaseRevision) yield lease',
+    replace: 'if (lease !== null && ref.leaseRevision >= 0) yield lease',
+  },
+  {
+    name: 'ttl-from-wall-clock',
+    source: 'deadlines follow the wall clock (G5)',
+    file: 'src/replica/desk.ts',
+    find: 'this.#liveness.advance(clock.nowMs, held)',
+    replace: 'this.#liveness.advance(clock.wallMs, true)',
+    more: [
+      {
+        file: 'src/replica/desk.ts',
+        find: 'this.#liveness.start(this.#host.leases(), this.#host.clock().nowMs)',
+        replace: 'this.#liveness.start(this.#host.leases(), this.#host.clock().wallMs)',
+      },
+      {
+        file: 'src/replica/liveness.ts',
+        find: 'const passedMs = nowMs - this.#lastMs',
+        replace: 'const passedMs = Math.max(0, nowMs - this.#lastMs)',
+      },
+      {
+        file: 'src/replica/liveness.ts',
+        find: 'const stalled = passedMs > 2 * this.#config.heartbeatMs',
+        replace: 'const stalled = false',
+      },
+    ],
+  },
+  {
+    name: 'outcome-of-another-term',
+    source: 'whoever waits at an index is given what another leader put there (promise W1)',
+    file: 'src/replica/desk.ts',
+    find: 'if (waiting.term !== entry.term) waiting.reply(NOT_LEADER)',
+    replace: 'if (waiting.term > Infinity || outcomes[i] === null) waiting.reply(NOT_LEADER)',
+  },
+  {
+    name: 'unknown-called-refused',
+    source: 'a write that was sent and not answered is called not applied (promise W3)',
+    file: 'src/replica/leader-calls.ts',
+    find: "const sent = call.request.type === 'propose' && call.askedOf !== null",
+    replace: "const sent = call.request.type === 'propose' && call.askedOf === 'nobody'",
+  },
+  {
+    name: 'refused-after-append',
+    source: 'a deposed leader refuses what stands in its log, and it is sent again (G1)',
+    file: 'src/replica/desk.ts',
+    find: '      this.#liveness.stop()\n',
+    replace: `      this.#liveness.stop()
+      for (const { reply } of this.#appended.values()) reply(NOT_LEADER)
+      this.#appended.clear()
+`,
+  },
+  {
+    name: 'wait-without-second-look',
+    source: 'what changed before the waiter had its place is missed (DESIGN §6)',
+    file: 'src/replica/gateway.ts',
+    find: 'if (signal.aborted || options.current(state) > since) return null',
+    replace: 'if (signal.aborted) return null',
+  },
+  {
+    name: 'wake-misses-prefix',
+    source: 'a prefix is looked up by the longest wait alone (DESIGN §6)',
+    file: 'src/replica/waits.ts',
+    find: 'for (const length of this.#prefixLengths.keys()) {',
+    replace: 'for (const length of [Math.max(...this.#prefixLengths.keys())]) {',
+  },
 ]

@@ -37,4 +37,18 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     find: '    if (verdict.restartAt !== null) wal.restart(verdict.restartAt)\n',
     replace: '',
   },
+  {
+    name: 'names-not-synced',
+    source: 'a new segment is used before its name is durable (scenario 34)',
+    file: 'src/storage/segment-allocator.ts',
+    find: '    disk.syncDirectory()\n',
+    replace: '',
+  },
+  {
+    name: 'index-not-truncated',
+    source: 'overwritten entries are still found where they were (CockroachDB; scenario 23)',
+    file: 'src/storage/batch-index.ts',
+    find: '(this.#firsts.at(-1) as LogIndex) >= entries.first) {',
+    replace: '(this.#firsts.at(-1) as LogIndex) > entries.last) {',
+  },
 ]

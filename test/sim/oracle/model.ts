@@ -10,13 +10,21 @@ import type {
   Expect,
   InstanceKey,
   InstanceRow,
+  InstanceSpec,
   LeaseChange,
   LeaseRef,
   LeaseRow,
   Outcome,
   OutcomeResult,
+  OverrideRow,
+  OverrideSpec,
+  ServiceRow,
+  TopicChange,
 } from '../../../src/state/mod.ts'
 import { instanceLease, instanceOfLease } from '../../../src/state/mod.ts'
+import { unexpected } from './expect.ts'
+import { mergePatch } from './merge.ts'
+import { Topics } from './topics.ts'
 import { Versions } from './versions.ts'
 
 export interface ModelConfig {
@@ -27,6 +35,8 @@ export interface ModelConfig {
 export interface Effect {
   readonly outcome: Outcome
   readonly leases: readonly LeaseChange[]
+  /** What waiters are told of; a topic may be named more than once. */
+  readonly topics: readonly TopicChange[]
   /** Leases whose TTL ran out by this entry. */
   readonly expired: readonly LeaseRow[]
 }
@@ -45,9 +55,14 @@ export class Model {
   readonly #configVersions = new Map<string, number>()
   readonly #instances = new Map<string, Versions<InstanceRow>>()
   readonly #leases = new Map<string, Versions<LeaseRow>>()
+  readonly #services = new Map<string, Versions<ServiceRow>>()
+  readonly #overrides = new Map<string, Versions<OverrideRow>>()
+  readonly #nodeOverrides = new Map<string, Versions<OverrideRow>>()
+  readonly topics = new Topics()
   #revision = 0
   #wallMs = 0
   #changes: LeaseChange[] = []
+  #touched: TopicChange[] = []
   #expired: LeaseRow[] = []
 
   config(ns: string, key: string, revision: number): ModelConfig | null {
@@ -72,6 +87,18 @@ export class Model {
     return rows
   }
 
+  service(ns: string, service: string, revision: number): ServiceRow | null {
+    return this.#services.get(`${ns}/${service}`)?.at(revision) ?? null
+  }
+
+  override(key: InstanceKey, revision: number): OverrideRow | null {
+    return this.#overrides.get(idOf(key))?.at(revision) ?? null
+  }
+
+  nodeOverride(ns: string, node: string, revision: number): OverrideRow | null {
+    return this.#nodeOverrides.get(`${ns}/${node}`)?.at(revision) ?? null
+  }
+
   lease(id: string, revision: number): LeaseRow | null {
     return this.#leases.get(id)?.at(revision) ?? null
   }
@@ -84,9 +111,10 @@ export class Model {
     this.#revision = revision
     this.#wallMs = wallMs
     this.#changes = []
+    this.#touched = []
     this.#expired = []
     const outcome = this.#outcome(command)
-    return { outcome, leases: this.#changes, expired: this.#expired }
+    return { outcome, leases: this.#changes, topics: this.#touched, expired: this.#expired }
   }
 
   #outcome(command: Command): Outcome {
@@ -99,6 +127,20 @@ export class Model {
         return this.#instancePut(command)
       case 'instance_delete':
         return this.#instanceDelete(command)
+      case 'instance_patch':
+        return this.#instancePatch(command)
+      case 'instance_health':
+        return this.#instanceHealth(command)
+      case 'override_put':
+        return this.#overridePut(command)
+      case 'override_delete':
+        return this.#overrideDelete(command)
+      case 'node_override_put':
+      case 'node_override_delete':
+        return this.#nodeOverride(command)
+      case 'service_put':
+      case 'service_delete':
+        return this.#service(command)
       case 'lease_grant':
         return this.#leaseGrant(command)
       case 'lease_revoke': {
@@ -130,13 +172,7 @@ export class Model {
   }
 
   #unexpected(expect: Expect | null, current: number | null): Outcome | null {
-    if (expect === null) return null
-    const { match, absent } = expect
-    const fits = match === null || (match === '*' ? current !== null : match.includes(current ?? 0))
-    if (fits && !(absent && current !== null)) return null
-    const detail =
-      current === null ? 'it does not exist' : `it exists, its current ETag is "${current}"`
-    return { ok: false, revision: this.#revision, code: 'version_mismatch', detail, current }
+    return unexpected(expect, current, this.#revision)
   }
 
   #configPut(put: CommandOf<'config_put'>): Outcome {
@@ -167,6 +203,7 @@ export class Model {
       updatedAtMs: this.#wallMs,
     }
     versions.set(this.#revision, { meta, value: put.value })
+    this.#touch(put.ns, `config/${put.key}`)
     return this.#ok(old === null, { type: 'config', config: meta })
   }
 
@@ -174,7 +211,10 @@ export class Model {
     const versions = storeOf(this.#configs, `${command.ns}/${command.key}`)
     const refusal = this.#unexpected(command.expect, versions.last?.meta.version ?? null)
     if (refusal !== null) return refusal
-    if (versions.last !== null) versions.set(this.#revision, null)
+    if (versions.last !== null) {
+      versions.set(this.#revision, null)
+      this.#touch(command.ns, `config/${command.key}`)
+    }
     return this.#ok(false, null)
   }
 
@@ -183,31 +223,192 @@ export class Model {
     const old = versions.last
     const refusal = this.#unexpected(put.expect, old?.revision ?? null)
     if (refusal !== null) return refusal
-    const { ttlMs, removeAfterMs } = put.spec
-    if (ttlMs === null) throw new Error('the workload registers with a TTL')
-    this.#arm({
-      id: instanceLease(put.key),
-      ns: put.key.ns,
-      ttlMs,
-      removeAfterMs,
-      onLapse: removeAfterMs === 0 ? 'remove' : 'lapse',
-      owner: null,
-    })
+    this.#armInstance(put.key, put.spec)
     const row: InstanceRow = {
       ...put.key,
       spec: put.spec,
       health: 'passing',
       healthReason: null,
       lease: instanceLease(put.key),
-      override: null,
-      nodeOverride: null,
+      ...this.#overridesOf(put.key, put.spec.node),
       revision: this.#revision,
       createdRevision: old?.createdRevision ?? this.#revision,
       createdAtMs: old?.createdAtMs ?? this.#wallMs,
       updatedAtMs: this.#wallMs,
     }
-    versions.set(this.#revision, row)
+    this.#setInstance(put.key, row)
     return this.#ok(old === null, { type: 'instance', instance: row })
+  }
+
+  #armInstance(key: InstanceKey, { ttlMs, removeAfterMs }: InstanceSpec): void {
+    if (ttlMs === null) throw new Error('the workload registers with a TTL')
+    const onLapse = removeAfterMs === 0 ? 'remove' : 'lapse'
+    const { ns } = key
+    this.#arm({ id: instanceLease(key), ns, ttlMs, removeAfterMs, onLapse, owner: null })
+  }
+
+  #overridesOf(
+    key: InstanceKey,
+    node: string | null,
+  ): Pick<InstanceRow, 'override' | 'nodeOverride'> {
+    const onNode = node === null ? null : this.#nodeOverrides.get(`${key.ns}/${node}`)
+    return {
+      override: this.#overrides.get(idOf(key))?.last ?? null,
+      nodeOverride: onNode?.last ?? null,
+    }
+  }
+
+  /** Every change of an instance is one of its service, and of its namespace's services. */
+  #setInstance(key: InstanceKey, row: InstanceRow | null): void {
+    storeOf(this.#instances, idOf(key)).set(this.#revision, row)
+    this.#touch(key.ns, `services/${key.service}/${key.id}`)
+    this.#touch(key.ns, `services/${key.service}`)
+    this.#touch(key.ns, 'services')
+  }
+
+  #touch(ns: string, topic: string): void {
+    const change = { ns, topic, revision: this.#revision }
+    this.#touched.push(change)
+    this.topics.touch(change)
+  }
+
+  #changeInstance(row: InstanceRow, change: Partial<InstanceRow>): InstanceRow {
+    const { ns, service, id, spec } = { ...row, ...change }
+    const key = { ns, service, id }
+    const changed = {
+      ...row,
+      ...change,
+      ...this.#overridesOf(key, spec.node),
+      revision: this.#revision,
+      updatedAtMs: this.#wallMs,
+    }
+    this.#setInstance(key, changed)
+    return changed
+  }
+
+  #instancePatch({ key, patch, expect }: CommandOf<'instance_patch'>): Outcome {
+    const old = this.#instances.get(idOf(key))?.last ?? null
+    const refusal = this.#unexpected(expect, old?.revision ?? null)
+    if (refusal !== null) return refusal
+    if (old === null) return this.#missing(key)
+    const spec = mergePatch(old.spec, patch)
+    if (Bun.deepEquals(spec, old.spec)) {
+      return this.#ok(false, { type: 'instance', instance: old })
+    }
+    const sameTerms = spec.ttlMs === old.spec.ttlMs && spec.removeAfterMs === old.spec.removeAfterMs
+    const lapsed = this.#lease(instanceLease(key))?.lapsed === true
+    if (!sameTerms) this.#armInstance(key, spec)
+    const health = { health: 'passing', healthReason: null } as const
+    const instance = this.#changeInstance(old, { spec, ...(lapsed && !sameTerms ? health : {}) })
+    return this.#ok(false, { type: 'instance', instance })
+  }
+
+  #missing({ id, service }: InstanceKey): Outcome {
+    const detail = `there is no instance "${id}" of service "${service}"`
+    return { ok: false, revision: this.#revision, code: 'not_found', detail }
+  }
+
+  /** A report comes with a beat, so it also revives. */
+  #instanceHealth({ key, health: said, note }: CommandOf<'instance_health'>): Outcome {
+    const old = this.#instances.get(idOf(key))?.last ?? null
+    if (old === null) return this.#missing(key)
+    const health = said ?? old.health
+    const lease = this.#lease(instanceLease(key))
+    if (lease?.lapsed === true)
+      this.#change('cleared', { ...lease, suspectMs: null, lapsed: false })
+    const same = old.health === health && old.healthReason === note
+    const instance = same ? old : this.#changeInstance(old, { health, healthReason: note })
+    return this.#ok(false, { type: 'instance', instance })
+  }
+
+  #overrideRow(
+    old: OverrideRow | null,
+    { override, by }: { readonly override: OverrideSpec; readonly by: string },
+  ): OverrideRow {
+    return {
+      ...override,
+      by,
+      revision: this.#revision,
+      createdRevision: old?.createdRevision ?? this.#revision,
+      createdAtMs: old?.createdAtMs ?? this.#wallMs,
+      updatedAtMs: this.#wallMs,
+    }
+  }
+
+  /** Also for an instance that is away, never for one that never was. */
+  #overridePut(put: CommandOf<'override_put'>): Outcome {
+    const { key } = put
+    const versions = storeOf(this.#overrides, idOf(key))
+    const old = versions.last
+    const refusal = this.#unexpected(put.expect, old?.revision ?? null)
+    if (refusal !== null) return refusal
+    const instances = this.#instances.get(idOf(key))
+    if (old === null && instances === undefined) {
+      const detail = `there never was an instance "${key.id}" of service "${key.service}"`
+      return { ok: false, revision: this.#revision, code: 'not_found', detail }
+    }
+    const row = this.#overrideRow(old, put)
+    versions.set(this.#revision, row)
+    if (instances?.last != null) this.#changeInstance(instances.last, {})
+    return this.#ok(old === null, { type: 'override', override: row })
+  }
+
+  #overrideDelete({ key, expect }: CommandOf<'override_delete'>): Outcome {
+    const versions = storeOf(this.#overrides, idOf(key))
+    const refusal = this.#unexpected(expect, versions.last?.revision ?? null)
+    if (refusal !== null) return refusal
+    if (versions.last === null) return this.#ok(false, null)
+    versions.set(this.#revision, null)
+    const row = this.#instances.get(idOf(key))?.last ?? null
+    if (row !== null) this.#changeInstance(row, {})
+    return this.#ok(false, null)
+  }
+
+  /** About a host: all instances on it change. */
+  #nodeOverride(
+    command: CommandOf<'node_override_put'> | CommandOf<'node_override_delete'>,
+  ): Outcome {
+    const { ns, node } = command
+    const versions = storeOf(this.#nodeOverrides, `${ns}/${node}`)
+    const old = versions.last
+    const refusal = this.#unexpected(command.expect, old?.revision ?? null)
+    if (refusal !== null) return refusal
+    const row = command.type === 'node_override_put' ? this.#overrideRow(old, command) : null
+    if (row === null && old === null) return this.#ok(false, null)
+    versions.set(this.#revision, row)
+    for (const instances of this.#instances.values()) {
+      const { last } = instances
+      if (last?.ns === ns && last.spec.node === node) this.#changeInstance(last, {})
+    }
+    return row === null
+      ? this.#ok(false, null)
+      : this.#ok(old === null, { type: 'override', override: row })
+  }
+
+  #service(command: CommandOf<'service_put'> | CommandOf<'service_delete'>): Outcome {
+    const { ns, service } = command
+    const versions = storeOf(this.#services, `${ns}/${service}`)
+    const old = versions.last
+    const refusal = this.#unexpected(command.expect, old?.revision ?? null)
+    if (refusal !== null) return refusal
+    const isPut = command.type === 'service_put'
+    if (!isPut && old === null) return this.#ok(false, null)
+    const row = isPut
+      ? {
+          ns,
+          service,
+          settings: command.settings,
+          revision: this.#revision,
+          createdRevision: old?.createdRevision ?? this.#revision,
+          createdAtMs: old?.createdAtMs ?? this.#wallMs,
+          updatedAtMs: this.#wallMs,
+        }
+      : null
+    versions.set(this.#revision, row)
+    this.#touch(ns, `services/${service}`)
+    this.#touch(ns, 'services')
+    if (row === null) return this.#ok(false, null)
+    return this.#ok(old === null, { type: 'service', service: row })
   }
 
   #instanceDelete(command: CommandOf<'instance_delete'>): Outcome {
@@ -225,6 +426,7 @@ export class Model {
       return { ok: false, revision: this.#revision, code: 'conflict', detail }
     }
     const lease = this.#arm({ id, ns, ttlMs, removeAfterMs: 0, onLapse: 'remove', owner })
+    this.#touch(ns, `leases/${id}`)
     return this.#ok(true, { type: 'lease', lease })
   }
 
@@ -274,19 +476,20 @@ export class Model {
 
   #setHealth(lease: LeaseRow, health: Pick<InstanceRow, 'health' | 'healthReason'>): void {
     const key = instanceOfLease(lease.id)
-    const versions = key === null ? null : this.#instances.get(idOf(key))
-    const row = versions?.last ?? null
-    if (versions == null || row === null) return
-    const changed = { revision: this.#revision, updatedAtMs: this.#wallMs }
-    versions.set(this.#revision, { ...row, ...health, ...changed })
+    const row = key === null ? null : (this.#instances.get(idOf(key))?.last ?? null)
+    if (row !== null) this.#changeInstance(row, health)
   }
 
   /** A lease goes with everything that hangs on it. */
   #end(lease: LeaseRow): void {
     const key = instanceOfLease(lease.id)
-    if (key !== null) this.#instances.get(idOf(key))?.set(this.#revision, null)
+    if (key === null) this.#touch(lease.ns, `leases/${lease.id}`)
+    else this.#setInstance(key, null)
     for (const versions of this.#configs.values()) {
-      if (versions.last?.meta.lease === lease.id) versions.set(this.#revision, null)
+      if (versions.last?.meta.lease !== lease.id) continue
+      const { ns, key: name } = versions.last.meta
+      versions.set(this.#revision, null)
+      this.#touch(ns, `config/${name}`)
     }
     storeOf(this.#leases, lease.id).set(this.#revision, null)
     this.#changes.push({ type: 'gone', id: lease.id })

@@ -10,6 +10,7 @@
  */
 import { sameBytes } from '../../../src/lib/bytes.ts'
 import { encodeCommand, type Command, type Outcome } from '../../../src/state/mod.ts'
+import type { Sometimes } from '../sometimes/situations.ts'
 import { insist } from '../violation.ts'
 import type { History } from './history.ts'
 
@@ -28,12 +29,14 @@ interface Write {
 
 export class Promises {
   readonly #history: History
+  readonly #sometimes: Sometimes
   readonly #writes: Write[] = []
   #told = 0
   readonly counts = { acknowledged: 0, refused: 0, unknown: 0, reads: 0 }
 
-  constructor(history: History) {
+  constructor(history: History, sometimes: Sometimes) {
     this.#history = history
+    this.#sometimes = sometimes
   }
 
   call(nowMs: number): Call {
@@ -83,7 +86,12 @@ export class Promises {
 
   read(
     name: string,
-    got: { readonly revision: number; readonly value: unknown; readonly stale: boolean },
+    got: {
+      readonly revision: number
+      readonly minRevision: number
+      readonly value: unknown
+      readonly stale: boolean
+    },
     expected: (revision: number) => unknown,
     call: Call,
   ): void {
@@ -98,6 +106,11 @@ export class Promises {
       stale || revision >= call.floor,
       'reads are linearizable (R1, R2)',
       () => `${name} was answered at ${revision}, though ${call.floor} was known before it began`,
+    )
+    insist(
+      revision >= got.minRevision,
+      'min-revision is never answered from before it (R3)',
+      () => `${name} was answered at ${revision}, asked for was ${got.minRevision}`,
     )
     const right = expected(revision)
     insist(
@@ -117,6 +130,11 @@ export class Promises {
     }
     for (const { name, tag, fate } of this.#writes) {
       const count = tag === null ? 0 : (times.get(tag) ?? 0)
+      if (fate === 'unknown' && tag !== null) {
+        const how =
+          count > 0 ? 'an unknown write had happened' : 'an unknown write had not happened'
+        this.#sometimes.met(how)
+      }
       insist(count <= 1, 'at most once (W1)', () => `${name} is ${count} times in the log`)
       insist(
         fate !== 'definitely_not' || count === 0,
@@ -132,7 +150,13 @@ function tagOf(command: Command): string | null {
   switch (command.type) {
     case 'config_put':
     case 'config_delete':
+    case 'override_put':
+    case 'node_override_put':
       return command.by
+    case 'instance_patch':
+      return command.patch.metadata?.tag ?? null
+    case 'service_put':
+      return command.settings.metadata.tag ?? null
     case 'lease_grant':
       return command.owner
     case 'instance_put':

@@ -55,6 +55,23 @@ export class NeverEarly implements Invariant {
     }
   }
 
+  /**
+   * A keep-alive was told that there is no such lease: so it was at some revision that the leader
+   * may have been at, from `floor`, what anybody had been told of before, on.
+   */
+  gone(lease: string, floor: number): void {
+    const { history } = this.#scene
+    let isGone = false
+    for (let revision = floor; revision <= history.last && !isGone; revision++) {
+      isGone = history.model.lease(lease, revision) === null
+    }
+    insist(
+      isGone,
+      'a lease is called gone only where it is',
+      () => `${lease} was there at all revisions from ${floor} to ${history.last}`,
+    )
+  }
+
   /** A keep-alive sent at `sentMs` was answered with a TTL. */
   acknowledged(lease: string, sentMs: number, ttlMs: number): void {
     this.counts.renewed += 1

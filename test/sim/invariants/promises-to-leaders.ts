@@ -1,0 +1,113 @@
+import type {
+  Append,
+  Message,
+  NodeId,
+  Term,
+  VoteRequest,
+  VoteResponse,
+} from '../../../src/raft/mod.ts'
+import type { SimNode } from '../node.ts'
+import type { Invariant, Scene } from '../observer.ts'
+import { insist } from '../violation.ts'
+import { isMajority } from './election-safety.ts'
+
+interface Voter {
+  /** No vote is given before this, on the node's monotonic clock. */
+  untilMs: number
+  /** Requests that came when nothing was promised, as `candidate term kind`. */
+  readonly free: Set<string>
+}
+
+const keyOf = (candidate: NodeId, { term, preVote }: VoteRequest | VoteResponse): string =>
+  `${candidate} ${term} ${preVote}`
+
+/**
+ * A voter keeps its promise: for as long as a leader asked, from the hearing of it, it grants
+ * neither vote nor pre-vote, restarts included; the leader lease rests on that (DESIGN §6, Thesis
+ * §4.2.3, §6.4.1; scenarios 8, 9, 44). Only a transfer passes.
+ */
+export class PromiseKept implements Invariant {
+  readonly #scene: Scene
+  readonly #voters = new Map<NodeId, Voter>()
+
+  constructor(scene: Scene) {
+    this.#scene = scene
+  }
+
+  started(node: SimNode): void {
+    const untilMs = this.#nowMs(node) + node.view.hardState.promiseMs
+    this.#voters.set(node.id, { untilMs, free: new Set() })
+  }
+
+  receiving(node: SimNode, message: Message): void {
+    const voter = this.#voters.get(node.id)
+    if (voter === undefined) return
+    if (message.type === 'append') this.#promised(node, voter, message)
+    if (message.type !== 'vote_request') return
+    if (message.transfer || this.#nowMs(node) >= voter.untilMs) {
+      voter.free.add(keyOf(message.from, message))
+    }
+  }
+
+  #promised(node: SimNode, voter: Voter, { term, promiseMs }: Append): void {
+    if (term < node.raft.term) return
+    voter.untilMs = Math.max(voter.untilMs, this.#nowMs(node) + promiseMs)
+  }
+
+  sending(node: SimNode, message: Message): void {
+    if (message.type !== 'vote_response' || !message.granted) return
+    const voter = this.#voters.get(node.id)
+    if (voter === undefined || voter.free.has(keyOf(message.to, message))) return
+    const nowMs = this.#nowMs(node)
+    insist(
+      nowMs >= voter.untilMs,
+      'a voter keeps its promise',
+      () =>
+        `${node.id} grants ${message.preVote ? 'a pre-vote' : 'a vote'} of term ${message.term} to ` +
+        `${message.to}, ${(voter.untilMs - nowMs).toFixed(3)} ms early`,
+    )
+  }
+
+  #nowMs(node: SimNode): number {
+    return node.clock.mono(this.#scene.world.nowMs)
+  }
+}
+
+/**
+ * Nobody raises the term before a majority said that it could win (Thesis §9.6), but for whom the
+ * leader told to take over.
+ */
+export class PreVoteFirst implements Invariant {
+  readonly #scene: Scene
+  /** By node: the term that was asked for, and who granted it. */
+  readonly #granted = new Map<NodeId, { term: Term; from: Set<NodeId> }>()
+
+  constructor(scene: Scene) {
+    this.#scene = scene
+  }
+
+  started(node: SimNode): void {
+    this.#granted.delete(node.id)
+  }
+
+  receiving(node: SimNode, message: Message): void {
+    if (message.type !== 'vote_response' || !message.preVote || !message.granted) return
+    let granted = this.#granted.get(node.id)
+    if (granted === undefined || granted.term < message.term) {
+      granted = { term: message.term, from: new Set() }
+      this.#granted.set(node.id, granted)
+    }
+    if (granted.term === message.term) granted.from.add(message.from)
+  }
+
+  sending(node: SimNode, message: Message): void {
+    if (message.type !== 'vote_request' || message.preVote || message.transfer) return
+    const granted = this.#granted.get(node.id)
+    const from = granted?.term === message.term ? granted.from : new Set<NodeId>()
+    insist(
+      isMajority(node, from),
+      'a term is raised after a pre-vote alone',
+      () => `${node.id} raises the term to ${message.term}: only ${[...from].join(' ')} agreed`,
+    )
+  }
+}

@@ -1,0 +1,31 @@
+/** When each resource that can be waited for changed: see `state/changes.ts` for the topics. */
+import type { TopicChange } from '../../../src/state/mod.ts'
+
+export class Topics {
+  /** By namespace and topic: revisions, ascending. */
+  readonly #changes = new Map<string, number[]>()
+
+  touch({ ns, topic, revision }: TopicChange): void {
+    const known = this.#changes.get(`${ns}/${topic}`)
+    if (known === undefined) this.#changes.set(`${ns}/${topic}`, [revision])
+    else if (known.at(-1) !== revision) known.push(revision)
+  }
+
+  /** The last change at or before `revision`; 0 where there was none. */
+  changedAt(ns: string, topic: string, revision: number): number {
+    return lastUpTo(this.#changes.get(`${ns}/${topic}`) ?? [], revision)
+  }
+
+  /** The same of all topics that begin so. */
+  changedAtPrefix(ns: string, prefix: string, revision: number): number {
+    let last = 0
+    for (const [name, changes] of this.#changes) {
+      if (name.startsWith(`${ns}/${prefix}`)) last = Math.max(last, lastUpTo(changes, revision))
+    }
+    return last
+  }
+}
+
+function lastUpTo(ascending: readonly number[], revision: number): number {
+  return ascending.findLast((changed) => changed <= revision) ?? 0
+}

@@ -1,0 +1,101 @@
+/**
+ * A long poll ends as soon as what it waits for has changed in the applied state of its node, at
+ * the end of its time, and for no other reason (DESIGN §6, "Waits").
+ */
+import type { WaitTarget } from '../../../src/http/registry.ts'
+import type { SimNode } from '../node.ts'
+import type { Invariant, Scene } from '../observer.ts'
+import { insist } from '../violation.ts'
+
+export interface Wait {
+  readonly node: SimNode
+  readonly boot: number
+  readonly target: WaitTarget
+  readonly since: number
+  readonly waitMs: number
+  /** In true time: that a machine was suspended is no reason to wait longer. */
+  readonly begunMs: number
+  /** Whether `since` was ahead of the node: then the leader is asked first, for so long. */
+  readonly ahead: boolean
+  /** The event in which it should have ended. */
+  dueEvent: number
+}
+
+/** How long a wait that is ahead of its node may ask the leader before it is like any other. */
+const CATCH_UP_MS = 1_000
+
+export class Wakes implements Invariant {
+  readonly #scene: Scene
+  readonly #drift: number
+  readonly #open = new Set<Wait>()
+
+  constructor(scene: Scene, clockDrift: number) {
+    this.#scene = scene
+    this.#drift = clockDrift
+  }
+
+  begun(node: SimNode, target: WaitTarget, since: number, waitMs: number): Wait {
+    const wait = {
+      node,
+      boot: node.boot,
+      target,
+      since,
+      waitMs,
+      begunMs: this.#scene.world.nowMs,
+      ahead: since > node.state.revision,
+      dueEvent: Infinity,
+    }
+    this.#open.add(wait)
+    return wait
+  }
+
+  ended(wait: Wait): void {
+    if (!this.#open.delete(wait)) return
+    const { sometimes, world } = this.#scene
+    const changed = this.#hasChanged(wait)
+    const passedMs = world.nowMs - wait.begunMs
+    // Its clock may have changed its rate after the timer was set.
+    const isOver = passedMs >= wait.waitMs * (1 - 2 * this.#drift) - 1
+    sometimes.met(changed ? 'a wait was woken' : 'a wait ran out')
+    insist(
+      changed || isOver || wait.ahead,
+      'a wait ends for a reason',
+      () => `${describe(wait)} ended after ${passedMs} ms, and nothing had changed`,
+    )
+  }
+
+  /** One that is due ends within the event in which it became so. */
+  stepped(node: SimNode): void {
+    for (const wait of this.#open) {
+      if (wait.node !== node) continue
+      if (wait.boot !== node.boot) this.#open.delete(wait)
+      else this.#check(wait)
+    }
+  }
+
+  #check(wait: Wait): void {
+    const { events, nowMs } = this.#scene.world
+    const asks = wait.ahead && nowMs - wait.begunMs < CATCH_UP_MS * (1 + 2 * this.#drift) + 50
+    if (asks) return
+    if (wait.dueEvent === Infinity && this.#hasChanged(wait)) wait.dueEvent = events
+    insist(
+      events <= wait.dueEvent,
+      'a wake is never missed',
+      () => `${describe(wait)} sleeps on at ${wait.node.state.revision}`,
+    )
+  }
+
+  #hasChanged({ node, target, since }: Wait): boolean {
+    const { topics } = this.#scene.history.model
+    const { ns, topic, prefix } = target
+    const { revision } = node.state
+    const changed = prefix
+      ? topics.changedAtPrefix(ns, topic, revision)
+      : topics.changedAt(ns, topic, revision)
+    return changed > since
+  }
+}
+
+function describe({ node, target, since }: Wait): string {
+  return `a wait on ${node.id} for ${target.topic}${target.prefix ? '*' : ''} since ${since}`
+}
