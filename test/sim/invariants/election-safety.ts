@@ -60,14 +60,9 @@ export function isMajority(node: SimNode, from: ReadonlySet<NodeId>): boolean {
  * an older one count for nothing, however late they come (Xraft#33, scenario 5).
  */
 export class ElectedByMajority implements Invariant {
-  readonly #scene: Scene
   /** By node: the newest term in which it was given votes, and by whom. */
   readonly #votes = new Map<NodeId, { term: Term; from: Set<NodeId> }>()
   readonly #checked = new Map<NodeId, Term>()
-
-  constructor(scene: Scene) {
-    this.#scene = scene
-  }
 
   started(node: SimNode): void {
     this.#votes.delete(node.id)

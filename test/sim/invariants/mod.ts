@@ -18,7 +18,7 @@ export function allInvariants(scene: Scene): Invariant[] {
   return [
     log,
     new ElectionSafety(scene),
-    new ElectedByMajority(scene),
+    new ElectedByMajority(),
     new StateMachineSafety(scene, log),
     new CommitRule(),
     new DurableOnQuorum(scene),
@@ -27,7 +27,7 @@ export function allInvariants(scene: Scene): Invariant[] {
     new OneVoteATerm(),
     new MonotonicTerm(),
     new PromiseKept(scene),
-    new PreVoteFirst(scene),
+    new PreVoteFirst(),
     new LeaseExclusive(scene),
     new EqualStateHash(scene),
   ]

@@ -78,13 +78,8 @@ export class PromiseKept implements Invariant {
  * leader told to take over.
  */
 export class PreVoteFirst implements Invariant {
-  readonly #scene: Scene
   /** By node: the term that was asked for, and who granted it. */
   readonly #granted = new Map<NodeId, { term: Term; from: Set<NodeId> }>()
-
-  constructor(scene: Scene) {
-    this.#scene = scene
-  }
 
   started(node: SimNode): void {
     this.#granted.delete(node.id)
