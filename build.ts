@@ -13,8 +13,8 @@ import process from 'node:process'
 import { parseArgs } from 'node:util'
 import manifest from './package.json' with { type: 'json' }
 
-/** Further files become entry points of their own here: workers, once there are some. */
-const ENTRYPOINTS = ['src/main.ts']
+/** The program, then its workers: files of their own within the executable. */
+const ENTRYPOINTS = ['src/main.ts', 'src/state-worker.ts']
 
 const ROOT = import.meta.dirname
 

@@ -31,6 +31,12 @@ export interface NodeOptions {
   /** Null: chosen by what loads. */
   readonly sqlite: SqlDriver | null
   readonly walSegmentBytes: number
+  /** Of the log, kept for followers that were away for a moment. */
+  readonly walTailBytes: number
+  /** Of the log, past which followers that need more are left to a snapshot. */
+  readonly walBytesMax: number
+  /** Written to the database before it is moved into its own file. */
+  readonly checkpointBytes: number
   readonly version: string
   readonly logger: Logger
 }

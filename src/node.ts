@@ -5,12 +5,19 @@
  * @module
  */
 import { randomBytes, randomInt, randomUUID } from 'node:crypto'
-import { mkdirSync, statSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { setImmediate } from 'node:timers'
 import { createApp } from './http/mod.ts'
-import { hmacSha256, Mesh, meshConfig, randomNonce, type PeerIdentity } from './mesh/mod.ts'
+import {
+  hmacSha256,
+  Mesh,
+  meshConfig,
+  randomNonce,
+  serveSnapshot,
+  type PeerIdentity,
+} from './mesh/mod.ts'
 import { StartError, type NodeOptions, type RunningNode } from './node-options.ts'
 import {
   decodeMembership,
@@ -25,15 +32,15 @@ import {
   dial,
   lockDirectory,
   openDisk,
-  openSql,
-  openStateFile,
+  loadSql,
   serve,
   StateFileError,
+  StateStore,
   type DirectoryLock,
   type Remote,
   type Server,
 } from './runtime/mod.ts'
-import { SchemaError, StateMachine, type SqlDriver } from './state/mod.ts'
+import { SchemaError, type SqlDriver, type StateMachine } from './state/mod.ts'
 import { Wal, WalDamaged, WalMismatch } from './storage/mod.ts'
 
 /** The largest request body that the routes accept. */
@@ -44,6 +51,11 @@ const HAND_OVER_MS = 1_500
 const DRAIN_MS = 4_000
 /** and for their answers to leave, where a client reads slowly. */
 const FAREWELL_MS = 2_000
+
+/** And what is under way on the database's files gets to end. */
+const STORE_MS = 1_000
+/** Of a snapshot: what other writers are left on an ordinary disk. */
+const COPY_BYTES_PER_SECOND = 192 * 1024 * 1024
 
 /** Starts a node: resolves once it listens. Rejects with {@link StartError} and leaves nothing. */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
@@ -134,7 +146,7 @@ interface Assembled {
   readonly replica: Replica
   readonly mesh: Mesh
   readonly wal: Wal
-  readonly state: StateMachine
+  readonly store: StateStore
   readonly lock: DirectoryLock
   readonly sqlite: SqlDriver
 }
@@ -155,12 +167,21 @@ async function assemble(options: NodeOptions, around: Surroundings): Promise<Ass
     throw new StartError(3, `${what}; stop it, or choose another with --data`)
   }
   try {
-    const statePath = openStateFile(dataDir).path
-    const sql = await openSql({ driver: options.sqlite, path: statePath })
-    const state = StateMachine.open(sql)
-    const wal = openLog(options, state, around)
-    const replica = makeReplica(options, {
-      state,
+    const sql = await loadSql(options.sqlite)
+    const store = new StateStore({
+      dir: dataDir,
+      sql,
+      worker: new URL('./state-worker.ts', import.meta.url),
+      copyBytesPerSecond: COPY_BYTES_PER_SECOND,
+      logger,
+      openStream: (to, url, events) => replica.mesh.openStream(to, url, events),
+      restartLog: (at) => wal.restart(at),
+      onFailure: around.onFailure,
+    })
+    const wal = openLog(options, store, around)
+    store.tidy()
+    const replica: Running = makeReplica(options, {
+      store,
       wal,
       url: around.url,
       onFailure: around.onFailure,
@@ -170,7 +191,7 @@ async function assemble(options: NodeOptions, around: Surroundings): Promise<Ass
       version,
       sqlite: sql.driver,
       startedMs: around.startedMs,
-      storage: () => ({ walBytes: wal.stats().walBytes, stateBytes: stateBytes(statePath) }),
+      storage: () => ({ walBytes: wal.stats().walBytes, stateBytes: store.stateBytes }),
       metrics: () => nodeMetrics(wal),
     })
     const app = createApp({
@@ -180,14 +201,15 @@ async function assemble(options: NodeOptions, around: Surroundings): Promise<Ass
       allowedHosts: allowedHosts(options, around.url),
       closing: around.closing,
     })
-    return { app, ...replica, wal, state, lock, sqlite: sql.driver }
+    return { app, ...replica, wal, store, lock, sqlite: sql.driver }
   } catch (error) {
     lock.release()
     throw error
   }
 }
 
-function openLog(options: NodeOptions, state: StateMachine, around: Surroundings): Wal {
+function openLog(options: NodeOptions, store: StateStore, around: Surroundings): Wal {
+  const { state, installed } = store
   return Wal.open(openDisk(join(options.dataDir, 'log')), {
     segmentBytes: options.walSegmentBytes,
     nodeId: options.id,
@@ -195,19 +217,26 @@ function openLog(options: NodeOptions, state: StateMachine, around: Surroundings
     newIncarnation: () => randomBytes(16).toString('hex'),
     appliedIndex: state.appliedIndex,
     appliedTerm: state.appliedIndex === 0 ? null : state.appliedTerm,
+    installed,
     onFailure: (error) => around.onFailure(error),
   })
 }
 
 interface Parts {
-  readonly state: StateMachine
+  readonly store: StateStore
   readonly wal: Wal
   readonly url: string
   onFailure(error: Error): void
 }
 
-function makeReplica(options: NodeOptions, parts: Parts): { replica: Replica; mesh: Mesh } {
-  const { state, wal, url } = parts
+interface Running {
+  readonly replica: Replica
+  readonly mesh: Mesh
+}
+
+function makeReplica(options: NodeOptions, parts: Parts): Running {
+  const { store, wal, url } = parts
+  const { state } = store
   const { nodeId: id, incarnation, clusterId } = wal.identity
   const founding = options.join === null ? (options.cluster ?? [{ id, url }]) : []
   const identity: PeerIdentity = {
@@ -222,7 +251,7 @@ function makeReplica(options: NodeOptions, parts: Parts): { replica: Replica; me
   }
   const initial = initialState(state, wal)
   warnOfOtherList(options, initial)
-  const mesh = makeMesh(options, identity, () => replica)
+  const mesh = makeMesh(options, identity, { store, replica: () => replica })
   const replica: Replica = new Replica(
     {
       raft: raftConfig({
@@ -238,9 +267,15 @@ function makeReplica(options: NodeOptions, parts: Parts): { replica: Replica; me
       identity,
       founding,
       contact: options.join?.url ?? null,
+      config: {
+        checkpointBytes: options.checkpointBytes,
+        resetBytes: 4 * options.checkpointBytes,
+        tailBytes: options.walTailBytes,
+        logBytesMax: options.walBytesMax,
+      },
     },
     state,
-    replicaPorts(options, { wal, mesh, onFailure: parts.onFailure }),
+    replicaPorts(options, { wal, mesh, store, onFailure: parts.onFailure }),
   )
   return { replica, mesh }
 }
@@ -281,7 +316,11 @@ function warnOfOtherList(options: NodeOptions, initial: InitialState): void {
   }
 }
 
-function makeMesh(options: NodeOptions, identity: PeerIdentity, replica: () => Replica): Mesh {
+function makeMesh(
+  options: NodeOptions,
+  identity: PeerIdentity,
+  { store, replica }: { readonly store: StateStore; replica(): Replica },
+): Mesh {
   return new Mesh(
     meshConfig({ identity, secret: options.clusterSecret, dialsAlways: false }),
     {
@@ -297,6 +336,7 @@ function makeMesh(options: NodeOptions, identity: PeerIdentity, replica: () => R
       judge: (peer) => replica().judge(peer),
       up: (peer) => replica().peerUp(peer),
       down: (id) => replica().peerDown(id),
+      stream: (_, stream) => serveSnapshot(stream, (snapshot) => store.find(snapshot)),
       receive: (from, messages) => replica().receive(from, messages),
     },
   )
@@ -304,9 +344,9 @@ function makeMesh(options: NodeOptions, identity: PeerIdentity, replica: () => R
 
 function replicaPorts(
   options: NodeOptions,
-  parts: Pick<Parts, 'wal' | 'onFailure'> & { readonly mesh: Mesh },
+  parts: Pick<Parts, 'wal' | 'store' | 'onFailure'> & { readonly mesh: Mesh },
 ): ReplicaPorts {
-  const { wal, mesh } = parts
+  const { wal, mesh, store } = parts
   return {
     clock: readClock,
     random: (bound) => randomInt(bound),
@@ -314,6 +354,7 @@ function replicaPorts(
     defer: (run) => void setImmediate(run),
     log: wal,
     mesh,
+    store,
     logger: options.logger,
     newClusterId: () => randomUUID(),
     misplaced: (reason) => parts.onFailure(new StartError(3, reason)),
@@ -327,14 +368,6 @@ function readClock(): Clock {
 function setTimer(ms: number, run: () => void): () => void {
   const timer = setTimeout(run, ms)
   return () => clearTimeout(timer)
-}
-
-function stateBytes(path: string): number {
-  let bytes = 0
-  for (const name of [path, `${path}-wal`]) {
-    bytes += statSync(name, { throwIfNoEntry: false })?.size ?? 0
-  }
-  return bytes
 }
 
 /**
@@ -415,7 +448,9 @@ async function stopNode(
   servers.api.closeNow()
   servers.mesh?.closeNow()
   node.wal.close()
-  node.state.close()
+  // What is under way beside the loop, a copy say, is not waited for long.
+  await Promise.race([node.store.close(), sleep(STORE_MS)])
+  node.store.state.close()
   node.lock.release()
 }
 

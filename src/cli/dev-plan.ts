@@ -25,6 +25,9 @@ const HANDED_ON: readonly FlagName[] = [
   'clock-drift',
   'sqlite',
   'wal-segment',
+  'wal-tail',
+  'wal-max',
+  'checkpoint-size',
 ]
 
 /** The nodes of `rollcall dev`: n1, n2, … on one port after another, below `dataDir`. */

@@ -38,6 +38,9 @@ export function serveOptions(settings: Settings, readFile: (path: string) => str
     clockDrift: settings.need('clock-drift'),
     sqlite: settings.value('sqlite'),
     walSegmentBytes: settings.need('wal-segment'),
+    walTailBytes: settings.need('wal-tail'),
+    walBytesMax: settings.need('wal-max'),
+    checkpointBytes: settings.need('checkpoint-size'),
   }
 }
 

@@ -59,6 +59,8 @@ export interface NodeStatus {
   readonly commitIndex: number
   readonly appliedIndex: number
   readonly recovery: 'idle' | 'fetching_snapshot' | 'applying_log' | 'synced'
+  /** Bytes of the snapshot, or entries of the log; null where nothing is caught up with. */
+  readonly recoveryProgress: { readonly done: number; readonly total: number } | null
   readonly leaseRemainingMs: number | null
   readonly uptimeMs: number
   readonly storage: {
@@ -170,6 +172,8 @@ export interface Registry {
     request: MembersRequest,
     options: { readonly timeoutMs: number; readonly force: boolean },
   ): Promise<MembersAnswer | Failure>
+  /** Takes a snapshot of this node's state now; ends when it is there. */
+  snapshot(): Promise<{ readonly ok: true; readonly index: number } | Failure>
   /** Counters and gauges by name, for `/metrics`. */
   metrics(): ReadonlyMap<string, number>
 }

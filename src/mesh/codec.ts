@@ -38,6 +38,7 @@ const TAG = {
   accepted: 5,
   rejected: 6,
   timeoutNow: 7,
+  installSnapshot: 8,
   request: 16,
   response: 17,
 } as const
@@ -94,6 +95,10 @@ function layOutRaft(message: Message): readonly unknown[] {
     }
     case 'timeout_now':
       return [TAG.timeoutNow, term]
+    case 'install_snapshot': {
+      const { snapshot, membershipIndex, membership } = message
+      return [TAG.installSnapshot, term, snapshot.index, snapshot.term, membershipIndex, membership]
+    }
   }
 }
 
@@ -186,6 +191,13 @@ function decodeRaft(
     }
     case TAG.timeoutNow:
       return { type: 'timeout_now', ...envelope }
+    case TAG.installSnapshot: {
+      const snapshot = { index: fields.int(), term: fields.int() }
+      if (snapshot.term > envelope.term) throw new CodecError('terms out of order')
+      const membershipIndex = fields.int()
+      const membership = keep(fields.bytes())
+      return { type: 'install_snapshot', ...envelope, snapshot, membershipIndex, membership }
+    }
     default:
       throw new CodecError(`an unknown message ${tag}`)
   }

@@ -5,12 +5,15 @@ import type { Link } from './link.ts'
 import { Outbox } from './outbox.ts'
 import type { PeerMessage } from './peer.ts'
 import type { MeshConfig, Socket } from './ports.ts'
+import type { StreamEvents } from './streams.ts'
 
 /** A link, its socket, and what waits for it. */
 export class Connection {
   readonly link: Link
   /** Whom it was dialed for; null where it was accepted. */
   readonly dialed: NodeId | null
+  /** Of a stream: who listens to it. */
+  events: StreamEvents | null = null
   readonly #outbox: Outbox
   readonly #backedUpBytesMax: number
   #socket: Socket | null

@@ -18,6 +18,8 @@
  * | refuse | both | the reason, UTF-8; the link is closed after it |
  * | messages | both | peer messages (`codec.ts`) |
  * | ping, pong | both | a number, echoed |
+ * | stream_hello | dialer | as `hello`: opens a stream, a link beside the peers' (`streams.ts`) |
+ * | fetch, piece, gone | on a stream | parts of a snapshot (`snapshot-codec.ts`) |
  */
 import { assert } from '../lib/assert.ts'
 import { crc32 } from '../lib/crc32.ts'
@@ -25,7 +27,19 @@ import { crc32 } from '../lib/crc32.ts'
 /** Of what follows the handshake. Two nodes talk only at the same version. */
 export const PROTOCOL_VERSION = 1
 
-export type FrameType = 'hello' | 'proof' | 'welcome' | 'refuse' | 'messages' | 'ping' | 'pong'
+export type FrameType =
+  | 'hello'
+  | 'proof'
+  | 'welcome'
+  | 'refuse'
+  | 'messages'
+  | 'ping'
+  | 'pong'
+  | 'stream_hello'
+  | StreamFrameType
+
+/** What a stream carries once it is up. */
+export type StreamFrameType = 'fetch' | 'piece' | 'gone'
 
 export interface Frame {
   /** Differs from {@link PROTOCOL_VERSION} in a hello or a refusal only. */
@@ -63,10 +77,14 @@ const TYPES: readonly FrameType[] = [
   'messages',
   'ping',
   'pong',
+  'stream_hello',
+  'fetch',
+  'piece',
+  'gone',
 ]
 
 /** Those which a node of another version may send. */
-const TIMELESS: ReadonlySet<FrameType> = new Set(['hello', 'refuse'])
+const TIMELESS: ReadonlySet<FrameType> = new Set(['hello', 'stream_hello', 'refuse'])
 
 /** A frame whose payload is `parts` in order. */
 export function encodeFrame(

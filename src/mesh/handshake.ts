@@ -20,12 +20,16 @@ export interface Hello {
   readonly nonce: Uint8Array
 }
 
+/** Messages between replicas, or bytes beside them. One link of the first kind a peer. */
+export type LinkPurpose = keyof typeof LABELS
+
 /** Who opened the WebSocket. */
 export type LinkRole = 'dialer' | 'acceptor'
 
 const NONCE_BYTES_MIN = 16
 const NONCE_BYTES_MAX = 64
-const LABEL = 'rollcall mesh'
+/** What a link is for is part of the proof: one for a stream proves nothing for a peer's link. */
+const LABELS = { peer: 'rollcall mesh', stream: 'rollcall stream' } as const
 
 /** Printable ASCII: these texts reach logs and status pages before they are believed. */
 const PRINTABLE = /^[\x20-\x7e]*$/
@@ -91,11 +95,12 @@ function printable<T extends string | null>(text: T): T {
 /** What `prover` sends to show that it has the secret. The hellos are their payloads. */
 export function proof(
   { mac, secret }: { readonly mac: Mac; readonly secret: Uint8Array },
+  purpose: LinkPurpose,
   prover: LinkRole,
   hellos: { readonly dialer: Uint8Array; readonly acceptor: Uint8Array },
 ): Uint8Array {
   const { dialer, acceptor } = hellos
-  return mac(secret, encode([LABEL, PROTOCOL_VERSION, prover, dialer, acceptor]))
+  return mac(secret, encode([LABELS[purpose], PROTOCOL_VERSION, prover, dialer, acceptor]))
 }
 
 /** Whether both are the same, in a time that depends on their lengths alone. */

@@ -31,6 +31,7 @@ import {
   decodeHello,
   encodeHello,
   helloId,
+  type LinkPurpose,
   type LinkRole,
   type Mac,
   proof,
@@ -40,6 +41,8 @@ import type { PeerIdentity, PeerMessage } from './peer.ts'
 
 export interface LinkConfig {
   readonly role: LinkRole
+  /** Of a dialer; an acceptor learns it from the first frame. */
+  readonly purpose: LinkPurpose
   readonly identity: PeerIdentity
   readonly secret: Uint8Array
   readonly mac: Mac
@@ -60,6 +63,8 @@ export type LinkOutput =
   /** Both sides accepted each other. */
   | { readonly type: 'up'; readonly peer: PeerIdentity }
   | { readonly type: 'receive'; readonly messages: readonly PeerMessage[] }
+  /** Of a stream. The payload is a view into the WebSocket's message. */
+  | { readonly type: 'stream_frame'; readonly frame: Frame }
   /** The last output. `refusal`: what the operator should know, where one side refused. */
   | { readonly type: 'end'; readonly reason: string; readonly refusal: string | null }
 
@@ -72,10 +77,12 @@ export class Link {
   /** Ours, as sent. */
   readonly #hello: Uint8Array
   readonly #deadlineMs: number
+  #purpose: LinkPurpose
   #step: Step
   #peer: PeerIdentity | null = null
   /** Whom the other side says it is; proven from `peer` on. */
   #claimed: NodeId | null
+  #claimedClusterId: string | null = null
   #peerHello: Uint8Array | null = null
   #receivedMs: number
   #pingedMs = 0
@@ -85,6 +92,7 @@ export class Link {
   constructor(config: LinkConfig, nowMs: number) {
     this.#config = config
     this.#hello = encodeHello(config)
+    this.#purpose = config.purpose
     this.#claimed = config.expected
     this.#step = config.role === 'dialer' ? 'opening' : 'hello'
     this.#deadlineMs = nowMs + config.handshakeMs
@@ -94,6 +102,10 @@ export class Link {
   /** Proven, and accepted by both sides. */
   get isUp(): boolean {
     return this.#step === 'up'
+  }
+
+  get purpose(): LinkPurpose {
+    return this.#purpose
   }
 
   get role(): LinkRole {
@@ -107,8 +119,7 @@ export class Link {
 
   /** The cluster that the other side says it belongs to; not proven unless the link is up. */
   get claimedClusterId(): string | null {
-    if (this.#peerHello === null) return null
-    return decodeHello(this.#peerHello).identity.clusterId
+    return this.#claimedClusterId
   }
 
   get claimed(): NodeId | null {
@@ -128,7 +139,7 @@ export class Link {
   open(): LinkOutput[] {
     if (this.#step !== 'opening') return []
     this.#step = 'hello'
-    return [send('hello', this.#hello)]
+    return [send(this.#purpose === 'peer' ? 'hello' : 'stream_hello', this.#hello)]
   }
 
   /** A WebSocket message arrived. Whatever it holds, this does not throw on it. */
@@ -180,6 +191,10 @@ export class Link {
     switch (this.#step) {
       case 'hello':
         if (frame.type === 'hello') return this.#receiveHello(frame)
+        if (frame.type === 'stream_hello' && this.role === 'acceptor') {
+          this.#purpose = 'stream'
+          return this.#receiveHello(frame)
+        }
         break
       case 'proof':
         if (frame.type === 'proof') return this.#receiveProof(frame.payload)
@@ -211,7 +226,9 @@ export class Link {
     }
     this.#peer = null
     this.#peerHello = payload.slice()
-    this.#claimed = decodeHello(payload).identity.id
+    const { id, clusterId } = decodeHello(payload).identity
+    this.#claimed = id
+    this.#claimedClusterId = clusterId
     this.#step = 'proof'
     if (this.role === 'acceptor') return [send('hello', this.#hello)]
     return [send('proof', this.#proofOf('dialer'))]
@@ -253,7 +270,13 @@ export class Link {
 
   #receiveUp({ type, payload }: Frame, nowMs: number): LinkOutput[] {
     switch (type) {
+      case 'fetch':
+      case 'piece':
+      case 'gone':
+        if (this.#purpose !== 'stream') break
+        return [{ type: 'stream_frame', frame: { version: PROTOCOL_VERSION, type, payload } }]
       case 'messages': {
+        if (this.#purpose !== 'peer') break
         const { id, incarnation } = present(this.#peer, 'a link that is up has a proven peer')
         const route = { from: id, incarnation, to: this.#config.identity.id }
         return [{ type: 'receive', messages: decodeMessages(payload, route) }]
@@ -264,8 +287,9 @@ export class Link {
         if (number(payload) === this.#ping) this.#rttMs = nowMs - this.#pingedMs
         return []
       default:
-        return this.refuse(`${type} out of turn`)
+        break
     }
+    return this.refuse(`${type} out of turn`)
   }
 
   #proofOf(prover: LinkRole): Uint8Array {
@@ -274,7 +298,7 @@ export class Link {
       this.role === 'dialer'
         ? { dialer: this.#hello, acceptor: theirs }
         : { dialer: theirs, acceptor: this.#hello }
-    return proof(this.#config, prover, hellos)
+    return proof(this.#config, this.#purpose, prover, hellos)
   }
 }
 

@@ -4,6 +4,7 @@ import type { NodeId } from '../raft/types.ts'
 import { Connection } from './connection.ts'
 import { Link, type LinkOutput } from './link.ts'
 import type { PeerIdentity, PeerMessage } from './peer.ts'
+import { isStreamFrame, streamOver, type Stream, type StreamEvents } from './streams.ts'
 import type { MeshConfig, MeshHost, MeshPorts, PeerStatus, Socket, SocketEvents } from './ports.ts'
 
 /** Somebody to keep a link with. */
@@ -20,7 +21,6 @@ interface Peer {
   identity: PeerIdentity | null
   lastContactMs: number | null
   refusal: string | null
-  claimedClusterId: string | null
 }
 
 /** Both dialed at once: nothing that an operator should look at. */
@@ -57,6 +57,8 @@ export class Mesh {
   /** Refused, and closed in a moment. */
   readonly #leaving = new Map<Socket, () => void>()
   #strangerRefusal: string | null = null
+  /** The clusters that strangers under a name claimed, who were refused; the oldest goes first. */
+  readonly #claims = new Map<NodeId, string>()
   /** Where an empty node looks for the cluster that it is to join. */
   #contact: Peer | null = null
   #cancelTick: (() => void) | null = null
@@ -108,6 +110,19 @@ export class Mesh {
     return this.#eventsOf(connection)
   }
 
+  /** Opens a stream to a node. `StreamEvents.up` says when it may be written to. */
+  openStream(to: NodeId, url: string, events: StreamEvents): Stream {
+    assert(to !== this.#identity.id, 'a node needs no stream to itself')
+    const connection = this.#connect({ dialed: { id: to }, socket: null }, 'stream')
+    connection.events = events
+    connection.socket = this.#ports.dial(url, this.#eventsOf(connection))
+    return this.#streamOf(connection)
+  }
+
+  #streamOf(connection: Connection): Stream {
+    return streamOver(connection.socket, () => this.#drop(connection, 'closed by this node'))
+  }
+
   /** Queues for this turn. False: no link, a full queue, or a peer that does not keep up. */
   send(to: NodeId, message: PeerMessage): boolean {
     const connection = this.#up.get(to)
@@ -147,6 +162,11 @@ export class Mesh {
     return [...ids].sort().map((id) => this.#status(id))
   }
 
+  /** Those that were refused since they are of another cluster, and of which; not proven. */
+  foreigners(): ReadonlyMap<NodeId, string> {
+    return this.#claims
+  }
+
   /** Closes everything. The host hears nothing more. */
   stop(): void {
     this.#stopped = true
@@ -177,7 +197,6 @@ export class Mesh {
       identity: link?.peer ?? peer?.identity ?? null,
       lastContactMs: link?.receivedMs ?? peer?.lastContactMs ?? null,
       refusal: link === undefined ? (peer?.refusal ?? null) : null,
-      claimedClusterId: link === undefined ? (peer?.claimedClusterId ?? null) : null,
       rttMs: link?.rttMs ?? null,
     }
   }
@@ -189,7 +208,6 @@ export class Mesh {
       identity: null,
       lastContactMs: null,
       refusal: null,
-      claimedClusterId: null,
     }
     return { id, url, dials: false, backoff, dialing: null, cancelRedial: null, ...nothing }
   }
@@ -248,11 +266,15 @@ export class Mesh {
     })
   }
 
-  #connect(origin: { readonly dialed: Peer | null; readonly socket: Socket | null }): Connection {
+  #connect(
+    origin: { readonly dialed: Pick<Peer, 'id'> | null; readonly socket: Socket | null },
+    purpose: 'peer' | 'stream' = 'peer',
+  ): Connection {
     const { secret, handshakeMs, silentMs } = this.#config
     const link = new Link(
       {
         role: origin.dialed === null ? 'acceptor' : 'dialer',
+        purpose,
         identity: this.#identity,
         secret,
         mac: this.#ports.mac,
@@ -301,7 +323,11 @@ export class Mesh {
         if (!connection.socket.send(output.frame)) this.#drop(connection, 'its socket overflowed')
         return
       case 'up':
+        if (connection.link.purpose === 'stream') return this.#streamUp(connection, output.peer)
         return this.#becomeUp(connection, output.peer)
+      case 'stream_frame':
+        if (!isStreamFrame(output.frame)) return
+        return connection.events?.receive(output.frame.type, output.frame.payload)
       case 'receive': {
         const from = connection.link.peer?.id ?? ''
         assert(this.#up.get(from) === connection, 'only a link that is up brings messages')
@@ -312,6 +338,14 @@ export class Mesh {
         this.#noteRefusal(connection, output.refusal)
         return this.#drop(connection, output.reason, { farewell: true })
     }
+  }
+
+  #streamUp(connection: Connection, peer: PeerIdentity): void {
+    if (connection.dialed === null) {
+      connection.events = this.#host.stream?.(peer, this.#streamOf(connection)) ?? null
+    }
+    if (connection.events === null) return this.#drop(connection, 'no stream is wanted')
+    connection.events.up()
   }
 
   #becomeUp(connection: Connection, identity: PeerIdentity): void {
@@ -346,15 +380,24 @@ export class Mesh {
   }
 
   /** The operator of either side sees why; once for each reason, not for each attempt. */
+  #noteClaim(id: NodeId, clusterId: string | null): void {
+    this.#claims.delete(id)
+    if (clusterId === null || clusterId === this.#identity.clusterId) return
+    this.#claims.set(id, clusterId)
+    const [oldest] = this.#claims.keys()
+    if (this.#claims.size > this.#config.strangersMax && oldest !== undefined) {
+      this.#claims.delete(oldest)
+    }
+  }
+
   #noteRefusal({ link, dialed }: Connection, refusal: string): void {
     const id = dialed ?? link.claimed ?? ''
     // What is refused beside a link that is up says nothing about that peer.
     const peer = this.#up.has(id) ? undefined : this.#peers.get(id)
     const known = (peer?.refusal ?? this.#strangerRefusal) === refusal
-    if (peer !== undefined) {
-      peer.refusal = refusal
-      peer.claimedClusterId = link.claimedClusterId
-    } else this.#strangerRefusal = refusal
+    if (peer !== undefined) peer.refusal = refusal
+    else this.#strangerRefusal = refusal
+    this.#noteClaim(id, link.claimedClusterId)
     const fields = { peer: dialed ?? link.claimed, refusal }
     if (known || refusal.endsWith(SECOND_LINK)) this.#ports.logger.debug('peer refused', fields)
     else this.#ports.logger.warn('peer refused', fields)
@@ -375,6 +418,7 @@ export class Mesh {
     else connection.socket.close()
 
     const { link, dialed } = connection
+    if (link.purpose === 'stream') return connection.events?.down(reason)
     const id = link.peer?.id ?? null
     const wasUp = id !== null && this.#up.get(id) === connection
     if (wasUp) this.#up.delete(id)

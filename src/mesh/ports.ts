@@ -4,6 +4,7 @@ import type { Random } from '../lib/prng.ts'
 import type { NodeId } from '../raft/types.ts'
 import type { Mac } from './handshake.ts'
 import type { PeerIdentity, PeerMessage } from './peer.ts'
+import type { Stream, StreamEvents } from './streams.ts'
 
 /** One WebSocket, as seen by the side that writes. */
 export interface Socket {
@@ -45,6 +46,8 @@ export interface MeshHost {
   up(peer: PeerIdentity): void
   /** Follows every `up`, before the next one of the same peer. */
   down(id: NodeId, reason: string): void
+  /** A peer opened a stream; null: none is wanted. */
+  stream?(peer: PeerIdentity, stream: Stream): StreamEvents | null
   /** All that one frame brought, in order. */
   receive(from: NodeId, messages: readonly PeerMessage[]): void
 }
@@ -102,8 +105,6 @@ export interface PeerStatus {
   readonly lastContactMs: number | null
   /** Why one side refused the other; null while connected and where nobody did. */
   readonly refusal: string | null
-  /** With a refusal, the cluster that the other side says it belongs to; not proven. */
-  readonly claimedClusterId: string | null
   /** Of the last ping that was answered. */
   readonly rttMs: number | null
 }

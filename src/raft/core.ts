@@ -22,6 +22,7 @@ import type {
   Answer,
   Clock,
   HardState,
+  InstallSnapshot,
   LogIndex,
   Member,
   Membership,
@@ -30,6 +31,7 @@ import type {
   RequestId,
   Role,
   Round,
+  SnapshotMeta,
   Term,
 } from './types.ts'
 
@@ -101,6 +103,10 @@ export class Core {
   /** The largest commit index that a leader named, also of entries not yet here. */
   leaderCommit: LogIndex = 0
   answers: Answer[] = []
+  /** What this node has to offer while it leads. */
+  snapshot: SnapshotMeta | null = null
+  /** What a leader offered; `raft.ts` says whether it is still of use. */
+  offer: InstallSnapshot | null = null
   /** Rounds of later leaderships are larger, so a late acknowledgement never fits. */
   lastRound: Round = 0
   #term: Term

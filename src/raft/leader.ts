@@ -55,7 +55,8 @@ export function newProgress({ config, clock, log }: Core): Progress {
 /** The cluster's clock goes on from the last entry, whoever wrote it (DESIGN §1.2). */
 function lastClusterMs(core: Core): number {
   const { log } = core
-  if (log.last === log.compacted) return core.initialClusterMs
+  // Then it is the last one applied, too: compacted ≤ applied ≤ last.
+  if (log.last === log.compacted) return log.handedClusterMs ?? core.initialClusterMs
   return present(log.slice(log.last, log.last, 0).at(0), 'the log holds its last entry').clusterMs
 }
 
@@ -279,6 +280,9 @@ export function sendAppends(core: Core): void {
   let allTold = true
   for (const [id, progress] of leadership.progress) {
     let sent = false
+    if (progress.state !== 'snapshot' && progress.next <= core.log.compacted) {
+      progress.needsSnapshot()
+    }
     while (progress.isOpen && progress.next <= core.log.last) {
       const { entries, bytes } = entriesFrom(progress.next)
       sendAppend(core, id, progress, openRound(), entries)
@@ -289,6 +293,7 @@ export function sendAppends(core: Core): void {
     const newCommit = progress.isOpen && progress.sentCommit < core.log.committed
     if (!sent && (leadership.roundDue || (newCommit && noticeDue))) {
       sendAppend(core, id, progress, openRound(), [])
+      if (progress.state === 'snapshot') offerSnapshot(core, id)
     } else if (newCommit) allTold = false
   }
   if (allTold) leadership.commitNoticeMs = Infinity
@@ -328,9 +333,9 @@ function sendAppend(
   round: Round,
   entries: readonly Entry[],
 ): void {
-  const prevIndex = progress.next - 1
-  const prevTerm = core.log.termAt(prevIndex)
-  assert(prevTerm !== null, 'the log reaches back to every peer: nothing is compacted yet')
+  // A heartbeat to one that needs a snapshot asks whether it has one by now.
+  const prevIndex = Math.max(progress.next - 1, core.log.compacted)
+  const prevTerm = present(core.log.termAt(prevIndex), 'the log holds what is compared')
   progress.sentCommit = core.log.committed
   core.outbox.send({
     ...core.envelope(id),
@@ -342,4 +347,11 @@ function sendAppend(
     round,
     promiseMs: core.config.electionMinMs,
   })
+}
+
+/** With every heartbeat, so that neither a lost offer nor a restarted peer needs a rule of its own. */
+function offerSnapshot(core: Core, id: NodeId): void {
+  const { snapshot, log } = core
+  if (snapshot === null || snapshot.snapshot.index < log.compacted) return // The host makes one.
+  core.outbox.send({ ...core.envelope(id), type: 'install_snapshot', ...snapshot })
 }

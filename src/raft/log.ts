@@ -29,9 +29,9 @@ export const ENTRY_OVERHEAD = 48
 export class RaftLog {
   readonly #reader: LogReader
   readonly #tailBytesMax: number
-  readonly #compacted: EntryId
+  #compacted: EntryId
   /** Ascending; the last run holds `last`. Small: one element a term. */
-  readonly #runs: TermRun[]
+  #runs: TermRun[]
   /** Entries from `#tailFrom` to `#last`; `#tail[#tailHead]` is the first. */
   #tail: Entry[] = []
   #tailHead = 0
@@ -44,6 +44,8 @@ export class RaftLog {
   #committed: LogIndex
   /** Handed to the state machine. */
   #handed: LogIndex
+  /** The cluster's clock there; null before the first of this process. */
+  #handedClusterMs: number | null = null
   #applied: LogIndex
 
   constructor(stored: StoredLog, applied: LogIndex, tailBytesMax: number) {
@@ -63,6 +65,11 @@ export class RaftLog {
   /** The last index that is no longer in the log. */
   get compacted(): LogIndex {
     return this.#compacted.index
+  }
+
+  /** The cluster's clock at the last entry handed to the state machine, where one was. */
+  get handedClusterMs(): number | null {
+    return this.#handedClusterMs
   }
 
   get last(): LogIndex {
@@ -177,8 +184,38 @@ export class RaftLog {
     const to = Math.min(this.#committed, this.#persisted, this.#handed + entriesMax)
     if (to <= this.#handed) return []
     const entries = this.slice(this.#handed + 1, to, bytesMax)
-    this.#handed = present(entries.at(-1), 'a slice holds something').index
+    const last = present(entries.at(-1), 'a slice holds something')
+    this.#handed = last.index
+    this.#handedClusterMs = last.clusterMs
     return entries
+  }
+
+  /** Storage let go of everything up to `at` (Raft §7). */
+  compactTo(at: EntryId): void {
+    if (at.index <= this.#compacted.index) return
+    assert(at.index <= this.#applied, 'only what is applied is compacted')
+    assert(this.termAt(at.index) === at.term, 'the log is compacted at an entry of its own')
+    const kept = this.#runs.filter((_, i) => (this.#runs[i + 1]?.from ?? Infinity) > at.index + 1)
+    this.#runs = kept
+      .map(({ term, from }) => ({ term, from: Math.max(from, at.index + 1) }))
+      .filter(({ from }) => from <= this.#last)
+    this.#compacted = at
+    while (this.#tailFrom <= at.index && this.#tailFrom <= this.#last) this.#dropOldest()
+    this.#trimTail()
+  }
+
+  /** The state is a snapshot of `at` now, and the log starts anew after it (Raft §7, rule 7). */
+  restart(at: EntryId, clusterMs: number): void {
+    assert(at.index > this.#committed, 'a snapshot only moves forward')
+    this.#compacted = at
+    this.#runs = []
+    this.#tail = []
+    this.#tailHead = 0
+    this.#tailBytes = 0
+    this.#tailFrom = at.index + 1
+    this.#last = this.#written = this.#persisted = at.index
+    this.#committed = this.#handed = this.#applied = at.index
+    this.#handedClusterMs = clusterMs
   }
 
   appliedTo(index: LogIndex): void {
@@ -235,12 +272,18 @@ export class RaftLog {
    */
   #shrink(): void {
     const settled = Math.min(this.#committed, this.#persisted)
-    while (this.#tailBytes > this.#tailBytesMax && this.#tailFrom <= settled) {
-      const dropped = this.#tail[this.#tailHead] as Entry
-      this.#tailBytes -= dropped.data.length + ENTRY_OVERHEAD
-      this.#tailHead += 1
-      this.#tailFrom += 1
-    }
+    while (this.#tailBytes > this.#tailBytesMax && this.#tailFrom <= settled) this.#dropOldest()
+    this.#trimTail()
+  }
+
+  #dropOldest(): void {
+    const dropped = this.#tail[this.#tailHead] as Entry
+    this.#tailBytes -= dropped.data.length + ENTRY_OVERHEAD
+    this.#tailHead += 1
+    this.#tailFrom += 1
+  }
+
+  #trimTail(): void {
     // Moved rarely, so that letting go stays O(1) on average.
     if (this.#tailHead * 2 > this.#tail.length) {
       this.#tail = this.#tail.slice(this.#tailHead)

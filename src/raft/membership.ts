@@ -147,6 +147,11 @@ export class MembershipStack {
     while (this.index >= index && this.#stack.length > 0) this.#stack.pop()
   }
 
+  /** The log starts anew behind a snapshot that holds this one. */
+  restart(at: MembershipAt): void {
+    this.#stack.splice(0, this.#stack.length, at)
+  }
+
   /** Forgets what lies before the newest one at or below `committed`: it cannot come back. */
   settle(committed: LogIndex): void {
     while (this.#stack.length > 1 && (this.#stack[1] as MembershipAt).index <= committed) {

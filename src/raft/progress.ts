@@ -1,6 +1,8 @@
 import { assert } from '../lib/assert.ts'
 import type { LogIndex, Round } from './types.ts'
 
+export type ProgressState = 'probe' | 'replicate' | 'snapshot'
+
 /**
  * What a leader knows of one peer (Raft §5.3; the states follow etcd's).
  *
@@ -10,6 +12,8 @@ import type { LogIndex, Round } from './types.ts'
  *   │ probe │                           │ replicate │
  *   └───────┘ ────────────────────────► └───────────┘
  *   one append at a time       accepted   pipelined in a window
+ *       └─────────► snapshot ─────────────────┘
+ *   entries are gone: heartbeats and offers alone, until it has installed one
  * ```
  * Invariant: match < next.
  */
@@ -17,7 +21,7 @@ export class Progress {
   /** Known equal to the leader's log, and durable there, up to here. */
   #match: LogIndex = 0
   #next: LogIndex
-  #state: 'probe' | 'replicate' = 'probe'
+  #state: ProgressState = 'probe'
   /**
    * In `probe`: an append is out. Its answer allows another; where it was lost, the answer to a
    * heartbeat does, which asks the same question. So a dead peer costs no entries.
@@ -55,13 +59,14 @@ export class Progress {
     return this.#next
   }
 
-  get state(): 'probe' | 'replicate' {
+  get state(): ProgressState {
     return this.#state
   }
 
   /** Whether entries may be sent now; a heartbeat always may. */
   get isOpen(): boolean {
     if (this.#state === 'probe') return !this.#probing
+    if (this.#state === 'snapshot') return false
     return this.#inflight.length < this.#inflightMax && this.#inflightBytes < this.#inflightBytesMax
   }
 
@@ -78,6 +83,14 @@ export class Progress {
     this.#next = last + 1
   }
 
+  /** What it needs next is compacted away: it is sent no entries until it has accepted some. */
+  needsSnapshot(): void {
+    this.#state = 'snapshot'
+    this.#probing = false
+    this.#inflight.length = 0
+    this.#inflightBytes = 0
+  }
+
   /** It accepted up to `match`. Late answers change nothing. Returns whether `match` grew. */
   accepted(match: LogIndex): boolean {
     const grew = match > this.#match
@@ -90,7 +103,7 @@ export class Progress {
       this.#inflightBytes -= bytes
     }
     if (freed > 0) this.#inflight.splice(0, freed)
-    if (this.#state === 'probe') {
+    if (this.#state !== 'replicate') {
       this.#state = 'replicate'
       this.#probing = false
       this.#next = this.#match + 1
@@ -103,7 +116,7 @@ export class Progress {
    * older than what it has accepted since, or than the probe that is out, is late and ignored.
    */
   refused(rejected: LogIndex, hint: LogIndex): void {
-    if (rejected <= this.#match) return
+    if (rejected <= this.#match || this.#state === 'snapshot') return
     if (this.#state === 'replicate') {
       if (rejected >= this.#next) return
       this.#state = 'probe'

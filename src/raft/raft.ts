@@ -23,11 +23,14 @@ import {
 } from './leader.ts'
 import { encodeMembership } from './membership.ts'
 import { advanceMembership, proposeMembership } from './reconfigure.ts'
+import type { ProgressState } from './progress.ts'
+import { onInstallSnapshot, snapshotInstalled, wantedSnapshot } from './snapshot.ts'
 import { beginTransfer } from './transfer.ts'
 import type {
   Clock,
   HardState,
   Input,
+  InstallSnapshot,
   LogIndex,
   Member,
   Membership,
@@ -43,6 +46,7 @@ export interface PeerProgress {
   readonly id: NodeId
   readonly match: LogIndex
   readonly lastAckMs: number
+  readonly state: ProgressState
 }
 
 export class Raft {
@@ -139,7 +143,19 @@ export class Raft {
   get progress(): readonly PeerProgress[] {
     const { leadership } = this.#core
     if (leadership === null) return []
-    return [...leadership.progress].map(([id, { match, lastAckMs }]) => ({ id, match, lastAckMs }))
+    return Array.from(leadership.progress, ([id, { match, lastAckMs, state }]) => {
+      return { id, match, lastAckMs, state }
+    })
+  }
+
+  /** The last index that is no longer in the log. */
+  get compacted(): LogIndex {
+    return this.#core.log.compacted
+  }
+
+  /** What a leader offers and this node needs: to be fetched and installed; null for none. */
+  get wantedSnapshot(): InstallSnapshot | null {
+    return wantedSnapshot(this.#core)
   }
 
   /** When the next `tick` has something to do, on the monotonic clock. */
@@ -176,6 +192,13 @@ export class Raft {
       case 'applied':
         core.log.appliedTo(input.index)
         return core.freshness.applied(input.index)
+      case 'compacted':
+        return core.log.compactTo(input.at)
+      case 'snapshot_ready':
+        core.snapshot = input.meta
+        return
+      case 'snapshot_installed':
+        return snapshotInstalled(core, input)
       case 'transfer':
         if (core.role === 'leader') beginTransfer(core, input.to)
         return
@@ -280,6 +303,8 @@ function dispatch(core: Core, message: Message): void {
       // tracked; no quorum asks for it.
       if (core.role === 'leader' && core.isFromMember(message)) onAppendResponse(core, message)
       return
+    case 'install_snapshot':
+      return onInstallSnapshot(core, message)
     case 'timeout_now':
       if (message.from === core.leader) onTimeoutNow(core)
       return

@@ -145,7 +145,28 @@ export interface TimeoutNow extends Envelope {
   readonly type: 'timeout_now'
 }
 
-export type Message = VoteRequest | VoteResponse | Append | AppendResponse | TimeoutNow
+/**
+ * Leader → a follower that needs entries which are gone (Raft §7): the state up to `snapshot` can
+ * be fetched from this node. The bytes travel elsewhere; an {@link AppendResponse} says that it
+ * was installed, or was not needed. Repeated with the heartbeats.
+ */
+export interface InstallSnapshot extends Envelope {
+  readonly type: 'install_snapshot'
+  readonly snapshot: EntryId
+  /** In force there: the entry that brought it, and its bytes. */
+  readonly membershipIndex: LogIndex
+  readonly membership: Uint8Array
+}
+
+export type Message =
+  VoteRequest | VoteResponse | Append | AppendResponse | TimeoutNow | InstallSnapshot
+
+/** A whole state of this node that others may fetch. */
+export interface SnapshotMeta {
+  readonly snapshot: EntryId
+  readonly membershipIndex: LogIndex
+  readonly membership: Uint8Array
+}
 
 /** The host's two clocks, read once for each input. */
 export interface Clock {
@@ -185,6 +206,17 @@ export type Input =
    * and where that one cannot take over.
    */
   | { readonly type: 'transfer'; readonly to?: NodeId | null }
+  /** The log on disk starts after this entry now; all before it is applied durably. */
+  | { readonly type: 'compacted'; readonly at: EntryId }
+  /** Others may fetch this; null: the one before is gone. */
+  | { readonly type: 'snapshot_ready'; readonly meta: SnapshotMeta | null }
+  /** The state is this snapshot now, and the log on disk starts after it: both durable. */
+  | {
+      readonly type: 'snapshot_installed'
+      readonly snapshot: EntryId
+      readonly clusterMs: number
+      readonly membership: { readonly index: LogIndex; readonly membership: Membership }
+    }
   /** Founding (DESIGN §7): entry 1 of an empty log. The host made sure that nobody else founds. */
   | { readonly type: 'bootstrap'; readonly membership: Membership }
 

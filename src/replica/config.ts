@@ -1,5 +1,6 @@
+import type { UpkeepConfig } from './upkeep.ts'
 /** Times and bounds of the replica. Every queue of `replica/` has its bound here. */
-export interface ReplicaConfig {
+export interface ReplicaConfig extends UpkeepConfig {
   /** Proposals whose outcome is awaited on this node, its own clients' and followers'. */
   readonly proposalsMax: number
   /** Requests sent to the leader and not yet answered. */
@@ -16,6 +17,8 @@ export interface ReplicaConfig {
   readonly sweepMs: number
 }
 
+const MIB = 1024 * 1024
+
 export const REPLICA_DEFAULTS: ReplicaConfig = {
   proposalsMax: 16_384,
   forwardsMax: 16_384,
@@ -25,4 +28,9 @@ export const REPLICA_DEFAULTS: ReplicaConfig = {
   beatGatherMs: 3,
   leasesPerCommand: 500,
   sweepMs: 50,
+  checkpointBytes: 16 * MIB,
+  resetBytes: 64 * MIB,
+  tailBytes: 64 * MIB,
+  logBytesMax: 1_024 * MIB,
+  followerGoneMs: 10_000,
 }

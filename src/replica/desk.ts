@@ -157,6 +157,15 @@ export class LeaderDesk {
     }
   }
 
+  /** A snapshot took the place of entries up to `index`: what became of them nobody here sees. */
+  overtaken(index: LogIndex): void {
+    for (const [at, { reply }] of this.#appended) {
+      if (at > index) continue
+      this.#appended.delete(at)
+      reply({ type: 'refused', code: 'unknown' })
+    }
+  }
+
   /** What apply did to leases. */
   leasesChanged(changes: readonly LeaseChange[]): void {
     if (changes.length === 0 || !this.#liveness.active) return

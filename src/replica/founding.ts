@@ -100,18 +100,12 @@ function judgeByMembership(
 export function misplacedBy(
   self: PeerIdentity,
   members: readonly FoundingMember[],
-  links: readonly PeerLink[],
+  foreigners: ReadonlyMap<NodeId, string>,
 ): string | null {
   if (self.clusterId === null) return null
-  const foreign = links.filter(
-    ({ id, refusal, claimedClusterId }) =>
-      members.some((member) => member.id === id) &&
-      refusal !== null &&
-      claimedClusterId !== null &&
-      claimedClusterId !== self.clusterId,
-  )
+  const foreign = members.filter(({ id }) => id !== self.id && foreigners.has(id))
   if (foreign.length * 2 <= members.length) return null
-  const others = foreign.map(({ id, claimedClusterId }) => `${id} of ${claimedClusterId}`)
+  const others = foreign.map(({ id }) => `${id} of ${foreigners.get(id)}`)
   return (
     `the data directory belongs to cluster ${self.clusterId}, but ${others.join(' and ')}; ` +
     'choose the right one with --data, or the right nodes with --cluster'

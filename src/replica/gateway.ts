@@ -65,6 +65,12 @@ const FAILURES: Readonly<Record<string, Failure>> = {
   },
 }
 
+const NO_SNAPSHOT: Failure = {
+  ok: false,
+  failure: 'too_many_requests',
+  detail: 'no snapshot could be made: the disk is full, or this node belongs to no cluster yet',
+}
+
 function failure(code: CallFailure['code'] | 'too_stale'): Failure {
   return FAILURES[code] as Failure
 }
@@ -211,7 +217,7 @@ export class Gateway implements Registry {
   }
 
   status(): NodeStatus {
-    const { raft, identity, recovery, waitingFor, ports } = this.#replica
+    const { raft, identity, recovery, recoveryProgress, waitingFor, ports, upkeep } = this.#replica
     const { url, version, sqlite, startedMs } = this.#options
     const clock = ports.clock()
     const isLearner = raft.membership?.learners.includes(identity.id) ?? false
@@ -230,11 +236,12 @@ export class Gateway implements Registry {
       commitIndex: raft.committed,
       appliedIndex: raft.applied,
       recovery,
+      recoveryProgress,
       leaseRemainingMs: raft.role === 'leader' ? Math.floor(raft.leaseRemainingMs(clock)) : null,
       uptimeMs: Math.round(clock.nowMs - startedMs),
       // Asked of the disk, so only when somebody looks: every answer's headers come by here.
       get storage() {
-        return { ...storage(), snapshotIndex: 0 }
+        return { ...storage(), snapshotIndex: upkeep.snapshot?.index ?? 0 }
       },
       waitingFor,
     }
@@ -267,6 +274,14 @@ export class Gateway implements Registry {
         if (!result.ok) return resolve(result)
         const { index: revision, leader, warnings } = result
         resolve({ ok: true, revision, leader, warnings })
+      })
+    })
+  }
+
+  snapshot(): Promise<{ readonly ok: true; readonly index: number } | Failure> {
+    return new Promise((resolve) => {
+      this.#replica.takeSnapshot((snapshot) => {
+        resolve(snapshot === null ? NO_SNAPSHOT : { ok: true, index: snapshot.index })
       })
     })
   }

@@ -2,7 +2,8 @@
 import type { Logger } from '../lib/logger.ts'
 import type { Random } from '../lib/prng.ts'
 import type { PeerIdentity, PeerMessage } from '../mesh/peer.ts'
-import type { Clock, LogReader, LogWrite, NodeId } from '../raft/types.ts'
+import type { Clock, EntryId, InstallSnapshot, LogReader, LogWrite, NodeId } from '../raft/types.ts'
+import type { CompactionBounds } from '../storage/compaction.ts'
 
 export interface LogPort extends LogReader {
   /** `done` is called in call order, once the write is durable; never after a failure. */
@@ -12,6 +13,10 @@ export interface LogPort extends LogReader {
   /** Whether `tick` wants to be called: the next segment is being made, or the log rounded off. */
   readonly busy: boolean
   tick(nowMs: number): void
+  /** Bytes of all of it, and those written since it was opened. */
+  stats(): { readonly walBytes: number; readonly bytesWritten: number }
+  /** Lets go of the front as far as `bounds` allow; returns the entry that it starts after now. */
+  compact(bounds: CompactionBounds): EntryId
   /** Durable before it returns. */
   setClusterId(clusterId: string): void
 }
@@ -25,8 +30,6 @@ export interface PeerLink {
   readonly lastContactMs: number | null
   /** Why one side refused the other; null where nobody did. */
   readonly refusal: string | null
-  /** With a refusal, the cluster that the other side says it belongs to; not proven. */
-  readonly claimedClusterId: string | null
 }
 
 export interface MeshPort {
@@ -46,6 +49,45 @@ export interface MeshPort {
   setContact(url: string | null): void
   setIdentity(identity: PeerIdentity): void
   peers(): readonly PeerLink[]
+  /** Who was refused since it belongs to another cluster, and to which; not proven. */
+  foreigners(): ReadonlyMap<NodeId, string>
+}
+
+/** How a fetch fares. Nothing is called within `fetch`, nor after `cancel`. */
+export interface FetchEvents {
+  progress(bytes: number, totalBytes: number): void
+  /** The last event. `gone`: it cannot be had there any more. */
+  done(result: 'whole' | 'gone'): void
+}
+
+/**
+ * The files under the state machine (DESIGN §4). One thing at a time: `checkpoint` and
+ * `keepSnapshot` are begun when the one before is done. A disk that fails ends the process
+ * elsewhere; then `done` is never called.
+ */
+export interface StorePort {
+  /** Bytes that were applied and are not in the database's own file yet. Cheap. */
+  readonly dirtyBytes: number
+  /**
+   * Makes durable what is applied now; `complete`: all of it is. `reset`: nothing is applied until
+   * `done`, and `dirtyBytes` starts anew.
+   */
+  checkpoint(kind: 'passive' | 'reset', done: (complete: boolean) => void): void
+  /**
+   * Copies the state of `at`, as a complete `reset` checkpoint has just left it, to send it to
+   * others; the copy before is dropped. False: there was no room.
+   */
+  keepSnapshot(at: EntryId, done: (kept: boolean) => void): void
+  dropSnapshot(): void
+  /** Fetches what a peer offers; the returned function cancels. */
+  fetch(offer: InstallSnapshot, url: string, events: FetchEvents): () => void
+  /**
+   * What was fetched becomes the state, and the log starts anew after it: both durable when this
+   * returns. It blocks. False: it is not what was offered, and nothing has changed.
+   */
+  install(offer: InstallSnapshot): boolean
+  /** Of the copy that is kept; 0 without one. */
+  readonly snapshotBytes: number
 }
 
 export interface ReplicaPorts {
@@ -58,6 +100,7 @@ export interface ReplicaPorts {
   defer(run: () => void): void
   readonly log: LogPort
   readonly mesh: MeshPort
+  readonly store: StorePort
   readonly logger: Logger
   /** This node cannot be what it was started as: the process ends with exit code 3. */
   misplaced(reason: string): void

@@ -7,30 +7,26 @@
  */
 import { assert, present } from '../lib/assert.ts'
 import type { PeerIdentity, PeerMessage, PeerRequest } from '../mesh/peer.ts'
-import { memberOf, Raft, type Input, type NodeId, type RaftConfig } from '../raft/mod.ts'
-import type { InitialState, Member, Membership, Ready } from '../raft/mod.ts'
+import { decodeMembership, Raft, type Input, type NodeId, type RaftConfig } from '../raft/mod.ts'
+import type { Entry, EntryId, InitialState, Ready } from '../raft/mod.ts'
 import type { StateMachine } from '../state/mod.ts'
 import { AppliedWaits } from './applied-waits.ts'
+import { Belonging } from './belonging.ts'
+import { CatchUp } from './catch-up.ts'
 import { REPLICA_DEFAULTS, type ReplicaConfig } from './config.ts'
 import { LeaderDesk, NOT_LEADER, type Reply, type ReplyTo } from './desk.ts'
-import {
-  firstMembership,
-  foundingList,
-  judgePeer,
-  misplacedBy,
-  waitsFor,
-  type FoundingMember,
-} from './founding.ts'
+import { judgePeer, type FoundingMember } from './founding.ts'
 import { JOIN_MS, Joining } from './joining.ts'
 import { LeaderCalls } from './leader-calls.ts'
 import { Liveness } from './liveness.ts'
 import { encodeMemberRequest } from './member-codec.ts'
 import { Members } from './members.ts'
-import { isStranger, wantedPeers } from './peers.ts'
+import { isStranger } from './peers.ts'
 import type { ReplicaPorts } from './ports.ts'
 import { Reads } from './reads.ts'
 import { encodeClusterInfo } from './status.ts'
 import { ReplicaTimers } from './timers.ts'
+import { Upkeep } from './upkeep.ts'
 import { Waits } from './waits.ts'
 import { fromResponse, refuseForwarded, toResponse } from './wire.ts'
 
@@ -55,32 +51,25 @@ export class Replica {
   readonly reads: Reads
   readonly desk: LeaderDesk
   readonly members: Members
+  readonly upkeep: Upkeep
+  readonly catchUp: CatchUp
   readonly ports: ReplicaPorts
   readonly #raftConfig: RaftConfig
-  readonly #founding: readonly FoundingMember[]
-  readonly #contact: string | null
   readonly #joining: Joining
   readonly #applied = new AppliedWaits()
-  #identity: PeerIdentity
+  readonly #belonging: Belonging
   #inbox: Input[] = []
   #turnDue = false
   #stopped = false
   readonly #timers: ReplicaTimers
   #leaderBefore: NodeId | null = null
-  #membershipBefore: Membership | null = null
-  #departingBefore: readonly Member[] = []
-  #ledBefore = false
-  /** As the cluster answered an empty node that it took in; its own log says it soon. */
-  #promised: Membership | null = null
   /** What was committed when this node first heard a leader; null before (DESIGN §7). */
   #recoveryTarget: number | null = null
-  #waitingFor: string | null = null
-  /** The cluster of a member that accepted this empty node. */
-  #offered: string | null = null
-  #peersSet = false
   /** The newest link of each peer: an answer leaves on the link that brought its question. */
   readonly #links = new Map<NodeId, { readonly peer: PeerIdentity }>()
-  #misplaced = false
+  /** Committed while apply is paused; the core hands out no more until it is applied. */
+  #unapplied: readonly Entry[] = []
+  #applying = true
 
   constructor(options: ReplicaOptions, state: StateMachine, ports: ReplicaPorts) {
     const config = { ...REPLICA_DEFAULTS, ...options.config }
@@ -88,14 +77,19 @@ export class Replica {
     this.ports = ports
     this.raft = new Raft(options.raft, options.initial)
     this.#raftConfig = options.raft
-    this.#founding = options.founding
-    this.#contact = options.contact ?? null
-    this.#identity = {
-      ...options.identity,
-      foundingList: options.founding.length === 0 ? null : foundingList(options.founding),
-      membershipIndex: this.raft.membershipIndex,
-      join: this.raft.membership === null ? options.identity.join : null,
-    }
+    this.#belonging = new Belonging(
+      {
+        raft: this.raft,
+        ports,
+        hasMetPeers: () => this.#links.size > 0,
+        bootstrap: (membership) => this.enqueue({ type: 'bootstrap', membership }),
+      },
+      {
+        identity: options.identity,
+        founding: options.founding,
+        contact: options.contact ?? null,
+      },
+    )
     this.#timers = new ReplicaTimers(ports, {
       lateMs: options.raft.heartbeatMs,
       nextTickMs: () => this.raft.nextTickMs,
@@ -106,7 +100,7 @@ export class Replica {
       raft: this.raft,
       electionMinMs: options.raft.electionMinMs,
       logger: ports.logger,
-      identity: () => this.#identity,
+      identity: () => this.identity,
       clock: () => ports.clock(),
       links: () => ports.mesh.peers(),
       enqueue: (input) => this.enqueue(input),
@@ -118,10 +112,7 @@ export class Replica {
       links: () => ports.mesh.peers(),
       send: (to, message) => ports.mesh.send(to, message),
       wakeIn: (ms) => void ports.setTimer(ms, () => this.#turnSoon()),
-      accepted: (membership) => {
-        this.#promised = membership
-        this.#peersSet = false
-      },
+      accepted: (membership) => this.#belonging.promised(membership),
     })
     this.calls = new LeaderCalls(
       {
@@ -170,27 +161,71 @@ export class Replica {
       }),
       { proposalsMax: config.proposalsMax },
     )
+    this.upkeep = this.#makeUpkeep(config)
+    this.catchUp = this.#makeCatchUp()
+  }
+
+  #makeUpkeep(config: ReplicaConfig): Upkeep {
+    const { raft, state, ports } = this
+    const host = {
+      raft,
+      state,
+      log: ports.log,
+      store: ports.store,
+      nowMs: () => ports.clock().nowMs,
+      setApplying: (on: boolean) => this.#setApplying(on),
+      step: (input: Input) => {
+        raft.step(input, ports.clock())
+        this.#turnSoon()
+      },
+    }
+    return new Upkeep(host, config)
+  }
+
+  #makeCatchUp(): CatchUp {
+    const { raft, ports } = this
+    return new CatchUp({
+      raft,
+      store: ports.store,
+      logger: ports.logger,
+      nowMs: () => ports.clock().nowMs,
+      urlOf: (id) => {
+        const link = ports.mesh.peers().find((peer) => peer.id === id)
+        return link?.identity?.url ?? null
+      },
+      mayInstall: () => !this.upkeep.busy,
+      turnSoon: () => this.#turnSoon(),
+      installed: ({ snapshot }) => this.#installed(snapshot.index),
+    })
   }
 
   get identity(): PeerIdentity {
-    return this.#identity
+    return this.#belonging.identity
   }
 
   /** For whom founding waits, null where it does not. */
   get waitingFor(): string | null {
-    return this.#waitingFor
+    return this.#belonging.waitingFor
   }
 
-  /** Of DESIGN §7: `idle` before a leader is known, then `applying_log`, then `synced`. */
-  get recovery(): 'idle' | 'applying_log' | 'synced' {
+  /** Of DESIGN §7: `idle` before a leader is known; what is committed by then is caught up with. */
+  get recovery(): 'idle' | 'fetching_snapshot' | 'applying_log' | 'synced' {
+    if (this.catchUp.progress !== null) return 'fetching_snapshot'
     if (this.#recoveryTarget === null) return 'idle'
     return this.raft.applied >= this.#recoveryTarget ? 'synced' : 'applying_log'
   }
 
+  /** How far that is: bytes of the snapshot, or entries of the log. Null: nothing is on its way. */
+  get recoveryProgress(): { readonly done: number; readonly total: number } | null {
+    const fetching = this.catchUp.progress
+    if (fetching !== null) return { done: fetching.bytes, total: fetching.totalBytes }
+    if (this.recovery !== 'applying_log') return null
+    return { done: this.raft.applied, total: present(this.#recoveryTarget, 'it is applying') }
+  }
+
   /** Begins: links to peers, timers, founding. */
   start(): void {
-    this.ports.mesh.setIdentity(this.#identity)
-    this.#followMembership()
+    this.#belonging.start()
     this.#turnSoon()
   }
 
@@ -206,7 +241,7 @@ export class Replica {
     const endMs = this.ports.clock().nowMs + waitMs
     const look = (): void => {
       const { leader } = this.raft
-      const over = leader !== null && leader !== this.#identity.id
+      const over = leader !== null && leader !== this.identity.id
       if (over || this.ports.clock().nowMs >= endMs || !this.#canElect()) return done()
       this.ports.setTimer(HAND_OVER_LOOK_MS, look)
     }
@@ -234,19 +269,25 @@ export class Replica {
   stop(): void {
     this.#stopped = true
     this.#timers.stop()
+    this.catchUp.stop()
+  }
+
+  /** Takes a snapshot now. Null: it could not be made. */
+  takeSnapshot(done: (snapshot: EntryId | null) => void): void {
+    this.upkeep.take(done)
+    this.#turnSoon()
   }
 
   /** Whether a link to this peer is welcome: a reason to refuse it, or null. */
   judge(peer: PeerIdentity): string | null {
     const { membership } = this.raft
     const connectedAs = (id: NodeId) => this.members.connectedAs(id)?.incarnation ?? null
-    return judgePeer(this.#identity, peer, { membership, connectedAs })
+    return judgePeer(this.identity, peer, { membership, connectedAs })
   }
 
   /** An authenticated link came up. An empty node takes the cluster of whoever accepted it. */
   peerUp(peer: PeerIdentity): void {
-    // Taken at the end of the turn: it renews the links, and one of them has just called us.
-    if (this.#identity.clusterId === null) this.#offered ??= peer.clusterId
+    this.#belonging.offered(peer.clusterId)
     this.#links.set(peer.id, { peer })
     this.calls.retry()
     this.#turnSoon()
@@ -264,7 +305,7 @@ export class Replica {
       switch (message.type) {
         case 'raft':
           // An empty node belongs to no cluster: it has no business with anybody's log.
-          if (this.#identity.clusterId !== null) {
+          if (this.identity.clusterId !== null) {
             this.enqueue({ type: 'message', message: message.message })
           }
           break
@@ -339,14 +380,13 @@ export class Replica {
     this.#inbox = []
     for (const input of inputs) this.raft.step(input, this.ports.clock())
     this.#drain()
-    if (this.#offered !== null && this.#identity.clusterId === null) this.#adopt(this.#offered)
-    this.#maybeFound()
-    this.#checkPlace()
     this.#followLeader()
-    this.#followMembership()
+    this.#belonging.endOfTurn()
     if (this.raft.membership === null) this.#joining.endOfTurn()
     this.desk.endOfTurn()
     this.members.endOfTurn()
+    this.upkeep.endOfTurn()
+    this.catchUp.endOfTurn()
     this.ports.mesh.flush()
     this.#timers.endOfTurn()
   }
@@ -371,12 +411,45 @@ export class Replica {
     }
     this.desk.answered(ready.answers)
     if (ready.answers.length > 0) this.members.answered(ready.answers)
-    if (ready.committed.length > 0) this.#apply(ready)
+    if (ready.committed.length === 0) return
+    if (this.#applying) this.#apply(ready.committed)
+    else this.#unapplied = ready.committed
+  }
+
+  #setApplying(on: boolean): void {
+    this.#applying = on
+    if (!on || this.#stopped) return
+    const entries = this.#unapplied
+    this.#unapplied = []
+    if (entries.length > 0) this.#apply(entries)
+    this.#turnSoon()
+  }
+
+  /** The state is a snapshot now: the core's log follows, and whoever waited for this is told. */
+  #installed(index: number): void {
+    const { state, raft } = this
+    const bytes = present(state.membershipBytes, 'a snapshot holds a membership')
+    raft.step(
+      {
+        type: 'snapshot_installed',
+        snapshot: { index: state.appliedIndex, term: state.appliedTerm },
+        clusterMs: state.clusterMs,
+        membership: { index: state.membershipIndex, membership: decodeMembership(bytes) },
+      },
+      this.ports.clock(),
+    )
+    this.#unapplied = []
+    this.#recoveryTarget = Math.max(this.#recoveryTarget ?? 0, raft.leaderCommit)
+    this.upkeep.installed(index)
+    this.desk.overtaken(index)
+    this.#applied.reached(index)
+    this.waits.wakeAll(index)
+    this.ports.logger.info('snapshot installed', { index })
+    this.#turnSoon()
   }
 
   /** One transaction; then those who waited are told, in the order of the log. */
-  #apply(ready: Ready): void {
-    const entries = ready.committed
+  #apply(entries: readonly Entry[]): void {
     const batch = this.state.applyBatch(entries, (index) => this.desk.wants(index))
     const { index } = present(entries.at(-1), 'a batch holds entries')
     assert(this.state.revision === index, 'the state stands at the last entry of the batch')
@@ -402,85 +475,5 @@ export class Replica {
   #aimRecovery(): void {
     if (this.raft.role !== 'leader') this.#recoveryTarget = this.raft.leaderCommit
     else if (this.raft.hasCommittedInTerm) this.#recoveryTarget = this.raft.noopIndex
-  }
-
-  /** Keeps links to exactly whom `peers.ts` names; an empty node that joins: to anybody there. */
-  #followMembership(): void {
-    const { membership, membershipIndex, departing } = this.raft
-    const isSame = membership === this.#membershipBefore
-    const leads = this.raft.role === 'leader'
-    const isAsBefore = isSame && leads === this.#ledBefore && this.#peersSet
-    if (isAsBefore && departing.length === this.#departingBefore.length) return
-    this.#peersSet = true
-    this.#ledBefore = leads
-    this.#departingBefore = departing
-    if (!isSame) this.#noteMembership(membership)
-    this.#membershipBefore = membership
-    if (membershipIndex !== this.#identity.membershipIndex) {
-      this.#identity = { ...this.#identity, membershipIndex, join: null }
-      this.ports.mesh.setIdentity(this.#identity)
-    }
-    const [self, promised, founding] = [this.#identity, this.#promised, this.#founding]
-    const view = { self, membership, promised, founding, departing, leads }
-    this.ports.mesh.setPeers(wantedPeers(view))
-    this.ports.mesh.setContact(membership === null ? this.#contact : null)
-  }
-
-  /** One line for the operator, where it is about this node. */
-  #noteMembership(membership: Membership | null): void {
-    if (membership === null) return
-    const before = this.#membershipBefore
-    const { id, incarnation } = this.#identity
-    const isIn = memberOf(membership, id)?.incarnation === incarnation
-    const wasIn = before === null || memberOf(before, id)?.incarnation === incarnation
-    if (!isIn && wasIn) {
-      this.ports.logger.warn('this node is not a member of its cluster any more; it can be stopped')
-    }
-  }
-
-  /**
-   * Founds, or says for whom it waits. A founder that crashed after it had stored the cluster's
-   * id and before entry 1 founds the same cluster again: until that entry is durable no vote
-   * request leaves, so nobody else can hold another.
-   */
-  #maybeFound(): void {
-    if (this.raft.membership !== null) {
-      this.#waitingFor = null
-      return
-    }
-    const lowest = this.#founding.map(({ id }) => id).sort()[0]
-    if (lowest === undefined) {
-      this.#waitingFor = `the cluster at ${this.#contact ?? 'the given address'} takes it in`
-      return
-    }
-    const links = this.ports.mesh.peers()
-    const isFounder = lowest === this.#identity.id
-    const waiting = isFounder ? waitsFor(this.#identity, this.#founding, links) : lowest
-    if (waiting !== this.#waitingFor && waiting !== null) {
-      this.ports.logger.info('waiting to be founded', { waitingFor: waiting })
-    }
-    this.#waitingFor = waiting
-    if (waiting !== null || this.#inbox.some(({ type }) => type === 'bootstrap')) return
-    const membership = firstMembership(this.#identity, this.#founding, links)
-    if (this.#identity.clusterId === null) this.#adopt(this.ports.newClusterId())
-    this.enqueue({ type: 'bootstrap', membership })
-    this.ports.logger.info('founding', { clusterId: this.#identity.clusterId })
-  }
-
-  /** Only until the first link: later, whoever turns foreign is the one that is misplaced. */
-  #checkPlace(): void {
-    if (this.#links.size > 0 || this.#misplaced) return
-    const reason = misplacedBy(this.#identity, this.#founding, this.ports.mesh.peers())
-    if (reason === null) return
-    this.#misplaced = true
-    this.ports.misplaced(reason)
-  }
-
-  /** Belongs to a cluster from now on, durably, before anything else is said. */
-  #adopt(clusterId: string): void {
-    assert(this.#identity.clusterId === null, 'a node joins one cluster in its life')
-    this.ports.log.setClusterId(clusterId)
-    this.#identity = { ...this.#identity, clusterId }
-    this.ports.mesh.setIdentity(this.#identity)
   }
 }

@@ -72,8 +72,9 @@ export function decodeClusterInfo(bytes: Uint8Array): ClusterView {
 
 /** Gauges and counters by name; units last. */
 export function metricsOf(replica: Replica): ReadonlyMap<string, number> {
-  const { raft, state, waits, calls, desk, ports } = replica
-  return new Map([
+  const { raft, state, waits, calls, desk, ports, upkeep, catchUp } = replica
+  const { recovery, recoveryProgress } = replica
+  return new Map<string, number>([
     ['rollcall_raft_term', raft.term],
     ['rollcall_raft_leader', raft.role === 'leader' ? 1 : 0],
     ['rollcall_raft_last_index', raft.last],
@@ -85,6 +86,14 @@ export function metricsOf(replica: Replica): ReadonlyMap<string, number> {
     ['rollcall_leader_calls_pending', calls.size],
     ['rollcall_proposals_pending', desk.pending],
     ['rollcall_peers_connected', ports.mesh.peers().filter((link) => link.connected).length],
-    ['rollcall_recovery_synced', replica.recovery === 'synced' ? 1 : 0],
+    ['rollcall_recovery_synced', recovery === 'synced' ? 1 : 0],
+    ['rollcall_recovery_fetching_snapshot', recovery === 'fetching_snapshot' ? 1 : 0],
+    ['rollcall_recovery_applying_log', recovery === 'applying_log' ? 1 : 0],
+    ['rollcall_recovery_done', recoveryProgress?.done ?? 0],
+    ['rollcall_recovery_total', recoveryProgress?.total ?? 0],
+    ['rollcall_snapshot_index', upkeep.snapshot?.index ?? 0],
+    ['rollcall_snapshot_bytes', ports.store.snapshotBytes],
+    ...upkeep.metrics(),
+    ...catchUp.metrics(),
   ])
 }

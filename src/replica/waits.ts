@@ -56,6 +56,13 @@ export class Waits {
     }
   }
 
+  /** Anything may have changed: a snapshot was installed. Who is woken for nothing asks again. */
+  wakeAll(revision: number): void {
+    for (const map of [this.#exact, this.#prefix]) {
+      for (const key of map.keys()) this.#wakeAll(map, key, revision)
+    }
+  }
+
   #wakeAll(map: Map<string, Set<Waiter>>, key: string, revision: number): void {
     const waiters = map.get(key)
     if (waiters === undefined) return

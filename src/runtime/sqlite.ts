@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { closeSync, fchmodSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, fchmodSync, openSync, readFileSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { assert } from '../lib/assert.ts'
 import type { Sql, SqlDriver } from '../state/sql.ts'
@@ -26,14 +26,46 @@ export interface SqlOptions {
  * @throws where the driver asked for does not load here, or the file cannot be opened.
  */
 export async function openSql(options: SqlOptions): Promise<Sql> {
-  const open = await opener(options.driver)
-  if (open.driver === 'sql.js') return configured(await open.open(), MEMORY)
-  if (options.path !== MEMORY) createPrivate(options.path)
-  return configured(await open.open(options.path), options.path)
+  return (await loadSql(options.driver)).open(options.path)
+}
+
+/** A driver that is loaded: opens databases at once from then on. */
+export interface SqlFactory {
+  readonly driver: SqlDriver
+  /** As {@link openSql}. With sql.js a copy in memory of what the file holds, if it may be read. */
+  open(path: string): Sql
+}
+
+/** The driver asked for, or the first of bun, node, sql.js that loads. Rejects as {@link openSql}. */
+export async function loadSql(asked: SqlDriver | null): Promise<SqlFactory> {
+  const loaded = await opener(asked)
+  if (loaded.driver === 'sql.js') {
+    const { open } = loaded
+    return { driver: 'sql.js', open: (path) => configured(open(imageOf(path)), MEMORY) }
+  }
+  const { driver, open } = loaded
+  return {
+    driver,
+    open(path) {
+      if (path !== MEMORY) createPrivate(path)
+      return configured(open(path), path)
+    },
+  }
+}
+
+/**
+ * The bytes of a database that may be read without its `-wal`: one that a native driver has left
+ * behind there holds what the file lacks, and the file alone may be in the middle of a checkpoint.
+ */
+function imageOf(path: string): Uint8Array | null {
+  if (path === MEMORY) return null
+  if ((statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0) return null
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0) return null
+  return readFileSync(path)
 }
 
 type Opener =
-  | { readonly driver: 'sql.js'; readonly open: () => Promise<Sql> }
+  | { readonly driver: 'sql.js'; readonly open: (image: Uint8Array | null) => Sql }
   | { readonly driver: 'bun' | 'node'; readonly open: (path: string) => Sql }
 
 async function opener(driver: SqlDriver | null): Promise<Opener> {
@@ -52,9 +84,8 @@ async function load(driver: SqlDriver): Promise<Opener> {
     return { driver, open: (await import('./sqlite-bun.ts')).openBun }
   }
   if (driver === 'node') return { driver, open: (await import('./sqlite-node.ts')).openNode }
-  const { openSqlJs } = await import('./sqlite-sqljs.ts')
-  const wasm = readFileSync(await wasmPath())
-  return { driver, open: () => openSqlJs(wasm) }
+  const { loadSqlJs } = await import('./sqlite-sqljs.ts')
+  return { driver, open: await loadSqlJs(readFileSync(await wasmPath())) }
 }
 
 async function wasmPath(): Promise<string> {
@@ -77,6 +108,7 @@ function configured(sql: Sql, path: string): Sql {
   sql.exec('PRAGMA journal_mode = WAL')
   sql.exec('PRAGMA synchronous = NORMAL')
   sql.exec('PRAGMA wal_autocheckpoint = 0')
+  sql.exec('PRAGMA journal_size_limit = 0') // What is left of a `-wal` that starts anew goes.
   sql.exec('PRAGMA temp_store = MEMORY')
   sql.exec('PRAGMA cache_size = -16384') // 16 MiB, taken only as the database grows.
   sql.exec('PRAGMA busy_timeout = 5000') // A checkpoint on another connection may be at work.

@@ -64,6 +64,40 @@ function createStateFile(dir: string): StateFile {
   return { path: join(dir, name), index: 0 }
 }
 
+/** A file next to the database that is none yet, or a copy of one. */
+const BESIDE = /^(state-.*\.tmp|snapshot-.*)$/
+
+/**
+ * Gives the finished file `from` its name in `dir`, durably; `CURRENT` does not name it yet.
+ * Returns its path. What a crash left under that name goes first.
+ */
+export function placeStateFile(dir: string, from: string, index: number): string {
+  const name = `state-${index}.db`
+  for (const suffix of ['', '-wal', '-shm', '-journal']) {
+    rmSync(join(dir, `${name}${suffix}`), { force: true })
+  }
+  renameSync(from, join(dir, name))
+  syncDirectory(dir)
+  return join(dir, name)
+}
+
+/** `state-<index>.db` is the live one from now on, whatever happens. */
+export function makeCurrent(dir: string, index: number): StateFile {
+  const name = `state-${index}.db`
+  writeCurrent(dir, name)
+  return { path: join(dir, name), index }
+}
+
+/** Removes databases that are not live, and what was being made; a copy that is kept stays. */
+export function removeOtherFiles(dir: string, live: StateFile, kept: string | null = null): void {
+  const name = `state-${live.index}.db`
+  for (const other of readdirSync(dir)) {
+    if (kept !== null && join(dir, other) === kept) continue
+    const isOld = LEFTOVER.test(other) && !other.startsWith(name)
+    if (isOld || BESIDE.test(other)) rmSync(join(dir, other), { force: true })
+  }
+}
+
 /** Atomic: after a crash at any point CURRENT is the old one, the new one, or not yet there. */
 function writeCurrent(dir: string, name: string): void {
   const temporary = join(dir, `${CURRENT}.tmp`)

@@ -35,42 +35,25 @@ const LEASE_PAGE = 1_000
  * the rows of a half-applied batch are never committed.
  */
 export class StateMachine implements StateReader {
-  readonly #sql: Sql
-  readonly #hash: MultisetHash
-  readonly #tables: Tables
-  readonly #context: Context
-  readonly #services: ServiceQueries
-  readonly #configs: ConfigQueries
-  readonly #begin: Statement
-  readonly #commit: Statement
-  readonly #saveApplied: Statement
-  readonly #leasePage: (after: string) => readonly rows.LeaseRow[]
-  #appliedIndex: number
-  #appliedTerm: number
-  #clusterMs: number
-  #clusterVersion: number
+  #db: Database
+  #appliedIndex = 0
+  #appliedTerm = 0
+  #clusterMs = 0
+  #clusterVersion = 0
   #usable = true
 
   private constructor(sql: Sql, applied: SqlRow) {
+    this.#db = this.#use(sql, applied)
+  }
+
+  #use(sql: Sql, applied: SqlRow): Database {
     const [index, term, clusterMs, a, b] = applied as readonly number[]
-    this.#sql = sql
+    const db = databaseOf(sql, new MultisetHash({ a: a ?? 0, b: b ?? 0 }))
     this.#appliedIndex = present(index, 'the applied index is stored')
     this.#appliedTerm = present(term, 'the applied term is stored')
     this.#clusterMs = present(clusterMs, 'the cluster clock is stored')
-    this.#hash = new MultisetHash({ a: a ?? 0, b: b ?? 0 })
-    this.#tables = openTables(sql, this.#hash)
-    this.#context = new Context(this.#tables)
-    this.#services = new ServiceQueries(sql, this.#tables, this.#context.scopes)
-    this.#configs = new ConfigQueries(sql, this.#tables)
-    this.#begin = sql.prepare('BEGIN IMMEDIATE')
-    this.#commit = sql.prepare('COMMIT')
-    this.#saveApplied = sql.prepare(
-      `UPDATE applied
-       SET applied_index = ?1, applied_term = ?2, cluster_ms = ?3, hash_a = ?4, hash_b = ?5`,
-    )
-    const page = this.#tables.lease.query(`WHERE id > ?1 ORDER BY id LIMIT ${LEASE_PAGE}`)
-    this.#leasePage = (after) => page(after).map(leaseRow)
-    this.#clusterVersion = clusterVersion(this.#tables)
+    this.#clusterVersion = clusterVersion(db.tables)
+    return db
   }
 
   /**
@@ -79,24 +62,30 @@ export class StateMachine implements StateReader {
    * @throws {SchemaError} for a database of another schema version.
    */
   static open(sql: Sql): StateMachine {
-    const [exists] = present(
-      sql.prepare(`SELECT count(*) FROM sqlite_schema WHERE name = 'applied'`).get(),
-      'a count is a row',
-    )
-    if (exists === 0) createSchema(sql)
-    const [version, ...applied] = present(
-      sql
-        .prepare(
-          `SELECT schema_version, applied_index, applied_term, cluster_ms, hash_a, hash_b
-           FROM applied`,
-        )
-        .get(),
-      'a database says how far it is',
-    )
-    if (version !== SCHEMA_VERSION) {
-      throw new SchemaError(`the state has schema ${version}, this program ${SCHEMA_VERSION}`)
-    }
-    return new StateMachine(sql, applied)
+    if (!hasTables(sql)) createSchema(sql)
+    return new StateMachine(sql, readApplied(sql))
+  }
+
+  /** Up to where a database has applied; null for one that is none of ours. Throws as `open`. */
+  static readApplied(sql: Sql): { readonly index: number; readonly term: number } | null {
+    if (!hasTables(sql)) return null
+    const [index, term] = readApplied(sql) as readonly number[]
+    return { index: present(index, 'an index'), term: present(term, 'a term') }
+  }
+
+  /**
+   * Goes on with another database, a snapshot that was installed, in place: whoever holds this
+   * object reads from there from now on. The old database is closed.
+   *
+   * @throws {SchemaError} for a database of another schema version, or none of ours; nothing has
+   * changed then.
+   */
+  replace(sql: Sql): void {
+    if (!hasTables(sql)) throw new SchemaError('the snapshot holds no state')
+    const applied = readApplied(sql)
+    const old = this.#db.sql
+    this.#db = this.#use(sql, applied)
+    old.close()
   }
 
   get revision(): number {
@@ -122,23 +111,23 @@ export class StateMachine implements StateReader {
 
   /** The newest applied membership, in the core's encoding; null before the first. */
   get membershipBytes(): Uint8Array | null {
-    return this.#tables.membership.find(1)?.data ?? null
+    return this.#db.tables.membership.find(1)?.data ?? null
   }
 
   /** The index of the entry that brought it; 0 before the first. */
   get membershipIndex(): number {
-    return this.#tables.membership.find(1)?.revision ?? 0
+    return this.#db.tables.membership.find(1)?.revision ?? 0
   }
 
   /** Of all replicated rows; equal on all replicas at equal applied index. 16 hex digits. */
   stateHash(): string {
-    return this.#hash.hex()
+    return this.#db.hash.hex()
   }
 
   /** The same, from the rows themselves: slow, for proofs. */
   recomputeHash(): string {
     const hash = new MultisetHash()
-    for (const spec of TABLES) addAllRows(this.#sql, hash, spec)
+    for (const spec of TABLES) addAllRows(this.#db.sql, hash, spec)
     return hash.hex()
   }
 
@@ -163,18 +152,18 @@ export class StateMachine implements StateReader {
       entry.type === 'command' ? decodeCommand(entry.data) : null,
     )
     this.#usable = false // Unless all of it succeeds.
-    this.#begin.run()
+    this.#db.begin.run()
     const outcomes = entries.map((entry, i) =>
       this.#applyEntry(entry, commands[i] ?? null, wants(entry.index)),
     )
-    const changes = this.#context.flush()
-    const { a, b } = this.#hash.lanes
-    this.#saveApplied.run(last.index, last.term, last.clusterMs, a, b)
-    this.#commit.run()
+    const changes = this.#db.context.flush()
+    const { a, b } = this.#db.hash.lanes
+    this.#db.saveApplied.run(last.index, last.term, last.clusterMs, a, b)
+    this.#db.commit.run()
     this.#appliedIndex = last.index
     this.#appliedTerm = last.term
     this.#clusterMs = last.clusterMs
-    this.#configs.applied(changes.topics)
+    this.#db.configs.applied(changes.topics)
     this.#usable = true
     const membership = entries.findLast((entry) => entry.type === 'membership')
     return { outcomes, ...changes, membershipChanged: membership?.data ?? null }
@@ -193,95 +182,155 @@ export class StateMachine implements StateReader {
 
   #applyEntry(entry: Entry, command: Command | null, wanted: boolean): Outcome | null {
     const wallMs = Math.max(0, Math.floor(entry.wallMs)) // A column of whole milliseconds.
-    this.#context.begin({ revision: entry.index, wallMs, wanted })
-    if (entry.type === 'membership') writeMembership(this.#context, entry.data)
+    this.#db.context.begin({ revision: entry.index, wallMs, wanted })
+    if (entry.type === 'membership') writeMembership(this.#db.context, entry.data)
     if (command === null) return null
-    const outcome = apply(this.#context, command, this.#clusterVersion)
-    if (command.type === 'cluster_version') this.#clusterVersion = clusterVersion(this.#tables)
+    const outcome = apply(this.#db.context, command, this.#clusterVersion)
+    if (command.type === 'cluster_version') this.#clusterVersion = clusterVersion(this.#db.tables)
     return outcome
   }
 
   /** All leases, by id: a new leader starts every deadline. */
   *leases(): Generator<rows.LeaseRow> {
-    let page = this.#leasePage('')
+    let page = this.#db.leasePage('')
     while (page.length > 0) {
       yield* page
-      page = this.#leasePage(present(page.at(-1), 'a page that is not empty ends').id)
+      page = this.#db.leasePage(present(page.at(-1), 'a page that is not empty ends').id)
     }
   }
 
   instance(key: InstanceKey): rows.InstanceRow | null {
-    const record = this.#tables.instance.find(key.ns, key.service, key.id)
-    return record === null ? null : instanceRow(record, overridesOf(this.#tables, record))
+    const record = this.#db.tables.instance.find(key.ns, key.service, key.id)
+    return record === null ? null : instanceRow(record, overridesOf(this.#db.tables, record))
   }
 
   instanceRevision(key: InstanceKey): number {
-    const record = this.#tables.instance.find(key.ns, key.service, key.id)
-    return record?.revision ?? this.#context.scopes.revision(key.ns, instanceTopic(key))
+    const record = this.#db.tables.instance.find(key.ns, key.service, key.id)
+    return record?.revision ?? this.#db.context.scopes.revision(key.ns, instanceTopic(key))
   }
 
   instances(ns: string, service: string): readonly rows.InstanceRow[] {
-    return this.#services.instances(ns, service)
+    return this.#db.services.instances(ns, service)
   }
 
   serviceRevision(ns: string, service: string): number {
-    return this.#context.scopes.revision(ns, `services/${service}`)
+    return this.#db.context.scopes.revision(ns, `services/${service}`)
   }
 
   services(ns: string, page: Page): readonly rows.ServiceSummary[] {
-    return this.#services.services(ns, page)
+    return this.#db.services.services(ns, page)
   }
 
   servicesRevision(ns: string): number {
-    return this.#context.scopes.revision(ns, 'services')
+    return this.#db.context.scopes.revision(ns, 'services')
   }
 
   serviceSettings(ns: string, service: string): rows.ServiceRow | null {
-    const record = this.#tables.service.find(ns, service)
+    const record = this.#db.tables.service.find(ns, service)
     return record === null ? null : serviceRow(record)
   }
 
   override(key: InstanceKey): rows.OverrideRow | null {
-    const record = this.#tables.override.find(key.ns, key.service, key.id)
+    const record = this.#db.tables.override.find(key.ns, key.service, key.id)
     return record === null ? null : overrideRow(record)
   }
 
   nodeOverride(ns: string, node: string): rows.OverrideRow | null {
-    return nodeOverrideRow(this.#tables.node.find(ns, node))
+    return nodeOverrideRow(this.#db.tables.node.find(ns, node))
   }
 
   config(ns: string, key: string): rows.ConfigRow | null {
-    return this.#configs.config(ns, key)
+    return this.#db.configs.config(ns, key)
   }
 
   configRevision(ns: string, key: string): number {
-    return this.#configs.revision(ns, key)
+    return this.#db.configs.revision(ns, key)
   }
 
   configList(ns: string, page: Page): readonly rows.ConfigMeta[] {
-    return this.#configs.list(ns, page)
+    return this.#db.configs.list(ns, page)
   }
 
   configPrefixRevision(ns: string, prefix: string): number {
-    return this.#configs.prefixRevision(ns, prefix)
+    return this.#db.configs.prefixRevision(ns, prefix)
   }
 
   lease(id: string): rows.LeaseRow | null {
-    const record = this.#tables.lease.find(id)
+    const record = this.#db.tables.lease.find(id)
     return record === null ? null : leaseRow(record)
   }
 
   leaseHoldings(id: string): rows.LeaseHoldings {
     const key = instanceOfLease(id)
     const holds = key !== null && this.instance(key)?.lease === id
-    const config = this.#tables.configOfLease(id).map((record) => record.key)
+    const config = this.#db.tables.configOfLease(id).map((record) => record.key)
     return { instances: holds ? [key] : [], config }
   }
 
   close(): void {
     this.#usable = false
-    this.#sql.close()
+    this.#db.sql.close()
   }
+}
+
+/** A database and what is prepared on it. */
+interface Database {
+  readonly sql: Sql
+  readonly hash: MultisetHash
+  readonly tables: Tables
+  readonly context: Context
+  readonly services: ServiceQueries
+  readonly configs: ConfigQueries
+  readonly begin: Statement
+  readonly commit: Statement
+  readonly saveApplied: Statement
+  readonly leasePage: (after: string) => readonly rows.LeaseRow[]
+}
+
+function databaseOf(sql: Sql, hash: MultisetHash): Database {
+  const tables = openTables(sql, hash)
+  const context = new Context(tables)
+  const page = tables.lease.query(`WHERE id > ?1 ORDER BY id LIMIT ${LEASE_PAGE}`)
+  return {
+    sql,
+    hash,
+    tables,
+    context,
+    services: new ServiceQueries(sql, tables, context.scopes),
+    configs: new ConfigQueries(sql, tables),
+    begin: sql.prepare('BEGIN IMMEDIATE'),
+    commit: sql.prepare('COMMIT'),
+    saveApplied: sql.prepare(
+      `UPDATE applied
+       SET applied_index = ?1, applied_term = ?2, cluster_ms = ?3, hash_a = ?4, hash_b = ?5`,
+    ),
+    leasePage: (after) => page(after).map(leaseRow),
+  }
+}
+
+function hasTables(sql: Sql): boolean {
+  const [count] = present(
+    sql.prepare(`SELECT count(*) FROM sqlite_schema WHERE name = 'applied'`).get(),
+    'a count is a row',
+  )
+  return count !== 0
+}
+
+/** Applied index and term, the cluster's clock, both lanes of the hash. */
+function readApplied(sql: Sql): SqlRow {
+  const [version, ...applied] = present(
+    sql
+      .prepare(
+        `SELECT schema_version, applied_index, applied_term, cluster_ms, hash_a, hash_b
+         FROM applied`,
+      )
+      .get(),
+    'a database says how far it is',
+  )
+  if (version !== SCHEMA_VERSION) {
+    throw new SchemaError(`the state has schema ${version}, this program ${SCHEMA_VERSION}`)
+  }
+  return applied
 }
 
 function createSchema(sql: Sql): void {

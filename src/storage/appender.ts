@@ -6,6 +6,7 @@ import { FORMAT_VERSION, HEADER_BYTES } from './layout.ts'
 import type { Identity, SmallRecord } from './records.ts'
 import type { Chain } from './recovery.ts'
 import type { Segment } from './segment.ts'
+import { inTerm } from './write-queue.ts'
 import type { Taken, WriteQueue } from './write-queue.ts'
 
 export interface AppenderState {
@@ -15,7 +16,8 @@ export interface AppenderState {
   readonly chain: Chain
   readonly identity: Identity
   readonly hardState: HardState
-  readonly snapshot: EntryId
+  /** Where the log was begun: (0, 0), or the snapshot that it was restarted at. */
+  readonly marker: EntryId
   readonly last: EntryId
   readonly index: BatchIndex
 }
@@ -25,7 +27,7 @@ export class Appender {
   readonly #builder = new BatchBuilder()
   readonly #index: BatchIndex
   readonly #salt: number
-  readonly #snapshot: EntryId
+  #marker: EntryId
   #segment: Segment
   #end: number
   #sequence: number
@@ -33,6 +35,8 @@ export class Appender {
   #contentSequence: number
   #recordedUpTo: number
   #durableUpTo: number
+  /** Of the first batch of the segment in use; Infinity before it is written. */
+  #openingSequence: number
   #identity: Identity
   #hardState: HardState
   #last: EntryId
@@ -46,12 +50,13 @@ export class Appender {
     this.#end = state.end
     this.#index = state.index
     this.#salt = state.chain.salt
-    this.#snapshot = state.snapshot
+    this.#marker = state.marker
     this.#sequence = state.chain.sequence
     this.#checksum = state.chain.checksum
     this.#contentSequence = state.chain.contentSequence
     this.#recordedUpTo = state.chain.recordedUpTo
     this.#durableUpTo = state.chain.sequence // Recovery made all that it read durable.
+    this.#openingSequence = state.end === 0 ? Infinity : state.chain.sequence
     this.#identity = state.identity
     this.#hardState = state.hardState
     this.#last = state.last
@@ -63,6 +68,20 @@ export class Appender {
 
   get identity(): Identity {
     return this.#identity
+  }
+
+  get hardState(): HardState {
+    return this.#hardState
+  }
+
+  /** The last entry that was written. */
+  get last(): EntryId {
+    return this.#last
+  }
+
+  /** Whether the segment in use can stand for itself: those before it may go. */
+  get isOpeningDurable(): boolean {
+    return this.#durableUpTo >= this.#openingSequence
   }
 
   get sequence(): number {
@@ -92,6 +111,19 @@ export class Appender {
     assert(this.#durableUpTo === this.#sequence, 'a segment is durable before the next is begun')
     this.#segment = next
     this.#end = 0
+    this.#openingSequence = Infinity
+  }
+
+  /** Begins the log anew after `at`, in the next segment; entries before it are void. */
+  restart(next: Segment, at: EntryId): void {
+    this.roll(next)
+    this.#marker = at
+    this.#last = at
+    this.#hardState = inTerm(this.#hardState, at.term)
+    this.#index.restart(at.index)
+    const written = this.appendEmpty()
+    assert(written, 'a new segment has room for its opening')
+    this.#contentSequence = this.#sequence
   }
 
   /** An fdatasync that was begun after batch `sequence` was written has completed. */
@@ -142,7 +174,7 @@ export class Appender {
       const records = openingRecords({
         identity: this.#identity,
         hardState: this.#hardState,
-        snapshot: this.#snapshot,
+        snapshot: this.#marker,
         last: this.#last,
       })
       for (const record of records) this.#builder.add(record)
@@ -164,6 +196,7 @@ export class Appender {
       predecessor: this.#checksum,
     })
     const offset = this.#end
+    if (offset === 0) this.#openingSequence = sequence
     assert(offset + bytes.length <= this.#segment.capacity, 'a batch ends within its segment')
     this.#segment.file.write(offset, bytes)
     this.#sequence = sequence

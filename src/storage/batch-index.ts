@@ -50,6 +50,21 @@ export class BatchIndex {
     this.#last = entries.last
   }
 
+  /** Batches in segments before `segment` are gone. */
+  dropBefore(segment: number): void {
+    let gone = 0
+    while (gone < this.#segments.length && (this.#segments[gone] as number) < segment) gone += 1
+    this.#firsts.splice(0, gone)
+    this.#segments.splice(0, gone)
+    this.#offsets.splice(0, gone)
+  }
+
+  /** Nothing is there any more: the log starts anew after `last`. */
+  restart(last: LogIndex): void {
+    this.#firsts.length = this.#segments.length = this.#offsets.length = 0
+    this.#last = last
+  }
+
   /** The batch that holds entry `index`, and the last entry that it still holds. */
   find(index: LogIndex): BatchPosition & { readonly last: LogIndex } {
     assert(index <= this.#last, 'an entry that is in the log')

@@ -39,14 +39,15 @@ const END_OF_FILE: NoBatch = {
 /** Follows the chain from the first batch to the last that fits. */
 export function walkChain(scanners: readonly SegmentScanner[], salt: number): Walk {
   const replay = new Replay()
-  const walk = { sequence: 0, checksum: 0, contentSequence: 0, recordedUpTo: 0 }
+  const walk = { ...beforeFirst(scanners[0]), contentSequence: 0, recordedUpTo: 0 }
+  const firstNumber = scanners[0]?.segment.number ?? 1
   let positions: BatchAt[] = []
   let segments = 0
   let end = 0
   let broken: NoBatch = END_OF_FILE
   for (const scanner of scanners) {
     const { segment } = scanner
-    if (segment.number !== segments + 1) break
+    if (segment.number !== firstNumber + segments) break
     let at = 0
     let found: Batch | NoBatch = END_OF_FILE
     while (at < scanner.size) {
@@ -72,6 +73,19 @@ export function walkChain(scanners: readonly SegmentScanner[], salt: number): Wa
     broken = found.type === 'none' ? found : END_OF_FILE
   }
   return { ...walk, replay, segments, end, broken, positions }
+}
+
+/**
+ * What the first batch that is left continues. Where segments were removed in front of it nothing
+ * is there to compare it with: its own checksum, the salt and the owner speak for it.
+ */
+function beforeFirst(scanner: SegmentScanner | undefined): {
+  sequence: number
+  checksum: number
+} {
+  const found = scanner !== undefined && scanner.segment.number > 1 ? scanner.batchAt(0) : null
+  if (found === null || found.type === 'none') return { sequence: 0, checksum: 0 }
+  return { sequence: found.header.sequence - 1, checksum: found.header.predecessor }
 }
 
 function successorAt(

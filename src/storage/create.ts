@@ -6,7 +6,8 @@ import { BatchBuilder } from './batch-builder.ts'
 import type { Disk } from './disk.ts'
 import { FORMAT_VERSION } from './layout.ts'
 import type { Identity } from './records.ts'
-import { firstSegmentBytes, segmentName, UNFINISHED_SEGMENT, ZEROS } from './segment.ts'
+import { firstSegmentBytes, segmentName, segmentOf, UNFINISHED_SEGMENT, ZEROS } from './segment.ts'
+import type { Segment } from './segment.ts'
 
 /**
  * Makes the first segment: zeros, and one batch that says whose log this is. When this returns,
@@ -17,21 +18,35 @@ export function createLog(
   disk: Disk,
   log: { readonly identity: Identity; readonly segmentBytes: number; readonly secret: string },
 ): void {
+  const opening = firstBatch(log.identity, crc32(utf8(log.secret)))
+  createSegment(disk, {
+    number: 1,
+    bytes: firstSegmentBytes(log.segmentBytes),
+    opening,
+  }).file.close()
+}
+
+/** Makes a segment of zeros behind `opening`. Durable under its name when this returns. */
+export function createSegment(
+  disk: Disk,
+  made: { readonly number: number; readonly bytes: number; readonly opening: Uint8Array },
+): Segment {
   const file = disk.open(UNFINISHED_SEGMENT, { create: true })
   assert(file !== null, 'a created file is open')
   try {
     file.truncate(0)
-    const size = firstSegmentBytes(log.segmentBytes)
-    for (let at = 0; at < size; at += ZEROS.length) {
-      file.write(at, ZEROS.subarray(0, Math.min(ZEROS.length, size - at)))
+    for (let at = 0; at < made.bytes; at += ZEROS.length) {
+      file.write(at, ZEROS.subarray(0, Math.min(ZEROS.length, made.bytes - at)))
     }
-    file.write(0, firstBatch(log.identity, crc32(utf8(log.secret))))
+    file.write(0, made.opening)
     file.syncNow()
-  } finally {
+    disk.rename(UNFINISHED_SEGMENT, segmentName(made.number))
+    disk.syncDirectory()
+  } catch (error) {
     file.close()
+    throw error
   }
-  disk.rename(UNFINISHED_SEGMENT, segmentName(1))
-  disk.syncDirectory()
+  return segmentOf(made.number, file)
 }
 
 function firstBatch(identity: Identity, salt: number): Uint8Array {

@@ -55,6 +55,12 @@ export class LogFiles {
     return entries
   }
 
+  /** Segments before `number` are about to be removed. */
+  drop(number: number): void {
+    this.#index.dropBefore(number)
+    if (this.#older !== null && this.#older.number < number) this.close()
+  }
+
   close(): void {
     this.#older?.file.close()
     this.#older = null

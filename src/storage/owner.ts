@@ -1,10 +1,9 @@
 import type { Expectation } from './recovery.ts'
-import { WalDamaged, WalMismatch } from './errors.ts'
+import { WalMismatch } from './errors.ts'
 import { damageAt, recordsOf } from './chain.ts'
 import type { Identity, LogRecord } from './records.ts'
 import { sameOwner } from './replay.ts'
 import type { SegmentScanner } from './scan.ts'
-import { segmentName } from './segment.ts'
 
 /** Who wrote this: the first batch of every segment that has one must agree. */
 export function checkOwner(
@@ -37,14 +36,13 @@ export function checkOwner(
   return { identity, salt }
 }
 
-/** The very first batch was durable before the file had its name: without it there is no log. */
+/**
+ * The first batch of the first segment was durable before the segments before it were removed, and
+ * that of the very first one before the file had its name: without it there is no log.
+ */
 function openingOf(scanner: SegmentScanner): { identity: Identity; salt: number } {
   const { segment } = scanner
   const at = { segment, offset: 0 }
-  if (segment.number !== 1) {
-    const missing = { file: segmentName(1), offset: 0, expected: 'a segment', actual: 'no file' }
-    throw new WalDamaged(missing)
-  }
   const found = scanner.batchAt(0)
   if (found.type === 'none') throw damageAt(at, found)
   const identity = ownerOf(recordsOf(found, at))

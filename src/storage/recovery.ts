@@ -24,7 +24,7 @@ import { WalDamaged, WalMismatch } from './errors.ts'
 import { checkOwner } from './owner.ts'
 import { repair } from './repair.ts'
 import { sameOwner } from './replay.ts'
-import type { Replay } from './replay.ts'
+import type { Opening, Replay } from './replay.ts'
 import { SegmentScanner } from './scan.ts'
 import { nextSegmentBytes, openSegments, segmentName } from './segment.ts'
 import type { Segment } from './segment.ts'
@@ -48,6 +48,8 @@ export interface Verdict {
   /** Of the log, in order. The last one is written on at `end`. */
   readonly segments: readonly Segment[]
   readonly end: number
+  /** An install that was cut off: the log has to be restarted after this entry. */
+  readonly restartAt: EntryId | null
   /** A whole empty segment behind the last one. */
   readonly spare: Segment | null
   /** Makes durable what was read, cuts the torn tail, removes leftovers. */
@@ -61,6 +63,12 @@ export interface Expectation {
   readonly appliedIndex: number
   /** The term of that entry, where the database knows it. */
   readonly appliedTerm: number | null
+  /**
+   * The snapshot that the database still is, exactly. The database is put in place before the log
+   * is restarted, so where the log does not hold this entry the install was cut off between the
+   * two (DESIGN §4). Null where the database began empty, or has applied more since.
+   */
+  readonly installed: EntryId | null
   /** An empty segment behind the log is kept if it is as large as one made for this size. */
   readonly segmentBytes: number
 }
@@ -89,7 +97,13 @@ function judgeSegments(disk: Disk, segments: readonly Segment[], expected: Expec
   }
   const recordedUpTo = Math.max(walk.recordedUpTo, durableBeyond(scanners, walk, salt))
   if (walk.sequence < recordedUpTo) throw damageAfter(scanners, walk)
-  checkApplied(scanners, walk, expected)
+  if (walk.replay.start === null) throw damageAfter(scanners, walk) // No start is left.
+  const { installed } = expected
+  const isCutOff = installed !== null && walk.replay.termAt(installed.index) !== installed.term
+  if (isCutOff && installed.index <= walk.replay.snapshot.index) {
+    throw behindDatabase(expected, `a log that starts after entry ${walk.replay.snapshot.index}`)
+  }
+  if (!isCutOff) checkApplied(scanners, walk, expected)
   assert(sameOwner(identity, walk.replay.identity), 'one log has one owner')
   const inUse = scanners.slice(0, walk.segments)
   const next = scanners[walk.segments]
@@ -97,12 +111,17 @@ function judgeSegments(disk: Disk, segments: readonly Segment[], expected: Expec
   return {
     replay: walk.replay,
     chain: { ...walk, salt, recordedUpTo },
-    segments: inUse.map((scanner) => scanner.segment),
+    segments: inUse
+      .map((scanner) => scanner.segment)
+      .filter(({ number }) => number >= (walk.replay.openings[0] as Opening).number),
     end: walk.end,
+    restartAt: isCutOff ? installed : null,
     spare: spare?.segment ?? null,
     repair: () => {
       const leftovers = scanners.slice(walk.segments + (spare === null ? 0 : 1))
-      repair(disk, { inUse, leftovers, unconfirmed: walk.positions, recordedUpTo, end: walk.end })
+      const { end, positions: unconfirmed } = walk
+      const firstNumber = (walk.replay.openings[0] as Opening).number
+      repair(disk, { inUse, leftovers, unconfirmed, recordedUpTo, end, firstNumber })
     },
   }
 }
@@ -112,8 +131,8 @@ function isSpare(
   { segments, walk }: { readonly segments: readonly Segment[]; readonly walk: Walk },
   expected: Expectation,
 ): boolean {
-  if (next.segment.number !== walk.segments + 1) return false
-  const { capacity } = segments[walk.segments - 1] as Segment
+  const { capacity, number } = segments[walk.segments - 1] as Segment
+  if (next.segment.number !== number + 1) return false
   const wanted = nextSegmentBytes(capacity, expected.segmentBytes)
   return next.segment.capacity >= wanted && next.isBlankFrom(0)
 }
@@ -155,9 +174,12 @@ function checkApplied(
 ): void {
   const { replay } = walk
   const term = replay.termAt(expected.appliedIndex)
-  const isWhole = expected.appliedIndex === 0 || term !== null
+  const isWhole = term !== null
   const isSame = expected.appliedTerm === null || term === null || term === expected.appliedTerm
   if (isWhole && isSame) return
+  if (expected.appliedIndex < replay.snapshot.index) {
+    throw behindDatabase(expected, `a log that starts after entry ${replay.snapshot.index}`)
+  }
   const last = scanners[walk.segments - 1] as SegmentScanner
   if (!last.isBlankFrom(walk.end))
     throw damageAt({ segment: last.segment, offset: walk.end }, walk.broken)

@@ -15,6 +15,8 @@ export function repair(
     readonly unconfirmed: readonly BatchAt[]
     readonly recordedUpTo: number
     readonly end: number
+    /** Segments before it were left behind when the log was restarted. */
+    readonly firstNumber: number
   },
 ): void {
   const last = plan.inUse.at(-1) as SegmentScanner
@@ -35,6 +37,12 @@ export function repair(
   if (disk.list().includes(UNFINISHED_SEGMENT)) disk.remove(UNFINISHED_SEGMENT)
   // Always: a process that was killed may have renamed the last segment without this.
   disk.syncDirectory()
+  for (const { segment } of plan.inUse) {
+    if (segment.number >= plan.firstNumber) continue
+    segment.file.close()
+    disk.remove(segment.name)
+    disk.syncDirectory() // Front first, so that no gap can be seen after a power cut.
+  }
 }
 
 /**

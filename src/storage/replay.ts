@@ -1,5 +1,5 @@
 import { present } from '../lib/assert.ts'
-import type { Entry, EntryId, HardState, StoredLog, TermRun } from '../raft/mod.ts'
+import type { Entry, EntryId, HardState, LogIndex, StoredLog, TermRun } from '../raft/mod.ts'
 import { BatchIndex } from './batch-index.ts'
 import type { BatchPosition } from './batch-index.ts'
 import { RecordError } from './records.ts'
@@ -20,12 +20,36 @@ export interface Recovered {
   readonly snapshot: StoredLog['compacted']
 }
 
+/** What the opening of a segment says: where the log stood. */
+export interface Opening {
+  readonly number: number
+  /** The last entry before this segment. */
+  readonly after: EntryId
+  /** That entry was replaced later: the log cannot start here, its term would be wrong. */
+  isVoid: boolean
+}
+
+/** Entries from `first` on were replaced: what begins behind one of them is no place to start. */
+export function markVoid(openings: readonly Opening[], first: LogIndex): void {
+  for (let i = openings.length - 1; i >= 0; i--) {
+    const opening = openings[i] as Opening
+    if (opening.after.index < first) return
+    opening.isVoid = true
+  }
+}
+
 /** Rebuilds the log's state, record by record. Refuses, by `RecordError`, what no log can hold. */
 export class Replay {
   #identity: Identity | null = null
   #hardState: HardState | null = null
-  #snapshot: EntryId | null = null
+  /** Where the log was begun: (0, 0), or the snapshot that it was restarted at. */
+  #marker: EntryId | null = null
+  /** The entry that it starts after now: older ones may have been removed. */
+  #start: EntryId | null = null
+  /** The opening that is being read restarts the log. */
+  #restarts = false
   #index: BatchIndex | null = null
+  #openings: Opening[] = []
   readonly #terms: TermRun[] = []
   readonly #memberships: Entry[] = []
 
@@ -44,7 +68,7 @@ export class Replay {
       case 'snapshot':
         return this.#setSnapshot(record.snapshot)
       case 'segment':
-        return this.#checkLast(record.last)
+        return this.#open({ number: at.segment, after: record.last, isVoid: false })
       case 'entries':
         return this.#append(record.entries, at)
     }
@@ -70,30 +94,59 @@ export class Replay {
     this.#hardState = hardState
   }
 
-  #setSnapshot(snapshot: EntryId): void {
-    const known = this.#snapshot
-    if (known === null) {
-      this.#snapshot = snapshot
-      this.#index = new BatchIndex(snapshot.index)
-    } else if (known.index !== snapshot.index || known.term !== snapshot.term) {
-      throw new RecordError('the start of the log changes')
+  /** Another marker: a snapshot was installed, and all before it is void. */
+  #setSnapshot(marker: EntryId): void {
+    const known = this.#marker
+    if (known !== null && !same(known, marker)) {
+      if (marker.index <= (this.#start?.index ?? 0))
+        throw new RecordError('the log restarts in its past')
+      this.#forget()
+      this.#restarts = true
     }
+    this.#marker = marker
+  }
+
+  /** All that was read is none of the log: the next opening says where it starts. */
+  #forget(): void {
+    this.#start = null
+    this.#index = null
+    this.#terms.length = 0
+    this.#memberships.length = 0
+    this.#openings = []
   }
 
   /** Every segment says where the log stood: a second look at the chain. */
-  #checkLast(last: EntryId): void {
-    const known = this.#last()
-    if (last.index !== known.index || last.term !== known.term) {
-      throw new RecordError(`a segment begins behind entry ${last.index}, not ${known.index}`)
+  #open(opening: Opening): void {
+    const { after } = opening
+    const marker = present(this.#marker, 'a snapshot marker comes first')
+    if (this.#start === null) {
+      if (after.index < marker.index || (this.#restarts && !same(after, marker))) {
+        throw new RecordError(`a segment begins behind entry ${after.index}, not ${marker.index}`)
+      }
+      this.#restarts = false
+      this.#start = after
+      this.#index = new BatchIndex(after.index)
+    } else if (!same(after, this.#last())) {
+      const { index } = this.#last()
+      throw new RecordError(`a segment begins behind entry ${after.index}, not ${index}`)
     }
+    this.#openings.push(opening)
   }
 
   #append(entries: readonly Entry[], at: BatchPosition): void {
+    if (this.#start === null) return // Between the front that was let go and the new start.
     const index = present(this.#index, 'a segment opens with a snapshot marker')
     const hardState = present(this.#hardState, 'a segment opens with a hard state')
     const first = (entries[0] as Entry).index
     if (first > index.last + 1) throw new RecordError(`entry ${first} follows ${index.last}`)
-    if (first <= this.snapshot.index) throw new RecordError('an entry before the start of the log')
+    if (first <= this.snapshot.index) {
+      if (same(this.snapshot, this.marker)) {
+        throw new RecordError('an entry before the start of the log')
+      }
+      // The front was being let go: what is left of it began with an entry that was replaced here.
+      return this.#forget()
+    }
+    markVoid(this.#openings, first)
     this.#truncate(first)
     for (const entry of entries) {
       const lastTerm = this.#terms.at(-1)?.term ?? this.snapshot.term
@@ -124,8 +177,24 @@ export class Replay {
     return present(this.#identity, 'the first batch holds an identity')
   }
 
+  /** The entry that the log starts after. */
   get snapshot(): EntryId {
-    return present(this.#snapshot, 'the first batch holds a snapshot marker')
+    return present(this.#start, 'the first batch says where the log starts')
+  }
+
+  /** Where the log was begun, as every segment repeats it. */
+  get marker(): EntryId {
+    return present(this.#marker, 'the first batch holds a snapshot marker')
+  }
+
+  /** Of the segments that the log consists of: those before a restart are none of it. */
+  get openings(): readonly Opening[] {
+    return this.#openings
+  }
+
+  /** Null where nothing says any more where the log starts. */
+  get start(): EntryId | null {
+    return this.#start
   }
 
   get index(): BatchIndex {
@@ -166,6 +235,10 @@ function checkOpening(records: readonly LogRecord[]): void {
   if (kinds.join(' ') !== 'identity hard_state snapshot segment') {
     throw new RecordError('a segment does not open with identity, hard state and snapshot marker')
   }
+}
+
+function same(a: EntryId, b: EntryId): boolean {
+  return a.index === b.index && a.term === b.term
 }
 
 export function sameOwner(a: Identity, b: Identity): boolean {

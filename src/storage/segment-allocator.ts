@@ -82,6 +82,13 @@ export class SegmentAllocator {
     return segment
   }
 
+  /** Forgets what was asked for; a segment that is ready stays. */
+  reset(): void {
+    if (this.#filling !== null) this.#abandon()
+    this.#wanted = null
+    this.#urgent = false
+  }
+
   /** A write waits for the segment: no pause between the chunks. */
   hurry(): void {
     this.#urgent = true

@@ -1,19 +1,24 @@
-import { assert } from '../lib/assert.ts'
-import type { Entry, LogIndex, LogReader, LogWrite, StoredLog } from '../raft/mod.ts'
+import { assert, present } from '../lib/assert.ts'
+import type { Entry, EntryId, LogIndex, LogReader, LogWrite, StoredLog } from '../raft/mod.ts'
 import { entryBytes } from '../raft/mod.ts'
 import { Appender } from './appender.ts'
-import { createLog } from './create.ts'
+import { createLog, createSegment } from './create.ts'
 import type { Disk } from './disk.ts'
 import { asError } from './errors.ts'
+import { EMPTY_BYTES } from '../lib/bytes.ts'
 import { BLOCK_BYTES, FORMAT_VERSION, HEADER_BYTES } from './layout.ts'
 import { LogFiles } from './log-files.ts'
 import type { Identity } from './records.ts'
 import { ENTRIES_HEADER_BYTES } from './records.ts'
 import { judge } from './recovery.ts'
 import type { Verdict } from './recovery.ts'
+import { markVoid } from './replay.ts'
 import type { Recovered } from './replay.ts'
+import { droppable } from './compaction.ts'
+import type { CompactionBounds, SegmentInUse } from './compaction.ts'
 import { SegmentAllocator } from './segment-allocator.ts'
-import { firstSegmentBytes, nextSegmentBytes } from './segment.ts'
+import { firstSegmentBytes, nextSegmentBytes, segmentName } from './segment.ts'
+import type { Segment } from './segment.ts'
 import { OPENING_BYTES_MAX, WriteQueue } from './write-queue.ts'
 
 /** After so long without a write the end of the log is recorded, once. */
@@ -33,8 +38,18 @@ export interface WalOptions {
   readonly appliedIndex: number
   /** The term of that entry, where the database knows it: a sharper check. */
   readonly appliedTerm?: number | null
+  /**
+   * The snapshot that the database still is, exactly; null where there is none. Where the log does
+   * not hold that entry, an install was cut off, and is finished: see `restart`.
+   */
+  readonly installed?: EntryId | null
   /** A write or an fsync failed. Called once; the process must end (DESIGN §1.4). */
   onFailure(error: Error): void
+}
+
+interface Flight {
+  readonly sequence: number
+  readonly dones: readonly (() => void)[]
 }
 
 export interface WalStats {
@@ -56,8 +71,8 @@ export const SEGMENT_BYTES = 16 * 1024 * 1024
  * port: the simulator runs this class.
  */
 export class Wal implements LogReader {
-  /** What was found at the start. */
-  readonly recovered: Recovered
+  #recovered: Recovered
+  readonly #disk: Disk
   readonly #options: WalOptions
   readonly #appender: Appender
   readonly #allocator: SegmentAllocator
@@ -65,10 +80,12 @@ export class Wal implements LogReader {
   readonly #queue = new WriteQueue()
   /** Index of the last entry handed to `write`. */
   #last: LogIndex
-  #syncing = false
+  /** Whose writes are covered by the fdatasync that is under way. */
+  #flight: Flight | null = null
   #state: 'open' | 'failed' | 'closed' = 'open'
   #syncs = 0
-  #closedSegmentBytes: number
+  /** In order; the last one is written on. */
+  #segments: SegmentInUse[]
   /** When the last write was seen by `tick`; null: since the last tick. */
   #lastWriteMs: number | null = null
 
@@ -80,7 +97,8 @@ export class Wal implements LogReader {
   static open(disk: Disk, options: WalOptions): Wal {
     assert(options.segmentBytes % BLOCK_BYTES === 0, 'a segment is a number of whole blocks')
     assert(options.segmentBytes >= 4 * OPENING_BYTES_MAX, 'a segment holds more than its opening')
-    const expected = { ...options, appliedTerm: options.appliedTerm ?? null }
+    const { appliedTerm = null, installed = null } = options
+    const expected = { ...options, appliedTerm, installed }
     let verdict = judge(disk, expected)
     if (verdict === null) {
       const nodeId = options.nodeId ?? options.newNodeId()
@@ -96,7 +114,9 @@ export class Wal implements LogReader {
     }
     assert(verdict !== null, 'a log that was made can be opened')
     verdict.repair()
-    return new Wal(disk, options, verdict)
+    const wal = new Wal(disk, options, verdict)
+    if (verdict.restartAt !== null) wal.restart(verdict.restartAt)
+    return wal
   }
 
   private constructor(disk: Disk, options: WalOptions, verdict: Verdict) {
@@ -104,13 +124,17 @@ export class Wal implements LogReader {
     const segment = segments.at(-1)
     assert(segment !== undefined, 'a log has a segment')
     for (const older of segments.slice(0, -1)) older.file.close()
-    this.recovered = replay.recovered()
+    this.#recovered = replay.recovered()
+    this.#disk = disk
     this.#options = options
-    this.#last = this.recovered.last.index
-    this.#closedSegmentBytes = 0
-    for (const older of segments.slice(0, -1)) this.#closedSegmentBytes += older.capacity
+    this.#last = this.#recovered.last.index
+    this.#segments = segments.map(({ capacity }, i) => {
+      const { number, after, isVoid } = present(replay.openings[i], 'a segment in use was opened')
+      return { number, after, isVoid, capacity }
+    })
     this.#appender = new Appender({
-      ...this.recovered,
+      ...this.#recovered,
+      marker: replay.marker,
       identity: replay.identity,
       index: replay.index,
       segment,
@@ -127,13 +151,18 @@ export class Wal implements LogReader {
     this.#requestNext()
   }
 
+  /** What was found at the start, or what `restart` left. */
+  get recovered(): Recovered {
+    return this.#recovered
+  }
+
   get identity(): Identity {
     return this.#appender.identity
   }
 
   /** What the core starts from. */
   get storedLog(): StoredLog {
-    const { snapshot, last, terms } = this.recovered
+    const { snapshot, last, terms } = this.#recovered
     return { compacted: snapshot, last, terms, reader: this }
   }
 
@@ -167,7 +196,7 @@ export class Wal implements LogReader {
     const first = entries[0]?.index
     if (first === undefined) return
     assert(first <= this.#last + 1, 'the log has no gap')
-    assert(first > this.recovered.snapshot.index, 'the log is not written before its start')
+    assert(first > this.start.index, 'the log is not written before its start')
     const overhead = HEADER_BYTES + OPENING_BYTES_MAX + ENTRIES_HEADER_BYTES
     const { segmentBytes } = this.#options
     const bytesMax = nextSegmentBytes(firstSegmentBytes(segmentBytes), segmentBytes) - overhead
@@ -197,6 +226,92 @@ export class Wal implements LogReader {
   read(from: LogIndex, to: LogIndex, bytesMax: number): readonly Entry[] {
     assert(this.#state !== 'closed', 'the log is open')
     return this.#files.read({ from, to, bytesMax }, this.#appender.segment)
+  }
+
+  /** The entry that the log starts after. */
+  get start(): EntryId {
+    return (this.#segments[0] as SegmentInUse).after
+  }
+
+  /**
+   * Removes segments from the front, as far as `bounds` allow. Returns the entry that the log
+   * starts after now. What is left stands on its own: every segment says where it begins.
+   */
+  compact(bounds: CompactionBounds): EntryId {
+    if (this.#state !== 'open') return this.start
+    try {
+      for (let count = this.#droppable(bounds); count > 0; count = this.#droppable(bounds)) {
+        for (let i = 0; i < count; i++) this.#dropOldest()
+      }
+    } catch (error) {
+      this.#fail(asError(error))
+    }
+    return this.start
+  }
+
+  #droppable(bounds: CompactionBounds): number {
+    const { isOpeningDurable } = this.#appender
+    return droppable(this.#segments, bounds, { usedBytes: this.#usedBytes, isOpeningDurable })
+  }
+
+  /** Durable before the next one goes, so that no power cut leaves a gap. */
+  #dropOldest(): void {
+    const oldest = present(this.#segments.shift(), 'there is an oldest segment')
+    const { number } = present(this.#segments[0], 'the segment in use stays')
+    this.#files.drop(number)
+    this.#disk.remove(segmentName(oldest.number))
+    this.#disk.syncDirectory()
+  }
+
+  get #usedBytes(): number {
+    let bytes = -this.#appender.freeBytes
+    for (const { capacity } of this.#segments) bytes += capacity
+    return bytes
+  }
+
+  /**
+   * The database is a snapshot of `at`, which this log does not hold: it starts anew after that
+   * entry, with its hard state kept (DESIGN §4). What waits to be written loses its entries.
+   * Durable when it returns; it blocks.
+   */
+  restart(at: EntryId): void {
+    assert(this.#state === 'open', 'the log is open')
+    assert(at.index > this.start.index, 'a log restarts ahead')
+    try {
+      this.#restart(at)
+    } catch (error) {
+      this.#fail(asError(error))
+      throw error
+    }
+  }
+
+  #restart(at: EntryId): void {
+    const flight = this.#flight
+    this.#flight = null
+    this.#syncNow()
+    this.#queue.restart(at.term)
+    const old = this.#appender.segment
+    const next = this.#nextSegmentNow(old.number + 1)
+    this.#appender.restart(next, at)
+    this.#syncNow()
+    old.file.close()
+    this.#addSegment(next, at)
+    while (this.#segments.length > 1) this.#dropOldest()
+    this.#last = at.index
+    const { hardState } = this.#appender
+    const nothing = { first: null, terms: [], memberships: [] }
+    this.#recovered = { ...nothing, hardState, last: at, snapshot: at }
+    this.#requestNext()
+    this.#lastWriteMs = null
+    for (const done of flight?.dones ?? []) done()
+    this.#flush()
+  }
+
+  #nextSegmentNow(number: number): Segment {
+    this.#allocator.reset()
+    if (this.#allocator.ready !== null) return this.#allocator.take()
+    const bytes = firstSegmentBytes(this.#options.segmentBytes)
+    return createSegment(this.#disk, { number, bytes, opening: EMPTY_BYTES })
   }
 
   /** Whether time has to pass for something to happen: then `tick` wants to be called. */
@@ -233,10 +348,10 @@ export class Wal implements LogReader {
 
   stats(): WalStats {
     const spare = this.#allocator.ready?.capacity ?? 0
-    const { segment, batches, bytesWritten } = this.#appender
+    const { batches, bytesWritten } = this.#appender
     return {
-      walBytes: this.#closedSegmentBytes + segment.capacity + spare,
-      segments: segment.number + (spare > 0 ? 1 : 0),
+      walBytes: this.#usedBytes + this.#appender.freeBytes + spare,
+      segments: this.#segments.length + (spare > 0 ? 1 : 0),
       batches,
       syncs: this.#syncs,
       bytesWritten,
@@ -248,7 +363,7 @@ export class Wal implements LogReader {
    * written and not durable, so a power cut tears at most the last one (`setClusterId` apart).
    */
   #flush(): void {
-    if (this.#syncing || this.#queue.isEmpty || this.#state !== 'open') return
+    if (this.#flight !== null || this.#queue.isEmpty || this.#state !== 'open') return
     try {
       const dones = this.#appendQueued()
       if (dones !== null) this.#sync(dones)
@@ -259,12 +374,14 @@ export class Wal implements LogReader {
 
   /** Null where the writes have to wait for the next segment. */
   #appendQueued(): readonly (() => void)[] | null {
-    const taken = this.#appender.appendFrom(this.#queue)
-    if (taken !== null) return taken.dones
-    if (!this.#roll()) return null
-    const first = this.#appender.appendFrom(this.#queue)
-    assert(first !== null, 'any write fits in a new segment')
-    return first.dones
+    let taken = this.#appender.appendFrom(this.#queue)
+    if (taken === null) {
+      if (!this.#roll()) return null
+      taken = this.#appender.appendFrom(this.#queue)
+    }
+    const { runs, dones } = present(taken, 'any write fits in a new segment')
+    for (const { first } of runs) markVoid(this.#segments, first)
+    return dones
   }
 
   #roll(): boolean {
@@ -272,12 +389,17 @@ export class Wal implements LogReader {
       this.#allocator.hurry()
       return false
     }
-    const { segment } = this.#appender
-    this.#appender.roll(this.#allocator.take())
-    this.#closedSegmentBytes += segment.capacity
+    const { segment, last } = this.#appender
+    const next = this.#allocator.take()
+    this.#appender.roll(next)
+    this.#addSegment(next, last)
     segment.file.close()
     this.#requestNext()
     return true
+  }
+
+  #addSegment({ number, capacity }: Segment, after: EntryId): void {
+    this.#segments.push({ number, after, isVoid: false, capacity })
   }
 
   #requestNext(): void {
@@ -292,19 +414,22 @@ export class Wal implements LogReader {
   }
 
   #sync(dones: readonly (() => void)[]): void {
-    this.#syncing = true
-    this.#syncs += 1
     const { sequence, segment } = this.#appender
-    segment.file.sync((error) => this.#onSynced(sequence, dones, error))
+    const flight = { sequence, dones }
+    this.#flight = flight
+    this.#syncs += 1
+    segment.file.sync((error) => {
+      if (this.#flight === flight) this.#onSynced(flight, error)
+    })
   }
 
-  #onSynced(sequence: number, dones: readonly (() => void)[], error: Error | null): void {
+  #onSynced(flight: Flight, error: Error | null): void {
     if (this.#state !== 'open') return
-    this.#syncing = false
+    this.#flight = null
     if (error !== null) return this.#fail(error)
-    this.#appender.confirm(sequence)
+    this.#appender.confirm(flight.sequence)
     this.#flush() // First, so that the disk works while the writes are answered.
-    for (const done of dones) {
+    for (const done of flight.dones) {
       if (!this.#isOpen()) return
       done()
     }
@@ -325,7 +450,7 @@ export class Wal implements LogReader {
 
   /** One empty batch says that all before it is durable. Then the disk is silent. */
   #recordEnd(): void {
-    if (!this.#appender.owesRecord || this.#syncing || !this.#queue.isEmpty) return
+    if (!this.#appender.owesRecord || this.#flight !== null || !this.#queue.isEmpty) return
     try {
       if (!this.#appender.appendEmpty() && !(this.#roll() && this.#appender.appendEmpty())) return
       this.#sync([])

@@ -1,6 +1,6 @@
 import { assert } from '../lib/assert.ts'
 import { entryBytes } from '../raft/mod.ts'
-import type { Entry, EntryId, HardState, LogWrite } from '../raft/mod.ts'
+import type { Entry, EntryId, HardState, LogWrite, Term } from '../raft/mod.ts'
 import type { BatchBuilder } from './batch-builder.ts'
 import { BLOCK_BYTES } from './layout.ts'
 import { encodeRecord, ENTRIES_HEADER_BYTES } from './records.ts'
@@ -56,6 +56,16 @@ export class WriteQueue {
     this.#bytes += bytes
   }
 
+  /** The log restarts in `term`: entries that wait are void, hard states are of that term. */
+  restart(term: Term): void {
+    this.#waiting = this.#waiting.map(({ write, done, hardStateTaken }) => {
+      const hardState = write.hardState === null ? null : inTerm(write.hardState, term)
+      const left = { ...write, hardState, entries: [] }
+      return { write: left, done, bytes: 0, hardStateTaken, entriesTaken: 0 }
+    })
+    this.#bytes = 0
+  }
+
   clear(): void {
     this.#waiting = []
     this.#bytes = 0
@@ -97,6 +107,15 @@ export class WriteQueue {
     if (builder.payloadBytes === empty && dones.length === 0) return null
     return { hardState, runs, dones }
   }
+}
+
+/**
+ * Whoever knows of an entry of `term` is in it. A vote of an older one is over, and in this one
+ * none was durable here.
+ */
+export function inTerm(hardState: HardState, term: Term): HardState {
+  if (hardState.term >= term) return hardState
+  return { term, votedFor: null, promiseMs: hardState.promiseMs }
 }
 
 type Fits = (bytes: number) => boolean

@@ -36,6 +36,26 @@ test(
 )
 
 test(
+  'cluster: SIGTERM with everybody else frozen: what cannot end is answered all the same, exit 0',
+  withCluster({}, async (cluster) => {
+    const leader = await cluster.leader()
+    const others = cluster.others(leader)
+    await Promise.all(others.map((node) => node.process.pause()))
+    const write = leader.put('/v1/config/stuck?timeout=60s', 'v', { timeoutMs: 60_000 })
+    await until('the write is under way', async () => (await pending(leader)) > 0)
+
+    leader.process.signal('SIGTERM')
+    const answer = await write
+
+    expect([503, 504]).toContain(answer.status)
+    expect(answer.json['outcome']).toBe(answer.status === 504 ? 'unknown' : 'not_applied')
+    expect(await leader.process.ended()).toBe(0)
+    for (const node of others) node.process.resume()
+  }),
+  TEST_MS,
+)
+
+test(
   'cluster: SIGTERM in a storm of writes: no acknowledged one is lost, no refused one was applied',
   withCluster({ size: 1 }, async (cluster) => {
     const node = cluster.node(0)

@@ -154,6 +154,28 @@ test(
 )
 
 test(
+  'cluster: a data directory of another cluster: exit 3 with both clusters named',
+  withCluster({}, async (cluster) => {
+    const c = cluster.node(2)
+    await c.process.kill()
+    const elsewhere = join(cluster.folder, 'elsewhere')
+    const listen = `127.0.0.1:${c.port}`
+    c.start(['serve', '--id', 'n3', '--listen', listen, '--data', elsewhere])
+    await c.ready()
+    await c.process.kill()
+
+    const program = c.start(c.args.with(c.args.indexOf('--data') + 1, elsewhere))
+
+    expect(await program.ended()).toBe(3)
+    expect(program.saying('the data directory belongs to cluster')).toHaveLength(1)
+    c.start()
+    await c.ready()
+    await cluster.settled()
+  }),
+  TEST_MS,
+)
+
+test(
   "cluster: a node of another cluster at a member's address is refused on both sides",
   withCluster({}, async (cluster) => {
     const [a, b, c] = cluster.nodes

@@ -29,6 +29,7 @@ const ROUTES = [
   'GET /v1/status',
   'PATCH /v1/services/{service}/instances/{id}',
   'POST /v1/cluster/members',
+  'POST /v1/cluster/snapshot',
   'POST /v1/cluster/transfer',
   'POST /v1/heartbeats',
   'POST /v1/leases',

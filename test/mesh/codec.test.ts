@@ -78,6 +78,22 @@ const raftMessage = fc.oneof(
     }),
   }),
   fc.record({ ...envelope, type: fc.constant('timeout_now' as const), term: count }),
+  fc
+    .record({
+      index: count,
+      term: count,
+      more: fc.integer({ min: 0, max: 1_000 }),
+      at: count,
+      bytes,
+    })
+    .map(({ index, term, more, at, bytes: membership }) => ({
+      ...route,
+      type: 'install_snapshot' as const,
+      term: Math.min(Number.MAX_SAFE_INTEGER, term + more),
+      snapshot: { index, term },
+      membershipIndex: at,
+      membership,
+    })),
 )
 
 const lease = fc.string({ minLength: 1, maxLength: 60 })

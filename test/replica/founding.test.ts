@@ -20,7 +20,7 @@ function identity(id: string, given: Partial<PeerIdentity> = {}): PeerIdentity {
 }
 
 function link(id: string, given: Partial<PeerLink> = {}): PeerLink {
-  const nothing = { lastContactMs: 0, refusal: null, claimedClusterId: null }
+  const nothing = { lastContactMs: 0, refusal: null }
   return { id, connected: true, identity: identity(id), ...nothing, ...given }
 }
 
@@ -122,13 +122,14 @@ test('judgePeer() on an empty node of a cluster hears any member of it', () => {
   expect(judge(identity('n1'), { self: joining, empty: true })).toContain('no cluster yet')
 })
 
+/** All of cluster `d`. */
+const foreign = (...ids: string[]) => new Map(ids.map((id) => [id, 'd']))
+
 test('misplacedBy() names a directory of another cluster, once a majority of the list says so', () => {
   const self = identity('n3', { clusterId: 'c' })
-  const foreign = (id: string) =>
-    link(id, { connected: false, refusal: 'another cluster', claimedClusterId: 'd' })
 
-  expect(misplacedBy(self, MEMBERS, [foreign('n1'), link('n2')])).toBeNull()
-  expect(misplacedBy(self, MEMBERS, [foreign('n1'), foreign('n9')])).toBeNull()
-  expect(misplacedBy(identity('n3'), MEMBERS, [foreign('n1'), foreign('n2')])).toBeNull()
-  expect(misplacedBy(self, MEMBERS, [foreign('n1'), foreign('n2')])).toContain('cluster c')
+  expect(misplacedBy(self, MEMBERS, foreign('n1'))).toBeNull()
+  expect(misplacedBy(self, MEMBERS, foreign('n1', 'n9', 'n3'))).toBeNull()
+  expect(misplacedBy(identity('n3'), MEMBERS, foreign('n1', 'n2'))).toBeNull()
+  expect(misplacedBy(self, MEMBERS, foreign('n1', 'n2'))).toContain('cluster c')
 })

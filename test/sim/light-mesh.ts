@@ -106,6 +106,10 @@ export class LightMesh implements MeshPort {
     for (const id of this.#sessions.keys()) this.#close(id)
   }
 
+  foreigners(): ReadonlyMap<NodeId, string> {
+    return new Map()
+  }
+
   peers(): readonly PeerLink[] {
     return [...new Set([...this.#peers, ...this.#sessions.keys()])].sort().map((id) => {
       const session = this.#sessions.get(id)
@@ -115,7 +119,6 @@ export class LightMesh implements MeshPort {
         identity: this.#known.get(id) ?? null,
         lastContactMs: session?.receivedMs ?? null,
         refusal: session?.state === 'up' ? null : (this.#refusals.get(id) ?? null),
-        claimedClusterId: null,
       }
     })
   }

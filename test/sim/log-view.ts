@@ -56,16 +56,31 @@ export class LogView {
     this.durable = Math.max(this.durable, done.end)
   }
 
-  /** The node came back with this: all that was durable must be in it (promise W2). */
-  recovered(recovered: Recovered): void {
-    const { hardState, last, terms } = recovered
+  /** A snapshot of `last` takes the place of the log; `terms` are those of the committed log. */
+  installing(terms: readonly Term[]): void {
+    this.terms.splice(0, this.terms.length, ...terms)
+    this.durable = terms.length
+    for (const pending of this.#pending) pending.end = 0
+  }
+
+  /**
+   * The node came back with this: all that was durable must be in it (promise W2). Entries that it
+   * let go of, or that a snapshot took the place of, are those of the `committed` log.
+   */
+  recovered(recovered: Recovered, committed: readonly Term[]): void {
+    const { hardState, last, terms, snapshot } = recovered
     const rule = 'what was durable survives'
     insist(
       last.index >= this.durable,
       rule,
       () => `the log ends at ${last.index}, ${this.durable} was durable`,
     )
-    const found: Term[] = []
+    insist(
+      snapshot.index <= committed.length,
+      'only what is committed leaves the log',
+      () => `the log starts after ${snapshot.index}, ${committed.length} are committed`,
+    )
+    const found: Term[] = committed.slice(0, snapshot.index)
     for (const [i, run] of terms.entries()) {
       const end = terms[i + 1]?.from ?? last.index + 1
       for (let index = run.from; index < end; index++) found.push(run.term)

@@ -7,7 +7,14 @@ import { silentLogger, type Logger } from '../../src/lib/logger.ts'
 import { hmacSha256, Mesh, meshConfig } from '../../src/mesh/mod.ts'
 import type { PeerIdentity, PeerMessage, Socket, SocketEvents } from '../../src/mesh/mod.ts'
 import { decodeMembership, raftConfig, type Clock, type NodeId } from '../../src/raft/mod.ts'
-import type { InitialState, LogWrite, MembershipAt, Raft } from '../../src/raft/mod.ts'
+import type {
+  EntryId,
+  InitialState,
+  LogWrite,
+  MembershipAt,
+  Raft,
+  Term,
+} from '../../src/raft/mod.ts'
 import { foundingList, Gateway, Replica } from '../../src/replica/mod.ts'
 import type { FoundingMember, LogPort, MeshPort, ReplicaPorts } from '../../src/replica/mod.ts'
 import type { StateMachine } from '../../src/state/mod.ts'
@@ -19,9 +26,11 @@ import { LogView } from './log-view.ts'
 import type { Network } from './network.ts'
 import { NodeClock } from './node-clock.ts'
 import type { Observer } from './observer.ts'
+import type { History } from './oracle/history.ts'
 import type { Plan } from './plan.ts'
 import { dial, type Endpoint } from './sockets.ts'
 import type { StateSource } from './state-source.ts'
+import { SimStore } from './store.ts'
 import { Violation } from './violation.ts'
 import type { World } from './world.ts'
 
@@ -31,6 +40,7 @@ export interface Surroundings {
   readonly network: Network
   readonly observer: Observer
   readonly states: StateSource
+  readonly history: History
   readonly founding: readonly FoundingMember[]
   /** A number that was never given out in this run. */
   next(): number
@@ -43,6 +53,7 @@ interface Process {
   readonly state: StateMachine
   readonly replica: Replica
   readonly gateway: Gateway
+  readonly store: SimStore
   readonly light: LightMesh | null
   readonly mesh: Mesh | null
 }
@@ -63,6 +74,8 @@ export class SimNode implements Endpoint {
   readonly disk: SimDisk
   readonly view = new LogView()
   boot = 0
+  /** Over all its lives. */
+  readonly counts = { compactions: 0, installs: 0 }
   /** A pause of the disk: what is synced until then ends only then. */
   diskStalledUntilMs = 0
   /** Told when the process dies: clients whose connection is lost. */
@@ -144,7 +157,7 @@ export class SimNode implements Endpoint {
       const process = this.#tryOpen()
       if (process === null) return
       this.#process = process
-      this.view.recovered(process.wal.recovered)
+      this.view.recovered(process.wal.recovered, this.#committedTerms())
       observer.started(this)
       process.replica.start()
       observer.stepped(this)
@@ -207,6 +220,37 @@ export class SimNode implements Endpoint {
     this.arrive(() => this.#process?.light?.broken(peer))
   }
 
+  /** The snapshot that others can fetch here now. */
+  get kept(): EntryId | null {
+    return this.#process?.store.kept ?? null
+  }
+
+  #committedTerms(upTo = Infinity): readonly Term[] {
+    return this.#around.history.entries.slice(0, upTo).map(({ entry }) => entry.term)
+  }
+
+  #openStore(wal: Wal, state: StateMachine): SimStore {
+    const { network, states } = this.#around
+    return new SimStore({
+      id: this.id,
+      chance: this.#chance,
+      states,
+      state,
+      wal,
+      later: (ms, run) => void this.#later(ms, SOCKETS, run),
+      reaches: (id) => {
+        const { at } = this.#around.node(id)
+        return !network.isCut(this.at, at) && !network.isCut(at, this.at)
+      },
+      keptBy: (id) => this.#around.node(id).kept,
+      installing: (snapshot) => {
+        this.counts.installs += 1
+        this.#around.world.note(`${this.id} installs a snapshot`, snapshot.index)
+        this.view.installing(this.#committedTerms(snapshot.index))
+      },
+    })
+  }
+
   #later(ms: number, phase: Phase, run: () => void): () => void {
     const { boot } = this
     return this.#around.world.after(ms, () => {
@@ -230,7 +274,7 @@ export class SimNode implements Endpoint {
       run()
     } catch (error) {
       if (error instanceof Violation) throw error
-      if (isDiskError(error)) return void this.#later(0, TURN, () => this.#dieOfDisk())
+      if (isDiskError(error)) return this.#dieOfDisk() // At once: it may be half-way into an install.
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
       throw new Violation('a node never fails by itself', `${this.id}: ${text}`)
     }
@@ -261,6 +305,7 @@ export class SimNode implements Endpoint {
       newIncarnation: () => `r${this.#chance.int(0, 0xffff_ffff)}-${this.#around.next()}`,
       appliedIndex: before.index,
       appliedTerm: before.index === 0 ? null : before.term,
+      installed: states.installedAt(this.id),
       onFailure: () => this.#later(0, TURN, () => this.#dieOfDisk()),
     })
     const state = states.open(this.id)
@@ -288,10 +333,11 @@ export class SimNode implements Endpoint {
       ...plan.raft,
     })
     const initial = this.#initialState(state, wal)
+    const store = this.#openStore(wal, state)
     const replica = new Replica(
-      { raft, initial, identity, founding },
+      { raft, initial, identity, founding, config: plan.upkeep },
       state,
-      this.#ports(wal, port),
+      this.#ports(wal, port, store),
     )
     const gateway = new Gateway(replica, {
       url: this.url,
@@ -301,7 +347,7 @@ export class SimNode implements Endpoint {
       storage: () => ({ walBytes: 0, stateBytes: 0 }),
       metrics: () => new Map(),
     })
-    return { wal, state, replica, gateway, ...meshes }
+    return { wal, state, replica, gateway, store, ...meshes }
   }
 
   /** As `src/node.ts` puts it together. */
@@ -335,7 +381,7 @@ export class SimNode implements Endpoint {
     })
   }
 
-  #ports(wal: Wal, mesh: MeshPort): ReplicaPorts {
+  #ports(wal: Wal, mesh: MeshPort, store: SimStore): ReplicaPorts {
     const { observer, plan, world } = this.#around
     const log: LogPort = {
       get acceptsWrites() {
@@ -345,6 +391,13 @@ export class SimNode implements Endpoint {
         return wal.busy
       },
       tick: (nowMs) => wal.tick(nowMs),
+      stats: () => wal.stats(),
+      compact: (bounds) => {
+        const before = wal.start.index
+        const start = wal.compact(bounds)
+        if (start.index > before) this.counts.compactions += 1
+        return start
+      },
       setClusterId: (clusterId) => wal.setClusterId(clusterId),
       read: (from, to, bytesMax) => wal.read(from, to, bytesMax),
       write: (write, done) => this.#write(wal, write, done),
@@ -364,8 +417,10 @@ export class SimNode implements Endpoint {
         setPeers: (peers) => mesh.setPeers(peers),
         setContact: (url) => mesh.setContact(url),
         setIdentity: (identity) => mesh.setIdentity(identity),
-        peers: () => mesh.peers(),
+        foreigners: () => mesh.foreigners(),
+      peers: () => mesh.peers(),
       },
+      store,
       logger: world.trace.isRead ? this.#logger() : silentLogger,
       misplaced: (reason) => world.note(`${this.id} is misplaced: ${reason}`),
       newClusterId: () => `c${this.#around.next()}`,

@@ -1,4 +1,5 @@
 /** A seed's configuration: drawn at random, so that no two seeds test the same cluster. */
+import type { UpkeepConfig } from '../../src/replica/upkeep.ts'
 import { Chance } from './chance.ts'
 
 /** The mean time between two faults of a kind, in milliseconds; 0: this seed has none of it. */
@@ -72,6 +73,8 @@ export interface Plan {
   /** Faults begin before the cluster is founded. */
   readonly roughStart: boolean
   readonly safetyMs: number
+  /** Sizes at which the disk is tended: tiny in most seeds, so that logs are cut all the time. */
+  readonly upkeep: UpkeepConfig
 }
 
 const TIMINGS = [
@@ -131,6 +134,24 @@ function networkOf(chance: Chance): NetworkPlan {
   }
 }
 
+function upkeepOf(chance: Chance, electionMaxMs: number): UpkeepConfig {
+  const kib = 1_024
+  const followerGoneMs = electionMaxMs * chance.pick([2, 10])
+  if (chance.oneIn(4)) {
+    const bytes = 64 * kib * kib // Nothing is ever let go.
+    const never = { checkpointBytes: bytes, resetBytes: bytes, tailBytes: bytes }
+    return { ...never, logBytesMax: bytes, followerGoneMs }
+  }
+  const checkpointBytes = chance.pick([1, 2, 10]) * kib
+  return {
+    checkpointBytes,
+    resetBytes: checkpointBytes * chance.pick([1, 4]),
+    tailBytes: chance.pick([0, 32, 128]) * kib,
+    logBytesMax: chance.pick([64, 256, 4_096]) * kib,
+    followerGoneMs,
+  }
+}
+
 export function planOf(seed: number): Plan {
   const chance = new Chance(seed, 0)
   const [heartbeatMs, electionMinMs, electionMaxMs] = chance.pick(TIMINGS)
@@ -170,5 +191,6 @@ export function planOf(seed: number): Plan {
     ttlMs: chance.pick([400, 1_000, 3_000]),
     roughStart: chance.oneIn(4),
     safetyMs: 30_000,
+    upkeep: upkeepOf(chance, electionMaxMs),
   }
 }

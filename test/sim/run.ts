@@ -82,6 +82,7 @@ class Run {
       network,
       observer: this.#observer,
       states: this.#states,
+      history,
       founding: Array.from({ length: plan.nodes }, (_, at) => ({
         id: `n${at + 1}`,
         url: `http://n${at + 1}`,
@@ -234,7 +235,8 @@ class Run {
       if (!node.isUp) return `${node.id} down`
       const { role, term, leader, last, committed, applied, persisted } = node.raft
       const text = `${role} of term ${term}, leader ${leader}`
-      return `${node.id} ${text}, last ${last} persisted ${persisted} committed ${committed} applied ${applied}`
+      const peers = node.raft.progress.map((p) => `${p.id}:${p.state}@${p.match}`).join(' ')
+      return `${node.id} ${text} [${peers}] compacted ${node.raft.compacted} last ${last} persisted ${persisted} committed ${committed} applied ${applied}`
     })
     const leases = this.#history.model.leases(this.#history.last).map(({ id }) => id)
     const clients = this.#workload.isIdle ? 'idle' : 'busy'
@@ -248,7 +250,15 @@ class Run {
       ...this.#churn.counts,
       ...[...this.#nemesis.counts].map(([kind, count]) => [`fault ${kind}`, count] as const),
       ['entries', this.#history.last],
+      ['compactions', sum(this.#nodes, ({ counts }) => counts.compactions)],
+      ['snapshots installed', sum(this.#nodes, ({ counts }) => counts.installs)],
       ['messages', this.#network.counts.sent],
     ])
   }
+}
+
+function sum(nodes: readonly SimNode[], count: (node: SimNode) => number): number {
+  let total = 0
+  for (const node of nodes) total += count(node)
+  return total
 }

@@ -17,6 +17,13 @@ export interface StateSource {
   /** How far the database of a node is. */
   appliedBy(id: NodeId): { readonly index: LogIndex; readonly term: Term }
   open(id: NodeId): StateMachine
+  /** Up to where a power cut leaves it for certain. */
+  durableOf(id: NodeId): LogIndex
+  checkpointed(id: NodeId, index: LogIndex): void
+  /** The snapshot that it was last given, where nothing was applied since. */
+  installedAt(id: NodeId): { readonly index: LogIndex; readonly term: Term } | null
+  /** It is the snapshot of `index` from now on, durably; the open state machine follows. */
+  install(id: NodeId, index: LogIndex): void
   /** The process that used it is gone. */
   left(
     id: NodeId,
@@ -35,19 +42,71 @@ export interface StateOptions {
   committing(id: NodeId, entries: readonly Entry[]): void
 }
 
-/** Up to where the state of a node is still there. */
-function survives(options: StateOptions, applied: LogIndex, power: boolean): LogIndex {
-  if (options.forgetful) return 0
-  return power ? options.chance.int(0, applied) : applied
+/** What is durable of each node's state, whatever it is made of. */
+class Durable {
+  readonly #options: StateOptions
+  readonly #durable = new Map<NodeId, LogIndex>()
+  readonly #installed = new Map<NodeId, LogIndex>()
+
+  constructor(options: StateOptions) {
+    this.#options = options
+  }
+
+  of(id: NodeId): LogIndex {
+    return this.#durable.get(id) ?? 0
+  }
+
+  checkpointed(id: NodeId, index: LogIndex): void {
+    this.#durable.set(id, Math.max(this.of(id), index))
+  }
+
+  install(id: NodeId, index: LogIndex): void {
+    this.#durable.set(id, index)
+    this.#installed.set(id, index)
+  }
+
+  installedAt(
+    id: NodeId,
+    applied: { readonly index: LogIndex; readonly term: Term },
+  ): { readonly index: LogIndex; readonly term: Term } | null {
+    return this.#installed.get(id) === applied.index ? applied : null
+  }
+
+  /** Up to where the state of a node is still there. */
+  survives(id: NodeId, applied: LogIndex, power: boolean): LogIndex {
+    const { forgetful, chance } = this.#options
+    if (forgetful) return this.of(id)
+    return power ? chance.int(this.of(id), applied) : applied
+  }
 }
 
 /** Pointers into the history: see `shared-state.ts`. */
 export class SharedStates implements StateSource {
   readonly #options: StateOptions
+  readonly #durable: Durable
   readonly #applied = new Map<NodeId, LogIndex>()
+  readonly #open = new Map<NodeId, SharedState>()
 
   constructor(options: StateOptions) {
     this.#options = options
+    this.#durable = new Durable(options)
+  }
+
+  durableOf(id: NodeId): LogIndex {
+    return this.#durable.of(id)
+  }
+
+  checkpointed(id: NodeId, index: LogIndex): void {
+    this.#durable.checkpointed(id, index)
+  }
+
+  installedAt(id: NodeId): { readonly index: LogIndex; readonly term: Term } | null {
+    return this.#durable.installedAt(id, this.appliedBy(id))
+  }
+
+  install(id: NodeId, index: LogIndex): void {
+    this.#durable.install(id, index)
+    present(this.#open.get(id), 'a process installs it').appliedIndex = index
   }
 
   appliedBy(id: NodeId): { readonly index: LogIndex; readonly term: Term } {
@@ -60,11 +119,12 @@ export class SharedStates implements StateSource {
     const state = new SharedState(history, this.appliedBy(id).index, (entries) =>
       this.#options.committing(id, entries),
     )
+    this.#open.set(id, state)
     return state as unknown as StateMachine // It offers what the replica and the edge use.
   }
 
   left(id: NodeId, state: StateMachine, { power }: { readonly power: boolean }): void {
-    this.#applied.set(id, survives(this.#options, state.appliedIndex, power))
+    this.#applied.set(id, this.#durable.survives(id, state.appliedIndex, power))
   }
 
   close(): void {}
@@ -78,10 +138,38 @@ interface Database {
 /** The production state machine on `bun:sqlite`, in memory. */
 export class SqliteStates implements StateSource {
   readonly #options: StateOptions
+  readonly #durable: Durable
   readonly #databases = new Map<NodeId, Database>()
 
   constructor(options: StateOptions) {
     this.#options = options
+    this.#durable = new Durable(options)
+  }
+
+  durableOf(id: NodeId): LogIndex {
+    return this.#durable.of(id)
+  }
+
+  checkpointed(id: NodeId, index: LogIndex): void {
+    this.#durable.checkpointed(id, index)
+  }
+
+  installedAt(id: NodeId): { readonly index: LogIndex; readonly term: Term } | null {
+    return this.#durable.installedAt(id, this.appliedBy(id))
+  }
+
+  /** Rebuilt from the history, as its maker's was: equal hashes show that it is the same. */
+  install(id: NodeId, index: LogIndex): void {
+    this.#durable.install(id, index)
+    const { state } = present(this.#databases.get(id), 'a process installs it')
+    const sql = openBun(':memory:')
+    StateMachine.open(sql).applyBatch(this.#entries(index))
+    state.replace(sql)
+    this.#databases.set(id, { sql, state })
+  }
+
+  #entries(upTo: LogIndex): readonly Entry[] {
+    return this.#options.history.entries.slice(0, upTo).map(({ entry }) => entry)
   }
 
   #databaseOf(id: NodeId): Database {
@@ -127,7 +215,7 @@ export class SqliteStates implements StateSource {
   left(id: NodeId, state: StateMachine, { power }: { readonly power: boolean }): void {
     const old = present(this.#databases.get(id), 'the process had a database')
     const applied = state.appliedIndex
-    const kept = survives(this.#options, applied, power)
+    const kept = this.#durable.survives(id, applied, power)
     if (kept === applied) {
       this.#databases.set(id, { sql: old.sql, state: StateMachine.open(old.sql) })
       return
@@ -135,8 +223,7 @@ export class SqliteStates implements StateSource {
     old.sql.close()
     this.#databases.delete(id)
     const { state: fresh } = this.#databaseOf(id)
-    const entries = this.#options.history.entries.slice(0, kept).map(({ entry }) => entry)
-    fresh.applyBatch(entries)
+    fresh.applyBatch(this.#entries(kept))
   }
 
   close(): void {

@@ -58,7 +58,12 @@ export function randomCommand(random: Random, machine: StateMachine): Command {
     case 6:
       return { type: 'instance_delete', key, expect }
     case 7:
-      return { type: 'instance_health', key, health: maybe(pick(HEALTHS)), note: maybe(pick(TEXTS)) }
+      return {
+        type: 'instance_health',
+        key,
+        health: maybe(pick(HEALTHS)),
+        note: maybe(pick(TEXTS)),
+      }
     case 8:
       return { type: 'override_put', key, override, by: pick(TEXTS), expect }
     case 9:

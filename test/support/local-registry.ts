@@ -122,6 +122,7 @@ export class LocalRegistry implements http.Registry {
       commitIndex: index,
       appliedIndex: index,
       recovery: leader === null ? 'idle' : 'synced',
+      recoveryProgress: null,
       leaseRemainingMs: leader === null ? null : 500,
       uptimeMs: 1_500,
       storage: { walBytes: 64, snapshotIndex: 0, stateBytes: 128 },
@@ -153,6 +154,10 @@ export class LocalRegistry implements http.Registry {
   ): Promise<http.MembersAnswer | http.Failure> {
     this.memberRequests.push({ ...request, force })
     return this.failure ?? this.memberAnswer
+  }
+
+  async snapshot(): Promise<{ readonly ok: true; readonly index: number }> {
+    return { ok: true, index: this.local.revision }
   }
 
   metrics(): ReadonlyMap<string, number> {

@@ -17,6 +17,15 @@ import type {
 
 const START: EntryId = { term: 0, index: 0 }
 
+const VOID: Entry = {
+  type: 'noop',
+  term: 0,
+  index: 0,
+  clusterMs: 0,
+  wallMs: 0,
+  data: new Uint8Array(0),
+}
+
 export class RaftDisk implements LogReader {
   /** Durable. */
   hardState: HardState
@@ -47,6 +56,14 @@ export class RaftDisk implements LogReader {
 
   termAt(index: LogIndex): Term | null {
     return index === 0 ? 0 : (this.#entries[index - 1]?.term ?? null)
+  }
+
+  /** A snapshot of `at` was installed: what stood before it is never read again. */
+  restart(at: EntryId): void {
+    this.#entries.length = 0
+    for (let index = 1; index <= at.index; index++) {
+      this.#entries.push({ ...VOID, term: at.term, index })
+    }
   }
 
   write(write: LogWrite): void {

@@ -31,7 +31,7 @@ export class StateMachineSafety implements Invariant {
 
   applying(node: SimNode, entries: readonly Entry[]): void {
     for (const entry of entries) {
-      this.#history.commit(entry, node.id, this.#scene.world.nowMs)
+      this.#history.commit(entry, node.id, node.raft.term, this.#scene.world.nowMs)
       const known = this.#history.at(entry.index)
       if (known !== null) known.appliedMs ??= this.#scene.world.nowMs
     }
@@ -50,7 +50,8 @@ export class StateMachineSafety implements Invariant {
     // Entries below the node's own database were compared when they were applied.
     for (let index = seen.committed + 1; index <= Math.min(committed, node.view.last); index++) {
       const term = node.view.termAt(index) ?? 0
-      this.#history.commit(this.#log.entry(index, term), node.id, this.#scene.world.nowMs)
+      const entry = this.#log.entry(index, term)
+      this.#history.commit(entry, node.id, node.raft.term, this.#scene.world.nowMs)
       seen.committed = index
     }
     seen.applied = applied
@@ -93,7 +94,8 @@ export class DurableOnQuorum implements Invariant {
 
 /**
  * Leader Completeness: an entry committed in some term is in the logs of the leaders of all later
- * terms (Raft §5.4, figure 3). Looked at when a node is first seen to lead a term.
+ * terms (Raft §5.4, figure 3): the term of the leader that committed it, which may be a later one
+ * than the entry's own. Looked at when a node is first seen to lead a term.
  */
 export class LeaderCompleteness implements Invariant {
   readonly #scene: Scene
@@ -109,7 +111,8 @@ export class LeaderCompleteness implements Invariant {
     this.#led.set(node.id, term)
     const { history } = this.#scene
     let index = history.last
-    while (index > 0 && (history.at(index)?.entry.term ?? 0) >= term) index -= 1
+    while (index > 0 && (history.at(index)?.inTerm ?? 0) >= term) index -= 1
+    if (index < node.raft.compacted) return // Only what is applied leaves the log.
     const expected = history.at(index)?.entry.term ?? 0
     insist(
       node.raft.termAt(index) === expected,

@@ -56,7 +56,7 @@ export class DurableSpeech implements Invariant {
     )
     const leader = this.#scene.nodes.find(({ id }) => id === to)
     if (leader === undefined || !leader.isUp || leader.raft.term !== term) return
-    if (leader.raft.role !== 'leader') return
+    if (leader.raft.role !== 'leader' || match < leader.raft.compacted) return
     insist(
       leader.raft.termAt(match) === node.view.termAt(match),
       'an acknowledgement covers what was verified',

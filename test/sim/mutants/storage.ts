@@ -12,8 +12,29 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     name: 'done-before-sync',
     source: 'a write is reported durable when it is in the page cache (promise W2)',
     file: 'src/storage/wal.ts',
-    find: '    segment.file.sync((error) => this.#onSynced(sequence, dones, error))',
+    find: '    const flight = { sequence, dones }',
     replace: `    for (const done of dones) done()
-    segment.file.sync((error) => this.#onSynced(sequence, [], error))`,
+    const flight = { sequence, dones: [] }`,
+  },
+  {
+    name: 'compact-before-durable',
+    source: 'the log is cut before the database holds it durably (scenario 52, DESIGN §4)',
+    file: 'src/replica/upkeep.ts',
+    find: '      if (complete) this.#becameDurable(index, bytesWritten)\n      if',
+    replace: '      this.#becameDurable(index, bytesWritten)\n      if',
+  },
+  {
+    name: 'compact-at-replaced-entry',
+    source: 'the log starts after an entry that another leader has replaced since',
+    file: 'src/storage/compaction.ts',
+    find: '({ isVoid }, i) => i > 0 && !isVoid',
+    replace: '(_, i) => i > 0',
+  },
+  {
+    name: 'snapshot-without-restart',
+    source: 'a snapshot is installed and the old log stays (scenario 50, DESIGN §4)',
+    file: 'src/storage/wal.ts',
+    find: '    if (verdict.restartAt !== null) wal.restart(verdict.restartAt)\n',
+    replace: '',
   },
 ]

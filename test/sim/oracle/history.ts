@@ -3,7 +3,7 @@
  * commits or applies another entry than any node before breaks State Machine Safety.
  */
 import { sameBytes } from '../../../src/lib/bytes.ts'
-import type { Entry, LogIndex } from '../../../src/raft/mod.ts'
+import type { Entry, LogIndex, Term } from '../../../src/raft/mod.ts'
 import { decodeCommand, type Command } from '../../../src/state/mod.ts'
 import { insist } from '../violation.ts'
 import { Model, type Effect } from './model.ts'
@@ -14,6 +14,8 @@ export interface Committed {
   readonly effect: Effect | null
   /** The first node that knew it. */
   readonly by: string
+  /** In which term: that of the leader that committed it, who is the first to know. */
+  readonly inTerm: Term
   /** True time at which the first node knew it. */
   readonly atMs: number
   /** True time at which the first node had applied it: from then on it may be seen. */
@@ -39,8 +41,8 @@ export class History {
     return this.entries[index - 1] ?? null
   }
 
-  /** `who` knows this entry to be committed, for the first time or as others do. */
-  commit(entry: Entry, who: string, nowMs: number): void {
+  /** `who`, in `inTerm`, knows this entry to be committed, for the first time or as others do. */
+  commit(entry: Entry, who: string, inTerm: Term, nowMs: number): void {
     const known = this.at(entry.index)
     if (known !== null) {
       insist(
@@ -60,7 +62,7 @@ export class History {
     const command = entry.type === 'command' ? decodeCommand(entry.data) : null
     const wallMs = Math.max(0, Math.floor(entry.wallMs))
     const effect = command === null ? null : this.model.apply(command, entry.index, wallMs)
-    const seen = { by: who, atMs: nowMs, appliedMs: null, hash: null }
+    const seen = { by: who, inTerm, atMs: nowMs, appliedMs: null, hash: null }
     const committed = { entry, command, effect, ...seen }
     this.entries.push(committed)
     this.#onCommit(committed)

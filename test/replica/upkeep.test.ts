@@ -1,0 +1,214 @@
+/** When the disk is tended, and what the log may lose then. */
+import { expect, test } from 'bun:test'
+import type { EntryId, Input, PeerProgress, Raft } from '../../src/raft/mod.ts'
+import type { LogPort, StorePort } from '../../src/replica/ports.ts'
+import { Upkeep, type UpkeepConfig } from '../../src/replica/upkeep.ts'
+import type { StateMachine } from '../../src/state/mod.ts'
+import type { CompactionBounds } from '../../src/storage/mod.ts'
+
+const CONFIG: UpkeepConfig = {
+  checkpointBytes: 100,
+  resetBytes: 400,
+  tailBytes: 1_000,
+  logBytesMax: 5_000,
+  followerGoneMs: 10_000,
+}
+
+/** Everything around the upkeep, as plain values. */
+class Bench {
+  nowMs = 1_000
+  applied = 0
+  dirtyBytes = 0
+  bytesWritten = 0
+  compacted = 0
+  progress: PeerProgress[] = []
+  readonly asked: string[] = []
+  readonly bounds: CompactionBounds[] = []
+  readonly steps: Input[] = []
+  #done: ((result: boolean) => void) | null = null
+  readonly upkeep: Upkeep
+
+  constructor() {
+    const { store, log, raft, state } = portsOf(this)
+    this.upkeep = new Upkeep(
+      {
+        // What the upkeep asks of each is all that is there.
+        raft: raft as unknown as Raft,
+        state: state as unknown as StateMachine,
+        store: store as StorePort,
+        log: log as LogPort,
+        nowMs: () => this.nowMs,
+        setApplying: (on) => void this.asked.push(on ? 'go on' : 'pause'),
+        step: (input) => {
+          if (input.type === 'compacted') this.compacted = input.at.index
+          this.steps.push(input)
+        },
+      },
+      CONFIG,
+    )
+  }
+
+  ask(what: string, done: (result: boolean) => void): void {
+    expect(this.#done).toBeNull() // One thing at a time.
+    this.asked.push(what)
+    this.#done = done
+  }
+
+  /** A turn, some time later. */
+  turn(ms = 200): this {
+    this.nowMs += ms
+    this.upkeep.endOfTurn()
+    return this
+  }
+
+  /** Entries are applied, each of a hundred bytes. */
+  apply(count: number): this {
+    this.applied += count
+    this.dirtyBytes += count * 100
+    this.bytesWritten += count * 100
+    return this
+  }
+
+  end(result = true): this {
+    const done = this.#done
+    this.#done = null
+    done?.(result)
+    return this
+  }
+
+  peer(given: Partial<PeerProgress>): this {
+    this.progress.push({ id: 'b', match: 0, lastAckMs: this.nowMs, state: 'replicate', ...given })
+    return this
+  }
+}
+
+/** What the upkeep asks of its ports, and no more. */
+function portsOf(bench: Bench) {
+  const store: Partial<StorePort> = {
+    get dirtyBytes() {
+      return bench.dirtyBytes
+    },
+    snapshotBytes: 777,
+    checkpoint: (kind, done) => bench.ask(kind, done),
+    keepSnapshot: (at, done) => bench.ask(`keep ${at.index}`, done),
+    dropSnapshot: () => void bench.asked.push('drop'),
+  }
+  const log: Partial<LogPort> = {
+    stats: () => ({ walBytes: 0, bytesWritten: bench.bytesWritten }),
+    compact: (bounds) => {
+      bench.bounds.push(bounds)
+      return { index: Math.min(bounds.durable, bounds.needed), term: 1 }
+    },
+  }
+  const raft = {
+    get compacted() {
+      return bench.compacted
+    },
+    get progress() {
+      return bench.progress
+    },
+  }
+  const state = {
+    get revision() {
+      return bench.applied
+    },
+    get appliedIndex() {
+      return bench.applied
+    },
+    appliedTerm: 1,
+    membershipIndex: 1,
+    membershipBytes: new Uint8Array([1]),
+  }
+  return { store, log, raft, state }
+}
+
+test('nothing is done where little was applied, and nothing twice', () => {
+  const bench = new Bench()
+  for (let i = 0; i < 50; i++) bench.turn()
+  expect(bench.asked).toEqual([])
+
+  bench.apply(1).turn()
+  expect(bench.asked).toEqual(['passive'])
+  bench.dirtyBytes = 100 // The file stays as it is until the next write.
+  bench.end()
+  for (let i = 0; i < 50; i++) bench.turn()
+  expect(bench.asked).toEqual(['passive'])
+})
+
+test('durable is what was applied before a checkpoint that was complete', () => {
+  const bench = new Bench()
+  bench.apply(2).turn().apply(1).end(false)
+  expect(bench.bounds).toEqual([])
+
+  bench.apply(2).turn()
+  const { applied } = bench
+  bench.apply(1).end(true)
+  expect(bench.bounds.map(({ durable }) => durable)).toEqual([applied])
+})
+
+test('under constant writes apply pauses for the rest of it', () => {
+  const bench = new Bench()
+  bench.apply(3).turn().apply(5).end()
+  expect(bench.asked).toEqual(['passive', 'pause', 'reset'])
+  expect(bench.upkeep.busy).toBe(true)
+  bench.dirtyBytes = 0
+  bench.end()
+  expect(bench.asked.at(-1)).toBe('go on')
+  expect(bench.upkeep.busy).toBe(false)
+  expect(bench.bounds.at(-1)?.durable).toBe(8)
+})
+
+test('what live followers need stays, what silent ones need does not', () => {
+  const bench = new Bench()
+  bench.peer({ match: 7 }).peer({ match: 3, lastAckMs: -20_000 })
+  bench.apply(10).turn().end()
+  expect(bench.bounds[0]).toMatchObject({ needed: 7, tailBytes: 1_000, bytesMax: 5_000 })
+  expect(bench.steps).toEqual([{ type: 'compacted', at: { index: 7, term: 1 } }])
+})
+
+test('a follower that needs a snapshot is given one, and the log waits for it behind that', () => {
+  const bench = new Bench()
+  bench.apply(10).peer({ state: 'snapshot' }).turn()
+  expect(bench.asked).toEqual(['pause', 'reset'])
+  bench.dirtyBytes = 0
+  bench.end() // Complete: it is copied, while apply goes on.
+  expect(bench.asked).toEqual(['pause', 'reset', 'keep 10', 'go on'])
+  bench.apply(30).turn()
+  expect(bench.asked).toHaveLength(4) // No checkpoint moves the file under the copy.
+  bench.end()
+  const ready = bench.steps.findLast(({ type }) => type === 'snapshot_ready')
+  expect(ready).toMatchObject({ meta: { snapshot: { index: 10, term: 1 }, membershipIndex: 1 } })
+
+  bench.turn().end()
+  expect(bench.bounds.at(-1)).toMatchObject({ needed: 10, bytesMax: 5_777 })
+})
+
+test('a copy that fails is tried again later, not at once', () => {
+  const bench = new Bench()
+  bench.apply(10).peer({ state: 'snapshot' }).turn().end().end(false)
+  const { length } = bench.asked
+  bench.turn(100)
+  expect(bench.asked).toHaveLength(length)
+  bench.turn(2_000)
+  expect(bench.asked.length).toBeGreaterThan(length)
+})
+
+test('a copy that nobody needs any more is dropped; one taken by hand stays', () => {
+  for (const byHand of [false, true]) {
+    const bench = new Bench()
+    bench.apply(1)
+    const taken: (EntryId | null)[] = []
+    if (byHand) bench.upkeep.take((snapshot) => taken.push(snapshot))
+    else bench.peer({ state: 'snapshot' })
+    bench.turn()
+    bench.dirtyBytes = 0
+    bench.end().end()
+    bench.progress = []
+    expect(bench.upkeep.snapshot).toEqual({ index: 1, term: 1 })
+    expect(taken).toEqual(byHand ? [{ index: 1, term: 1 }] : [])
+
+    bench.turn(61_000)
+    expect(bench.asked.includes('drop')).toBe(!byHand)
+    expect(bench.upkeep.snapshot === null).toBe(!byHand)
+  }
+})

@@ -1,0 +1,277 @@
+/** The files under the state machine: checkpoints, copies, and what an install leaves. */
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { silentLogger } from '../../src/lib/logger.ts'
+import { serveSnapshot, type Stream, type StreamEvents } from '../../src/mesh/mod.ts'
+import { encodeMembership, type Entry, type EntryId } from '../../src/raft/mod.ts'
+import { FetchFile } from '../../src/runtime/fetch-file.ts'
+import { loadSql } from '../../src/runtime/sqlite.ts'
+import { StateStore } from '../../src/runtime/state-store.ts'
+import { encodeCommand, type SqlDriver } from '../../src/state/mod.ts'
+import { until } from '../support/until.ts'
+
+const WORKER = new URL('../../src/state-worker.ts', import.meta.url)
+const MEMBERSHIP = encodeMembership({
+  members: [{ id: 'n1', incarnation: 'x', url: null, witness: false }],
+  voters: ['n1'],
+  outgoing: null,
+  learners: [],
+  wanted: null,
+})
+
+/** What the store under test is connected to. */
+const streams: { open: (events: StreamEvents) => Stream } = {
+  open: () => {
+    throw new Error('nobody is asked')
+  },
+}
+
+let dir = ''
+const open: StateStore[] = []
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'rollcall-store-'))
+})
+
+afterEach(async () => {
+  for (const store of open.splice(0)) await closed(store)
+  rmSync(dir, { recursive: true })
+})
+
+async function closed(store: StateStore): Promise<void> {
+  await store.close()
+  store.state.close()
+}
+
+async function storeIn(
+  where: string,
+  driver: SqlDriver = 'bun',
+  restarts: EntryId[] = [],
+): Promise<StateStore> {
+  const store = new StateStore({
+    dir: where,
+    sql: await loadSql(driver),
+    worker: WORKER,
+    copyBytesPerSecond: 1e9,
+    logger: silentLogger,
+    openStream: (_to, _url, events) => streams.open(events),
+    restartLog: (at) => restarts.push(at),
+    onFailure: (error) => {
+      throw error
+    },
+  })
+  open.push(store)
+  return store
+}
+
+/** Applies a membership and config writes up to `last`. */
+function apply(store: StateStore, last: number): void {
+  const entries: Entry[] = []
+  for (let index = store.state.appliedIndex + 1; index <= last; index++) {
+    const shared = { term: 2, index, clusterMs: index, wallMs: index }
+    const command = encodeCommand({
+      type: 'config_put',
+      ns: 'default',
+      key: `k${index % 50}`,
+      value: new Uint8Array(3_000).fill(index),
+      contentType: 'text/plain',
+      comment: null,
+      by: null,
+      lease: null,
+      expect: null,
+    })
+    entries.push(
+      index === 1
+        ? { ...shared, type: 'membership', data: MEMBERSHIP }
+        : { ...shared, type: 'command', data: command },
+    )
+  }
+  store.state.applyBatch(entries)
+}
+
+function checkpoint(store: StateStore, kind: 'passive' | 'reset'): Promise<boolean> {
+  return new Promise((resolve) => store.checkpoint(kind, resolve))
+}
+
+function keep(store: StateStore): Promise<boolean> {
+  const at = { index: store.state.appliedIndex, term: store.state.appliedTerm }
+  return new Promise((resolve) => store.keepSnapshot(at, resolve))
+}
+
+test('a checkpoint moves what was applied into the file; a reset empties the one beside it', async () => {
+  const store = await storeIn(dir)
+  apply(store, 200)
+  const { dirtyBytes } = store
+  expect(dirtyBytes).toBeGreaterThan(500_000)
+
+  expect(await checkpoint(store, 'passive')).toBe(true)
+  expect(statSync(join(dir, 'state-0.db')).size).toBeGreaterThan(150_000)
+  apply(store, 201)
+  expect(store.dirtyBytes).toBeLessThan(dirtyBytes) // It began anew by itself.
+  expect(await checkpoint(store, 'reset')).toBe(true)
+  expect(store.dirtyBytes).toBe(0)
+  apply(store, 210)
+  expect(store.state.recomputeHash()).toBe(store.state.stateHash())
+})
+
+test('without a database of its own the state is written as one, and read at the next start', async () => {
+  const store = await storeIn(dir, 'sql.js')
+  apply(store, 30)
+  expect(await checkpoint(store, 'passive')).toBe(true)
+  apply(store, 40) // Its statements still work.
+  const hash = store.state.stateHash()
+  expect(await checkpoint(store, 'passive')).toBe(true)
+  expect(readFileSync(join(dir, 'CURRENT'), 'utf8')).toBe('state-40.db\n')
+  expect(readdirSync(dir).toSorted()).toEqual(['CURRENT', 'state-40.db'])
+
+  for (const driver of ['sql.js', 'bun'] as const) {
+    const again = await storeIn(dir, driver)
+    expect(again.state.appliedIndex).toBe(40)
+    expect(again.state.recomputeHash()).toBe(hash)
+    expect(again.installed).toEqual({ index: 40, term: 2 })
+    await closed(again)
+    open.pop()
+  }
+})
+
+test('sql.js takes no database that a native driver has not put down', async () => {
+  const store = await storeIn(dir)
+  apply(store, 30)
+  const copy = mkdtempSync(join(tmpdir(), 'rollcall-store-'))
+  for (const name of readdirSync(dir)) copyFileSync(join(dir, name), join(copy, name))
+  try {
+    const beside = await storeIn(copy, 'sql.js')
+    expect(beside.state.appliedIndex).toBe(0)
+  } finally {
+    for (const other of open.splice(1)) await closed(other)
+    rmSync(copy, { recursive: true })
+  }
+})
+
+for (const [maker, taker] of [
+  ['bun', 'bun'],
+  ['bun', 'sql.js'],
+  ['sql.js', 'bun'],
+] as const) {
+  test(`a copy made by ${maker} is installed by ${taker}, under its own name and with an equal hash`, async () => {
+    const source = await storeIn(dir, maker)
+    apply(source, 120)
+    expect(await checkpoint(source, 'reset')).toBe(true)
+    const hash = source.state.stateHash()
+    const kept = keep(source)
+    apply(source, 150) // While it is copied.
+    expect(await kept).toBe(true)
+
+    const made = source.find({ index: 120, term: 2 })
+    expect(source.find({ index: 120, term: 3 })).toBeNull()
+    if (made === null) throw new Error('it is kept')
+    const there = join(dir, 'taker')
+    mkdirSync(there)
+    const restarts: EntryId[] = []
+    const target = await storeIn(there, taker, restarts)
+    apply(target, 3)
+    const offer = {
+      type: 'install_snapshot' as const,
+      from: 'n2',
+      incarnation: 'y',
+      to: 'n1',
+      term: 2,
+      snapshot: made.snapshot,
+      membershipIndex: 1,
+      membership: MEMBERSHIP,
+    }
+    await fetchInto(target, offer, made)
+
+    expect(target.install(offer)).toBe(true)
+    expect(restarts).toEqual([made.snapshot])
+    expect(target.state.appliedIndex).toBe(120)
+    expect(target.state.recomputeHash()).toBe(hash)
+    expect(target.installed).toEqual(made.snapshot)
+    const left = readdirSync(there).filter((name) => !/-(wal|shm)$/.test(name))
+    expect(left.toSorted()).toEqual(['CURRENT', 'state-120.db'])
+    apply(target, 150)
+    expect(target.state.stateHash()).toBe(source.state.stateHash())
+  })
+}
+
+/** Hands the bytes over without a network: a stream that serves them at once. */
+async function fetchInto(
+  target: StateStore,
+  offer: Parameters<StateStore['fetch']>[0],
+  made: NonNullable<ReturnType<StateStore['find']>>,
+): Promise<void> {
+  let result: string | null = null
+  streams.open = (events) => {
+    const server = serveSnapshot(
+      {
+        send: (type, payload) => {
+          const bytes = new Uint8Array(Buffer.concat(payload))
+          setTimeout(() => events.receive(type, bytes), 0)
+          return true
+        },
+        bufferedBytes: () => 0,
+        close: () => {},
+      },
+      () => made,
+    )
+    setTimeout(() => events.up(), 0)
+    return {
+      send: (type, payload) => {
+        server.receive(type, new Uint8Array(Buffer.concat(payload)))
+        return true
+      },
+      bufferedBytes: () => 0,
+      close: () => {},
+    }
+  }
+  target.fetch(offer, 'http://n2', {
+    progress: () => {},
+    done: (ended) => {
+      result = ended
+    },
+  })
+  await until('it is fetched', () => result !== null)
+  expect(result as unknown).toBe('whole')
+}
+
+const seal = (): Promise<string | null> => Promise.resolve(null)
+
+test('a file that was begun by another process is gone on with; another snapshot’s is removed', () => {
+  const sha256 = new Uint8Array(32).fill(7)
+  const snapshot = { index: 9, term: 2 }
+  const first = new FetchFile(dir, snapshot, seal)
+  expect(first.begin(sha256, 100)).toBe(0)
+  expect(first.write(0, new Uint8Array(60))).toBeNull()
+  first.close()
+  writeFileSync(join(dir, 'fetch-4-1-0000.part'), 'old')
+
+  const second = new FetchFile(dir, snapshot, seal)
+  expect(second.begin(sha256, 100)).toBe(60)
+  expect(existsSync(join(dir, 'fetch-4-1-0000.part'))).toBe(false)
+  second.close()
+  const third = new FetchFile(dir, snapshot, seal)
+  expect(third.begin(new Uint8Array(32).fill(8), 100)).toBe(0)
+  third.close()
+})
+
+test('what is read back differently is damaged, and thrown away', async () => {
+  const file = new FetchFile(dir, { index: 9, term: 2 }, () => Promise.resolve('ff'))
+  file.begin(new Uint8Array(32), 4)
+  file.write(0, new Uint8Array(4))
+  const verdict = await new Promise((resolve) => file.finish(resolve))
+  expect(verdict).toBe('damaged')
+  expect(file.isWhole).toBe(false)
+  expect(readdirSync(dir)).toEqual([])
+})
