@@ -31,12 +31,15 @@ for (const size of [3, 5] as const) {
 
 for (let first = 0; first < 300; first += GROUP) {
   test(`core: seeds ${first}–${first + GROUP - 1} are safe while members change, then heal`, () => {
-    let changed = 0
+    let [changed, wipes] = [0, 0]
     for (let seed = first; seed < first + GROUP; seed++) {
-      const { machines } = run(seed, 5, 1 + (seed % 5))
+      const network = run(seed, 5, 1 + (seed % 5))
+      const { machines } = network
+      wipes += network.wipes
       if (machines.some(({ raft }) => (raft?.membershipIndex ?? 0) > 1)) changed += 1
     }
     expect(changed).toBeGreaterThan(GROUP / 2)
+    expect(wipes).toBeGreaterThan(GROUP / 15)
   })
 }
 

@@ -47,6 +47,7 @@ export class RaftInvariants {
   /** Committed somewhere; entry `index` stands at `index - 1`. */
   readonly #committed: Committed[] = []
   readonly #durableTerms = new Map<NodeId, Term>()
+  readonly #lost: { readonly id: NodeId; readonly disk: RaftDisk }[] = []
 
   constructor(nodes: readonly Observed[]) {
     this.#nodes = nodes
@@ -55,6 +56,14 @@ export class RaftInvariants {
   /** The last index that any node knows to be committed. */
   get committed(): LogIndex {
     return this.#committed.length
+  }
+
+  /** A disk was lost: who starts with an empty one is somebody else, and promised nothing. */
+  wiped({ id, disk }: Observed): void {
+    this.#lost.push({ id, disk })
+    this.#durableTerms.delete(id)
+    this.#seen.delete(id)
+    for (const key of this.#votes.keys()) if (key.startsWith(`${id} in `)) this.#votes.delete(key)
   }
 
   /** After any input to `node`. */
@@ -109,8 +118,9 @@ export class RaftInvariants {
   /** Of every configuration in force where it was committed: both of them while joint. */
   #held(by: NodeId, raft: Raft, { index, term }: EntryId): void {
     if (raft.role !== 'leader') return // Who is told may be in a newer configuration by now.
-    const holders = this.#nodes.filter(({ disk }) => disk.termAt(index) === term)
-    const ids = holders.map(({ id }) => id)
+    // An acknowledgement may arrive after the disk was lost that it was true of.
+    const disks = [...this.#nodes, ...this.#lost]
+    const ids = disks.filter(({ disk }) => disk.termAt(index) === term).map(({ id }) => id)
     const { voters = [], outgoing = null } = raft.membership ?? {}
     for (const configuration of [voters, outgoing ?? voters]) {
       const among = configuration.filter((voter) => ids.includes(voter))

@@ -14,9 +14,12 @@ import {
   Raft,
   raftConfig,
   type Clock,
+  type Incarnation,
   type Input,
   type LogIndex,
+  type Membership,
   type MembershipAt,
+  type MembershipTarget,
   type Message,
   type NodeId,
   type RaftConfig,
@@ -40,6 +43,8 @@ export interface NetworkOptions {
 interface Machine extends Observed {
   raft: Raft | null
   disk: RaftDisk
+  /** Another one after each loss of its disk. */
+  incarnation: Incarnation
   /** Monotonic milliseconds for each real one, and where it began. */
   readonly rate: number
   originMs: number
@@ -79,11 +84,14 @@ export class RaftNetwork {
   readonly #cut = new Set<string>()
   readonly #reads = new Map<RequestId, LogIndex>()
   readonly #trace: string[] = []
+  /** Disks that were lost. */
+  wipes = 0
   /** Of all that happened: the same seed gives the same. */
   traceHash = 0
   /** Clients that write all the time leave whoever was cut off behind; idle ones do not. */
   readonly #thinkMs: number
   readonly #founders: number
+  readonly #wipesDisks: boolean
   #order = 0
   #nowMs = 0
   #requests = 0
@@ -92,6 +100,7 @@ export class RaftNetwork {
   constructor({ seed, size, driftHundredths = 5, founders, config = {} }: NetworkOptions) {
     this.#seed = seed
     this.#founders = founders ?? size
+    this.#wipesDisks = founders !== undefined && seed % 2 === 0
     this.#random = prng(seed)
     this.#thinkMs = [40, 40, 1_500][this.#random(3)] ?? 40
     this.#config = { ...this.#drawConfig(), ...config }
@@ -165,21 +174,70 @@ export class RaftNetwork {
   /** Whoever leads is asked for another membership: any, with all of its learners and wishes. */
   #changes(): void {
     const leader = this.machines.find(({ raft }) => raft?.role === 'leader')
-    if (leader !== undefined && this.#faults) {
-      const draw = this.machines.map(({ id }) => ({ id, as: this.#random(4) }))
-      const voters = draw.filter(({ as }) => as > 1).map(({ id }) => id)
-      const learners = draw.filter(({ as }) => as === 1).map(({ id }) => id)
-      const target = membershipOf(voters.length > 0 ? voters : [leader.id], {
-        learners: voters.length > 0 ? learners : learners.filter((id) => id !== leader.id),
-      })
+    if (leader !== undefined) {
       this.#requests += 1
       const id = this.#requests
       this.#deliver(leader, leader.life, () => {
         const after = leader.raft?.membershipIndex ?? 0
+        const target = this.#target(leader)
         return { type: 'propose_membership', id, after, target }
       })
     }
     this.#at(50 + this.#random(1_000), () => this.#changes())
+  }
+
+  /** Whoever lost its disk is taken back first, as a replica does; else anything goes. */
+  #target(leader: Machine): MembershipTarget {
+    const current = leader.raft?.membership ?? membershipOf([leader.id])
+    const lost = this.machines.find((machine) => isLost(machine, current))
+    if (lost !== undefined && current.outgoing === null) {
+      const { id, incarnation } = lost
+      const without = (ids: readonly NodeId[]) => ids.filter((other) => other !== id)
+      const members = current.members.map((member) => {
+        return member.id === id ? { ...member, incarnation } : member
+      })
+      const learners = [...without(current.learners), id].sort()
+      return { members, voters: without(current.voters), learners, wanted: null }
+    }
+    if (!this.#faults) return current // What is begun is finished, and nothing else is begun.
+    const draw = this.machines.map(({ id }) => ({ id, as: this.#random(4) }))
+    const voters = draw.filter(({ as }) => as > 1).map(({ id }) => id)
+    const learners = draw.filter(({ as }) => as === 1).map(({ id }) => id)
+    const target = membershipOf(voters.length > 0 ? voters : [leader.id], {
+      learners: voters.length > 0 ? learners : learners.filter((id) => id !== leader.id),
+    })
+    const members = target.members.map((member) => {
+      const machine = this.machines.find(({ id }) => id === member.id)
+      return { ...member, incarnation: machine?.incarnation ?? null }
+    })
+    return { ...target, members }
+  }
+
+  /**
+   * A disk is lost, of a voter or of anybody. Only where all voters of the newest leader are whole,
+   * three of them at least: more losses than that no majority survives.
+   */
+  #wipe(victim: Machine): void {
+    const leaders = this.machines.filter(({ raft }) => raft?.role === 'leader')
+    const raft = leaders.sort((a, b) => (b.raft?.term ?? 0) - (a.raft?.term ?? 0))[0]?.raft
+    const membership = raft?.membership ?? null
+    if (raft == null || membership === null || raft.membershipIndex > raft.committed) return
+    const isWhole = !this.machines.some((machine) => isLost(machine, membership))
+    if (!raft.hasCommittedInTerm || !isWhole || membership.outgoing !== null) return
+    // A leader that does not know yet of another one's change may count somebody who is lost.
+    if (this.machines.some((machine) => (machine.raft?.term ?? 0) > raft.term)) return
+    if (membership.voters.length < 3) return
+    this.#crash(victim)
+    this.#note(`${victim.id} loses its disk`)
+    this.wipes += 1
+    victim.incarnation = `${victim.id}-${this.wipes + 1}`
+    this.invariants.wiped({ ...victim })
+    victim.disk = new RaftDisk({ term: 0, votedFor: null, promiseMs: 0 })
+    victim.applied = 0
+    victim.appliedDurable = 0
+    this.#at(this.#random(500), () => {
+      if (victim.raft === null) this.#boot(victim)
+    })
   }
 
   #drawConfig(): Partial<RaftConfig> {
@@ -201,6 +259,7 @@ export class RaftNetwork {
       id,
       raft: null,
       disk: new RaftDisk({ term: 0, votedFor: null, promiseMs: 0 }),
+      incarnation: incarnationOf(id),
       rate: 1 + (this.#random(2 * driftHundredths + 1) - driftHundredths) / 100,
       originMs: this.#random(1_000_000),
       latestMs: 0,
@@ -240,7 +299,7 @@ export class RaftNetwork {
     machine.raft = new Raft(
       raftConfig({
         id: machine.id,
-        incarnation: incarnationOf(machine.id),
+        incarnation: machine.incarnation,
         random: this.#random,
         ...this.#config,
       }),
@@ -256,7 +315,7 @@ export class RaftNetwork {
     this.#note(`${machine.id} boots in ${machine.raft.term}, applied ${machine.applied}`)
     this.#drain(machine)
     // The first founds, once more where it crashed before entry 1 was durable.
-    if (machine !== this.machines[0] || disk.last > 0) return
+    if (machine !== this.machines[0] || disk.last > 0 || this.wipes > 0) return
     const ids = this.machines.slice(0, this.#founders).map(({ id }) => id)
     this.#step(machine, { type: 'bootstrap', membership: membershipOf(ids) })
   }
@@ -417,6 +476,8 @@ export class RaftNetwork {
 
   #breakSomething(): void {
     const machine = this.#victim()
+    if (this.#wipesDisks && this.#random(6) === 0 && machine.raft !== null)
+      return this.#wipe(machine)
     switch (this.#random(12)) {
       case 0:
       case 1:
@@ -503,6 +564,12 @@ export class RaftNetwork {
     this.#trace.push(text)
     if (this.#trace.length > TRACE_MAX) this.#trace.shift()
   }
+}
+
+/** It is a voter by its name, and another one by its disk. */
+function isLost({ id, incarnation }: Machine, membership: Membership): boolean {
+  const member = membership.members.find((candidate) => candidate.id === id)
+  return member !== undefined && member.incarnation !== incarnation
 }
 
 function describe(input: Input): string {
