@@ -95,8 +95,8 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     name: 'unknown-called-refused',
     source: 'a write that was sent and not answered is called not applied (promise W3)',
     file: 'src/replica/leader-calls.ts',
-    find: "const sent = call.request.type === 'propose' && call.askedOf !== null",
-    replace: "const sent = call.request.type === 'propose' && call.askedOf === 'nobody'",
+    find: 'const sent = isWrite(request) && askedOf !== null',
+    replace: "const sent = isWrite(request) && askedOf === 'nobody'",
   },
   {
     name: 'refused-after-append',
