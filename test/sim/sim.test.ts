@@ -47,22 +47,23 @@ test(
   600 * SECONDS,
 )
 
+async function tell(jobs: number): Promise<[string[], Tally]> {
+  const traces: string[] = []
+  const tally = await runSeeds({
+    start: 31,
+    count: 6,
+    jobs,
+    mutant: null,
+    isLate: () => false,
+    stopsAtViolation: false,
+    onResult: ({ seed, traceHash }) => traces.push(`${seed} ${traceHash}`),
+  })
+  return [traces, tally]
+}
+
 test(
   'sim: several processes tell what one would',
   async () => {
-    const tell = async (jobs: number): Promise<[string[], Tally]> => {
-      const traces: string[] = []
-      const tally = await runSeeds({
-        start: 31,
-        count: 6,
-        jobs,
-        mutant: null,
-        isLate: () => false,
-        stopsAtViolation: false,
-        onResult: ({ seed, traceHash }) => traces.push(`${seed} ${traceHash}`),
-      })
-      return [traces, tally]
-    }
     expect(await tell(3)).toEqual(await tell(1))
   },
   60 * SECONDS,
@@ -122,6 +123,11 @@ async function sim(...args: string[]): Promise<{ code: number; out: string; err:
   return { code: await child.exited, out, err }
 }
 
+async function find(jobs: string): Promise<string> {
+  const { out } = await sim('--mutant', 'half-commits', '--seeds', '40', '--jobs', jobs)
+  return out.replace(/rate=\S+/, '')
+}
+
 describe('command line', () => {
   test(
     'ends with one line of figures',
@@ -149,10 +155,6 @@ describe('command line', () => {
   test(
     'the lowest seed that finds it is told, however many look',
     async () => {
-      const find = async (jobs: string): Promise<string> => {
-        const { out } = await sim('--mutant', 'half-commits', '--seeds', '40', '--jobs', jobs)
-        return out.replace(/rate=\S+/, '')
-      }
       expect(await find('3')).toBe(await find('1'))
     },
     120 * SECONDS,
