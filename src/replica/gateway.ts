@@ -188,7 +188,12 @@ export class Gateway implements Registry {
         signal.removeEventListener('abort', end)
         resolve(null)
       }
-      const takeBack = waits.add(target, since, end)
+      // After a snapshot everybody is woken: who finds nothing new waits on.
+      const look = (): void => {
+        if (options.current(state) > since) end()
+        else takeBack = waits.add(target, since, look)
+      }
+      let takeBack = waits.add(target, since, look)
       const leftMs = Math.max(0, deadlineMs - ports.clock().nowMs)
       const cancelTimer = ports.setTimer(leftMs, end)
       signal.addEventListener('abort', end, { once: true })

@@ -56,17 +56,18 @@ export class Waits {
     }
   }
 
-  /** Anything may have changed: a snapshot was installed. Who is woken for nothing asks again. */
+  /** Anything may have changed: a snapshot was installed. Who is woken for nothing waits again. */
   wakeAll(revision: number): void {
     for (const map of [this.#exact, this.#prefix]) {
-      for (const key of map.keys()) this.#wakeAll(map, key, revision)
+      for (const key of Array.from(map.keys())) this.#wakeAll(map, key, revision)
     }
   }
 
   #wakeAll(map: Map<string, Set<Waiter>>, key: string, revision: number): void {
     const waiters = map.get(key)
     if (waiters === undefined) return
-    for (const waiter of waiters) {
+    // A copy: who finds nothing new comes back.
+    for (const waiter of Array.from(waiters)) {
       if (revision <= waiter.since) continue
       this.#remove(map, key, waiter)
       waiter.wake()

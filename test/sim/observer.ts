@@ -2,6 +2,7 @@
 import type { Entry, LogWrite, Message } from '../../src/raft/mod.ts'
 import type { Committed, History } from './oracle/history.ts'
 import type { SimNode } from './node.ts'
+import type { Plan } from './plan.ts'
 import type { Sometimes } from './sometimes/situations.ts'
 import type { World } from './world.ts'
 
@@ -9,6 +10,7 @@ export interface Scene {
   readonly world: World
   readonly history: History
   readonly nodes: readonly SimNode[]
+  readonly plan: Plan
   readonly electionMinMs: number
   readonly sometimes: Sometimes
 }

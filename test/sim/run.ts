@@ -76,7 +76,7 @@ class Run {
     ))
     const { electionMinMs, clockDrift } = plan
     const sometimes = this.#sometimes
-    const scene: Scene = { world, history, nodes, electionMinMs, sometimes }
+    const scene: Scene = { world, plan, history, nodes, electionMinMs, sometimes }
     this.#ttl = new NeverEarly(scene, clockDrift)
     const wakes = new Wakes(scene, clockDrift)
     const observers = [...allInvariants(scene), this.#ttl, wakes, ...allSituations(scene)]

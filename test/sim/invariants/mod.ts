@@ -1,5 +1,6 @@
 /** All invariants that are looked at after every step (RELIABILITY §2.0). */
 import type { Invariant, Scene } from '../observer.ts'
+import { CheckQuorum } from './check-quorum.ts'
 import {
   CommitRule,
   DurableOnQuorum,
@@ -28,6 +29,7 @@ export function allInvariants(scene: Scene): Invariant[] {
     new MonotonicTerm(),
     new PromiseKept(scene),
     new PreVoteFirst(),
+    new CheckQuorum(scene),
     new LeaseExclusive(scene),
     new EqualStateHash(scene),
   ]

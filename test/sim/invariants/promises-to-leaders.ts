@@ -14,8 +14,11 @@ import { isMajority } from './election-safety.ts'
 interface Voter {
   /** No vote is given before this, on the node's monotonic clock. */
   untilMs: number
-  /** Requests that came when nothing was promised, as `candidate term kind`. */
-  readonly free: Set<string>
+  /**
+   * By request, as `candidate term kind`: when what was promised at its arrival ends. What is
+   * promised later does not take a vote back that waits for the disk.
+   */
+  readonly freeMs: Map<string, number>
 }
 
 const keyOf = (candidate: NodeId, { term, preVote }: VoteRequest | VoteResponse): string =>
@@ -36,7 +39,7 @@ export class PromiseKept implements Invariant {
 
   started(node: SimNode): void {
     const untilMs = this.#nowMs(node) + node.view.hardState.promiseMs
-    this.#voters.set(node.id, { untilMs, free: new Set() })
+    this.#voters.set(node.id, { untilMs, freeMs: new Map() })
   }
 
   receiving(node: SimNode, message: Message): void {
@@ -44,9 +47,9 @@ export class PromiseKept implements Invariant {
     if (voter === undefined) return
     if (message.type === 'append') this.#promised(node, voter, message)
     if (message.type !== 'vote_request') return
-    if (message.transfer || this.#nowMs(node) >= voter.untilMs) {
-      voter.free.add(keyOf(message.from, message))
-    }
+    const key = keyOf(message.from, message)
+    const freeMs = message.transfer ? 0 : voter.untilMs
+    voter.freeMs.set(key, Math.min(freeMs, voter.freeMs.get(key) ?? Infinity))
   }
 
   #promised(node: SimNode, voter: Voter, { term, promiseMs }: Append): void {
@@ -57,14 +60,15 @@ export class PromiseKept implements Invariant {
   sending(node: SimNode, message: Message): void {
     if (message.type !== 'vote_response' || !message.granted) return
     const voter = this.#voters.get(node.id)
-    if (voter === undefined || voter.free.has(keyOf(message.to, message))) return
+    if (voter === undefined) return
     const nowMs = this.#nowMs(node)
+    const freeMs = voter.freeMs.get(keyOf(message.to, message)) ?? Infinity
     insist(
-      nowMs >= voter.untilMs,
+      nowMs >= freeMs,
       'a voter keeps its promise',
       () =>
         `${node.id} grants ${message.preVote ? 'a pre-vote' : 'a vote'} of term ${message.term} to ` +
-        `${message.to}, ${(voter.untilMs - nowMs).toFixed(3)} ms early`,
+        `${message.to}, ${(freeMs - nowMs).toFixed(3)} ms early`,
     )
   }
 

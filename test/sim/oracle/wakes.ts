@@ -17,12 +17,16 @@ export interface Wait {
   readonly begunMs: number
   /** Whether `since` was ahead of the node: then the leader is asked first, for so long. */
   readonly ahead: boolean
+  /** When its node was last seen to act, and how long it stood still in all. */
+  seenMs: number
+  heldMs: number
   /** The event in which it should have ended. */
   dueEvent: number
 }
 
 /** How long a wait that is ahead of its node may ask the leader before it is like any other. */
 const CATCH_UP_MS = 1_000
+const STANDS_STILL_MS = 100
 
 export class Wakes implements Invariant {
   readonly #scene: Scene
@@ -43,6 +47,8 @@ export class Wakes implements Invariant {
       waitMs,
       begunMs: this.#scene.world.nowMs,
       ahead: since > node.state.revision,
+      seenMs: this.#scene.world.nowMs,
+      heldMs: 0,
       dueEvent: Infinity,
     }
     this.#open.add(wait)
@@ -75,7 +81,12 @@ export class Wakes implements Invariant {
 
   #check(wait: Wait): void {
     const { events, nowMs } = this.#scene.world
-    const asks = wait.ahead && nowMs - wait.begunMs < CATCH_UP_MS * (1 + 2 * this.#drift) + 50
+    const gapMs = nowMs - wait.seenMs
+    wait.seenMs = nowMs
+    // It asks within a time that a node that stands still cannot keep.
+    if (gapMs > STANDS_STILL_MS) wait.heldMs += gapMs
+    const asksMs = CATCH_UP_MS * (1 + 2 * this.#drift) + STANDS_STILL_MS + wait.heldMs
+    const asks = wait.ahead && nowMs - wait.begunMs < asksMs
     if (asks) return
     if (wait.dueEvent === Infinity && this.#hasChanged(wait)) wait.dueEvent = events
     insist(

@@ -1,0 +1,80 @@
+import { quorumReached } from '../../../src/raft/quorum.ts'
+import type { Message, NodeId, Term } from '../../../src/raft/mod.ts'
+import type { SimNode } from '../node.ts'
+import type { Invariant, Scene } from '../observer.ts'
+import { insist } from '../violation.ts'
+
+interface Leading {
+  readonly boot: number
+  readonly term: Term
+  /** When each peer last answered; all times are of the node's monotonic clock. */
+  readonly heardMs: Map<NodeId, number>
+  steppedMs: number
+  /** Not judged before: it has just begun, or stood still and must first read what waits. */
+  fromMs: number
+}
+
+/**
+ * Check-quorum: a leader that no majority has answered for an election timeout stands down (Thesis
+ * §6.2; Cloudflare 2020, scenarios 9 to 11), by the second heartbeat after it at the latest.
+ */
+export class CheckQuorum implements Invariant {
+  readonly #scene: Scene
+  readonly #leading = new Map<NodeId, Leading>()
+
+  constructor(scene: Scene) {
+    this.#scene = scene
+  }
+
+  receiving(node: SimNode, message: Message): void {
+    if (message.type !== 'append_response') return
+    const leading = this.#leading.get(node.id)
+    if (leading?.term === message.term) leading.heardMs.set(message.from, this.#nowMs(node))
+  }
+
+  stepped(node: SimNode): void {
+    const { role, term } = node.raft
+    if (role !== 'leader') return
+    const nowMs = this.#nowMs(node)
+    const leading = this.#leading.get(node.id)
+    if (leading === undefined || leading.boot !== node.boot || leading.term !== term) {
+      this.#begin(node, nowMs)
+      return
+    }
+    const { heartbeatMs } = this.#scene.plan
+    const stoodStill = nowMs - leading.steppedMs > heartbeatMs
+    leading.steppedMs = nowMs
+    if (stoodStill) leading.fromMs = nowMs + 2 * heartbeatMs
+    else if (nowMs >= leading.fromMs) {
+      leading.fromMs = nowMs + heartbeatMs / 4 // Often enough.
+      this.#check(node, leading)
+    }
+  }
+
+  #begin(node: SimNode, nowMs: number): void {
+    const { boot } = node
+    const { term } = node.raft
+    this.#leading.set(node.id, { boot, term, heardMs: new Map(), steppedMs: nowMs, fromMs: nowMs })
+  }
+
+  #check(node: SimNode, { heardMs, term, steppedMs }: Leading): void {
+    const { plan } = this.#scene
+    const { membership } = node.raft
+    if (membership === null) return
+    // Who is new, to the leadership or among the members, counts as heard when it is first seen.
+    for (const { id } of membership.members) if (!heardMs.has(id)) heardMs.set(id, steppedMs)
+    const lastMs = quorumReached(membership, (id) =>
+      id === node.id ? steppedMs : (heardMs.get(id) ?? -Infinity),
+    )
+    const limitMs = plan.electionMaxMs + 2 * plan.heartbeatMs + 20
+    insist(
+      steppedMs - lastMs <= limitMs,
+      'a leader that nobody answers stands down',
+      () => `${node.id} leads term ${term}, a majority last answered ${steppedMs - lastMs} ms ago`,
+    )
+  }
+
+  #nowMs(node: SimNode): number {
+    return node.clock.mono(this.#scene.world.nowMs)
+  }
+}
