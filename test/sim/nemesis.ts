@@ -234,14 +234,14 @@ export class Nemesis {
   }
 
   /**
-   * Or the leader stands still until just before they come: what its clients ask meanwhile is read
+   * Or the leader stands still until about when they come: what its clients asked meanwhile is read
    * first, and must not be taken for asked before its last round (scenario 39).
    */
   #pauseUntilAnswered(leader: SimNode, others: readonly SimNode[]): void {
     const { electionMaxMs } = this.#plan
     const pausedMs = this.#chance.ms(electionMaxMs, electionMaxMs * 2.5)
     for (const { at } of others) {
-      this.#network.clog(at, leader.at, pausedMs + this.#chance.ms(0, 10))
+      this.#network.clog(at, leader.at, pausedMs + this.#chance.ms(-8, 4))
     }
     leader.pause(pausedMs)
   }

@@ -41,10 +41,11 @@ export class CheckQuorum implements Invariant {
       this.#begin(node, nowMs)
       return
     }
-    const { heartbeatMs } = this.#scene.plan
+    const { heartbeatMs, electionMaxMs } = this.#scene.plan
     const stoodStill = nowMs - leading.steppedMs > heartbeatMs
     leading.steppedMs = nowMs
-    if (stoodStill) leading.fromMs = nowMs + 2 * heartbeatMs
+    // What had reached it just before counts from when it is looked at: now.
+    if (stoodStill) leading.fromMs = nowMs + electionMaxMs + 2 * heartbeatMs
     else if (nowMs >= leading.fromMs) {
       leading.fromMs = nowMs + heartbeatMs / 4 // Often enough.
       this.#check(node, leading)

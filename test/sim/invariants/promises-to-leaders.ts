@@ -1,5 +1,6 @@
 import type {
   Append,
+  AppendResponse,
   Message,
   NodeId,
   Term,
@@ -19,15 +20,23 @@ interface Voter {
    * promised later does not take a vote back that waits for the disk.
    */
   readonly freeMs: Map<string, number>
+  /** By leader, term and round: until when its append binds, once it is acknowledged. */
+  readonly asked: Map<string, number>
 }
+
+/** An acknowledgement comes within a second or not at all, but for a disk that hangs. */
+const ASKED_MAX = 2_000
 
 const keyOf = (candidate: NodeId, { term, preVote }: VoteRequest | VoteResponse): string =>
   `${candidate} ${term} ${preVote}`
 
+const roundOf = (leader: NodeId, { term, round }: Append | AppendResponse): string =>
+  `${leader} ${term} ${round}`
+
 /**
- * A voter keeps its promise: for as long as a leader asked, from the hearing of it, it grants
- * neither vote nor pre-vote, restarts included; the leader lease rests on that (DESIGN §6, Thesis
- * §4.2.3, §6.4.1; scenarios 8, 9, 44). Only a transfer passes.
+ * A voter keeps its promise: for as long as a leader asked, from the hearing of what it has
+ * acknowledged, it grants neither vote nor pre-vote, restarts included; the leader lease rests on
+ * that (DESIGN §6, Thesis §4.2.3, §6.4.1; scenarios 8, 9, 44). Only a transfer passes.
  */
 export class PromiseKept implements Invariant {
   readonly #scene: Scene
@@ -39,28 +48,35 @@ export class PromiseKept implements Invariant {
 
   started(node: SimNode): void {
     const untilMs = this.#nowMs(node) + node.view.hardState.promiseMs
-    this.#voters.set(node.id, { untilMs, freeMs: new Map() })
+    this.#voters.set(node.id, { untilMs, freeMs: new Map(), asked: new Map() })
   }
 
   receiving(node: SimNode, message: Message): void {
     const voter = this.#voters.get(node.id)
     if (voter === undefined) return
-    if (message.type === 'append') this.#promised(node, voter, message)
+    if (message.type === 'append') this.#asked(node, voter, message)
     if (message.type !== 'vote_request') return
     const key = keyOf(message.from, message)
     const freeMs = message.transfer ? 0 : voter.untilMs
     voter.freeMs.set(key, Math.min(freeMs, voter.freeMs.get(key) ?? Infinity))
   }
 
-  #promised(node: SimNode, voter: Voter, { term, promiseMs }: Append): void {
-    if (term < node.raft.term) return
-    voter.untilMs = Math.max(voter.untilMs, this.#nowMs(node) + promiseMs)
+  #asked(node: SimNode, { asked }: Voter, append: Append): void {
+    const round = roundOf(append.from, append)
+    if (asked.has(round)) return // Doubled on its way, or one of several: the first binds least.
+    if (asked.size >= ASKED_MAX) asked.clear()
+    asked.set(round, this.#nowMs(node) + append.promiseMs)
   }
 
   sending(node: SimNode, message: Message): void {
-    if (message.type !== 'vote_response' || !message.granted) return
     const voter = this.#voters.get(node.id)
     if (voter === undefined) return
+    if (message.type === 'append_response') {
+      // In a newer term it is a refusal, and promises nothing.
+      const untilMs = voter.asked.get(roundOf(message.to, message)) ?? 0
+      voter.untilMs = Math.max(voter.untilMs, untilMs)
+    }
+    if (message.type !== 'vote_response' || !message.granted) return
     const nowMs = this.#nowMs(node)
     const freeMs = voter.freeMs.get(keyOf(message.to, message)) ?? Infinity
     insist(

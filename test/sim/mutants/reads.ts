@@ -53,7 +53,7 @@ export const READ_MUTANTS: readonly Mutant[] = [
     source: 'ReadIndex trusts a round that was sent before the read came (scenario 39)',
     file: 'src/raft/leader.ts',
     find: 'const round = leadership.lease.lastRound + 1',
-    replace: 'const round = Math.max(1, leadership.lease.lastRound)',
+    replace: 'const round = Math.max(1, leadership.lease.provedRound)',
   },
   {
     name: 'read-not-waiting-for-apply',

@@ -24,7 +24,10 @@ export interface Wait {
   dueEvent: number
 }
 
-/** How long a wait that is ahead of its node may ask the leader before it is like any other. */
+/**
+ * How long a wait that is ahead of its node may ask the leader before it is like any other. Reads of
+ * one turn share a question, and with it the longest of their deadlines: that may be a client's.
+ */
 const CATCH_UP_MS = 1_000
 const STANDS_STILL_MS = 100
 
@@ -85,7 +88,8 @@ export class Wakes implements Invariant {
     wait.seenMs = nowMs
     // It asks within a time that a node that stands still cannot keep.
     if (gapMs > STANDS_STILL_MS) wait.heldMs += gapMs
-    const asksMs = CATCH_UP_MS * (1 + 2 * this.#drift) + STANDS_STILL_MS + wait.heldMs
+    const sharedMs = Math.max(CATCH_UP_MS, this.#scene.plan.timeoutMs)
+    const asksMs = sharedMs * (1 + 2 * this.#drift) + STANDS_STILL_MS + wait.heldMs
     const asks = wait.ahead && nowMs - wait.begunMs < asksMs
     if (asks) return
     if (wait.dueEvent === Infinity && this.#hasChanged(wait)) wait.dueEvent = events
