@@ -19,6 +19,14 @@ export function checkOwner(
       actual: `--id ${identity.nodeId}`,
     })
   }
+  if (expected.witness !== identity.witness) {
+    const nameOf = (witness: boolean): string => (witness ? 'a witness' : 'a data node')
+    throw new WalMismatch('member_kind', {
+      what: 'the data directory belongs to a node of another kind',
+      expected: nameOf(expected.witness),
+      actual: nameOf(identity.witness),
+    })
+  }
   for (const scanner of scanners) {
     const { number, name } = scanner.segment
     const found = scanner.batchAt(0)
