@@ -81,10 +81,14 @@ function checkMembership(membership: Membership): void {
     learners.every((id) => !voters.includes(id)),
     'a learner does not vote',
   )
-  assert(hasDataVoter(membership, voters), 'somebody who votes can lead')
   for (const id of voters) {
     assert(memberOf(membership, id)?.incarnation !== null, 'a voter was in contact')
   }
+  assert(
+    voters.every((id) => known.has(id)),
+    'whoever counts is a member',
+  )
+  assert(hasDataVoter(membership, voters), 'somebody who votes can lead')
   const wish = wanted === null ? [] : [wanted.voters, wanted.learners]
   for (const list of [voters, outgoing ?? [], learners, ...wish]) {
     assert(

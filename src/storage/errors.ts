@@ -43,7 +43,8 @@ export class WalDamaged extends Error {
  * - `member_kind`: a witness's log, opened as a data node's, or the other way round.
  * - `format_version`: written by another version of this program.
  */
-export type MismatchReason = 'node_id' | 'foreign_segment' | 'applied_index' | 'format_version' | 'member_kind'
+export type MismatchReason =
+  'node_id' | 'foreign_segment' | 'applied_index' | 'format_version' | 'member_kind'
 
 /** The log is whole but is not the one that belongs here. */
 export class WalMismatch extends Error {

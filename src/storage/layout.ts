@@ -32,7 +32,7 @@ import { readSafeInt, writeSafeInt } from '../lib/safe-int.ts'
  */
 export const BLOCK_BYTES = 4_096
 export const HEADER_BYTES = 48
-export const FORMAT_VERSION = 2
+export const FORMAT_VERSION = 1
 
 const MAGIC = 0x42574352 // "RCWB"
 const CHECKED_FROM = 8

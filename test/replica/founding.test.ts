@@ -15,7 +15,7 @@ const LIST = foundingList(MEMBERS)
 
 function identity(id: string, given: Partial<PeerIdentity> = {}): PeerIdentity {
   const incarnation = `inc-${id}`
-  const nothing = { clusterId: null, url: null, membershipIndex: 0, join: null }
+  const nothing = { clusterId: null, url: null, membershipIndex: 0, join: null, witness: false }
   return { id, incarnation, foundingList: LIST, ...nothing, version: '1', ...given }
 }
 

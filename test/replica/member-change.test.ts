@@ -14,6 +14,7 @@ import {
   quorumProblem,
   waitingOf,
   warningsOf,
+  type Connected,
   type MemberChange,
   type MemberSight,
   type Planned,
@@ -26,14 +27,17 @@ const url = (id: string): string => `http://${id}:7100`
 /** Nobody is connected but those who are named; all can be reached but those who are named. */
 function sightOf(
   given: {
-    readonly connected?: Readonly<Record<string, { incarnation: string; url: string | null }>>
+    readonly connected?: Readonly<Record<string, Omit<Connected, 'witness'> & Partial<Connected>>>
     readonly down?: readonly string[]
   } = {},
 ): MemberSight {
   const { connected = {}, down = [] } = given
   return {
     isReachable: (id) => !down.includes(id),
-    connectedAs: (id) => connected[id] ?? null,
+    connectedAs(id) {
+      const known = connected[id]
+      return known === undefined ? null : { witness: false, ...known }
+    },
   }
 }
 
@@ -97,7 +101,7 @@ test.each([
   ['a new one without a url', { type: 'set', members: [{ ...add('d'), url: null }] }, 'd is new'],
   [
     'one to come back that was none',
-    { type: 'join', id: 'd', incarnation: 'd-1', url: null, role: null },
+    { type: 'join', id: 'd', incarnation: 'd-1', url: null, role: null, witness: false },
     'd is not a member',
   ],
 ] as const)('planChange() refuses %s', (_, change, why) => {
@@ -160,7 +164,8 @@ test('planChange() sends nobody elsewhere who is connected', () => {
 })
 
 test('planChange() takes a lost voter back as a learner, where nobody bears its name', () => {
-  const join = { type: 'join', id: 'c', incarnation: 'c-2', url: url('c'), role: null } as const
+  const who = { id: 'c', incarnation: 'c-2', url: url('c'), witness: false }
+  const join = { type: 'join', ...who, role: null } as const
   const target = targetOf(plan(ABC, join, sightOf({ down: ['c'] })))
   expect(target).toMatchObject({
     voters: ['a', 'b'],
@@ -209,7 +214,7 @@ const changes: fc.Arbitrary<
   }),
   fc.record({ id, n: fc.nat(9) }).map(({ id: name, n }) => {
     const who = { id: name, incarnation: `${name}-${n}`, url: url(name), role: 'voter' as const }
-    return { type: 'join', ...who } as const
+    return { type: 'join', witness: false, ...who } as const
   }),
   fc.constant({ type: 'promote' } as const),
   fc.constant({ type: 'meet' } as const),

@@ -77,7 +77,9 @@ class Bench {
   }
 
   peer(given: Partial<PeerProgress>): this {
-    this.progress.push({ id: 'b', match: 0, lastAckMs: this.nowMs, state: 'replicate', ...given })
+    const { nowMs: lastAckMs } = this
+    const usual = { id: 'b', match: 0, lastAckMs, state: 'replicate', witness: false } as const
+    this.progress.push({ ...usual, ...given })
     return this
   }
 }

@@ -70,6 +70,8 @@ const TURN: Phase = 2
 export class SimNode implements Endpoint {
   readonly id: NodeId
   readonly at: number
+  /** It votes and keeps no data. */
+  readonly isWitness: boolean
   readonly clock: NodeClock
   readonly disk: SimDisk
   readonly view = new LogView()
@@ -92,6 +94,7 @@ export class SimNode implements Endpoint {
     this.#chance = chance
     this.at = at
     this.id = `n${at + 1}`
+    this.isWitness = at >= plan.nodes - plan.witnesses
     this.clock = new NodeClock(world.nowMs, chance.ms(0, 1e6), this.drawRate())
     this.disk = new SimDisk({
       random: chance.random,
@@ -303,6 +306,7 @@ export class SimNode implements Endpoint {
       segmentBytes: plan.segmentBytes,
       nodeId: this.id,
       newNodeId: () => this.id,
+      witness: this.isWitness,
       newIncarnation: () => `r${this.#chance.int(0, 0xffff_ffff)}-${this.#around.next()}`,
       appliedIndex: before.index,
       appliedTerm: before.index === 0 ? null : before.term,
@@ -319,6 +323,7 @@ export class SimNode implements Endpoint {
       url: this.url,
       membershipIndex: 0,
       join: null,
+      witness: this.isWitness,
       version: '0.1.0',
     }
     const meshes = this.#openMesh(identity)
@@ -326,6 +331,7 @@ export class SimNode implements Endpoint {
     const raft = raftConfig({
       id,
       incarnation,
+      witness: this.isWitness,
       random: this.#chance.random,
       heartbeatMs: plan.heartbeatMs,
       electionMinMs: plan.electionMinMs,

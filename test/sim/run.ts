@@ -4,6 +4,7 @@
  * to rest in one state (liveness).
  */
 import { present } from '../../src/lib/assert.ts'
+import type { NodeId } from '../../src/raft/mod.ts'
 import { Chance } from './chance.ts'
 import { Churn } from './churn.ts'
 import { allInvariants } from './invariants/mod.ts'
@@ -94,11 +95,7 @@ class Run {
         url: `http://n${at + 1}`,
       })),
       next: () => (this.#next += 1),
-      node: (id) =>
-        present(
-          nodes.find((node) => node.id === id),
-          'a node of this cluster',
-        ),
+      node: (id) => this.#node(id),
     }
     for (let at = 0; at < plan.nodes; at++) nodes.push(new SimNode(around, at, chanceOf(10 + at)))
     const promises = (this.#promises = new Promises(history, sometimes))
@@ -114,15 +111,17 @@ class Run {
       history: this.#history,
       chance,
       forgetful: this.#plan.forgetful,
-      committing: (id, entries) => {
-        const node = present(
-          this.#nodes.find((each) => each.id === id),
-          'a node of this cluster',
-        )
-        this.#observer.applying(node, entries)
-      },
+      isWitness: (id) => this.#node(id).isWitness,
+      committing: (id, entries) => this.#observer.applying(this.#node(id), entries),
     }
     return this.#plan.sqlite ? new SqliteStates(options) : new SharedStates(options)
+  }
+
+  #node(id: NodeId): SimNode {
+    return present(
+      this.#nodes.find((node) => node.id === id),
+      'a node of this cluster',
+    )
   }
 
   result(): Result {
@@ -178,9 +177,12 @@ class Run {
       this.#chance.oneIn(2) || this.#churn.isOn
         ? this.#nodes.length
         : Math.floor(this.#nodes.length / 2) + 1
-    const shuffled = this.#chance.shuffled(this.#nodes)
-    this.#core = shuffled.slice(0, size)
-    this.#world.note('heal', size, () => this.#core.map(({ id }) => id).join(' '))
+    // What was written while data nodes were away may be on one of them alone: all come back.
+    const shuffled = this.#chance
+      .shuffled(this.#nodes)
+      .sort((a, b) => Number(a.isWitness) - Number(b.isWitness))
+    this.#core = shuffled.slice(0, Math.max(size, this.#plan.nodes - this.#plan.witnesses))
+    this.#world.note('heal', this.#core.length, () => this.#core.map(({ id }) => id).join(' '))
     for (const node of this.#nodes) {
       node.disk.capacityBytes = Number.MAX_SAFE_INTEGER
       node.diskStalledUntilMs = 0
@@ -188,7 +190,7 @@ class Run {
       if (node.isPaused) node.crash(false)
       if (!node.isUp) node.start()
     }
-    for (const outsider of shuffled.slice(size)) this.#ruin(outsider)
+    for (const outsider of shuffled.slice(this.#core.length)) this.#ruin(outsider)
   }
 
   /** Down, cut off, deaf or mute for good: towards the core, and perhaps to its like. */
