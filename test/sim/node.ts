@@ -29,6 +29,7 @@ import type { Observer } from './observer.ts'
 import type { History } from './oracle/history.ts'
 import type { Plan } from './plan.ts'
 import { dial, type Endpoint } from './sockets.ts'
+import type { Sometimes } from './sometimes/mod.ts'
 import type { StateSource } from './state-source.ts'
 import { SimStore } from './store.ts'
 import { Violation } from './violation.ts'
@@ -41,6 +42,7 @@ export interface Surroundings {
   readonly observer: Observer
   readonly states: StateSource
   readonly history: History
+  readonly sometimes: Sometimes
   readonly founding: readonly FoundingMember[]
   /** A number that was never given out in this run. */
   next(): number
@@ -249,6 +251,7 @@ export class SimNode implements Endpoint {
       keptBy: (id) => this.#around.node(id).kept,
       installing: (snapshot) => {
         this.counts.installs += 1
+        if (this.isWitness) this.#around.sometimes.met('a witness was given its place')
         this.#around.world.note(`${this.id} installs a snapshot`, snapshot.index)
         this.view.installing(this.#committedTerms(snapshot.index))
       },

@@ -90,6 +90,7 @@ class Run {
       observer: this.#observer,
       states: this.#states,
       history,
+      sometimes,
       founding: Array.from({ length: plan.nodes }, (_, at) => ({
         id: `n${at + 1}`,
         url: `http://n${at + 1}`,
