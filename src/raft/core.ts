@@ -69,6 +69,8 @@ export interface Leadership {
   /** The cluster's clock goes on from here with the monotonic clock. */
   readonly clusterClock: { readonly clusterMs: number; readonly nowMs: number }
   uncommittedBytes: number
+  /** The last entry that any witness was sent; the no-op's own place before there was one. */
+  witnessSent: LogIndex
   /** When the others are told of the newest commit at the latest; Infinity: they were. */
   commitNoticeMs: number
   transfer: Transfer | null

@@ -43,6 +43,7 @@ export function lead(core: Core): void {
     heartbeatDueMs: clock.nowMs + config.heartbeatMs,
     clusterClock: { clusterMs: lastClusterMs(core), nowMs: clock.nowMs },
     uncommittedBytes: 0,
+    witnessSent: log.last + 1,
     commitNoticeMs: Infinity,
     transfer: null,
     departing: new Map(),
@@ -305,7 +306,9 @@ export function sendAppends(core: Core): void {
     while (progress.isOpen && progress.next <= limit) {
       const { entries, bytes } = from(progress.next)
       sendAppend(core, id, progress, openRound(), entries)
-      progress.sent(progress.next + entries.length - 1, bytes)
+      const last = progress.next + entries.length - 1
+      progress.sent(last, bytes)
+      if (progress.witness) leadership.witnessSent = Math.max(leadership.witnessSent, last)
       sent = true
     }
     // Who waits on a follower is told by the commit index. The next entries usually carry it.

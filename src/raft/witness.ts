@@ -14,9 +14,12 @@ import { encodeMembership, isVoter, memberOf } from './membership.ts'
 import type { Progress } from './progress.ts'
 import type { Entry, LogIndex, NodeId, SnapshotMeta } from './types.ts'
 
-/** How many durable copies there are of what is committed; of a cluster with witnesses. */
+/** How many durable copies there are of what was written; of a cluster with witnesses. */
 export interface DataCopies {
-  /** Data voters that keep up and hold all that is committed. */
+  /**
+   * Data voters that keep up and hold all that is committed, and all that a witness may hold: so
+   * that no witness stands in the way of their election.
+   */
   readonly copies: number
   /** What a cluster without witnesses would make sure of. */
   readonly quorum: number
@@ -82,11 +85,12 @@ export function dataCopies(core: Core): DataCopies | null {
   if (membership === null || leadership === null) return null
   const { voters } = membership
   if (!voters.some((id) => memberOf(membership, id)?.witness)) return null
+  const wanted = Math.max(log.committed, leadership.witnessSent)
   const keeps = (id: NodeId): boolean => {
-    if (id === config.id) return log.persisted >= log.committed
+    if (id === config.id) return log.persisted >= wanted
     const progress = leadership.progress.get(id)
     if (progress === undefined || progress.witness) return false
-    return progress.pace.inStep && progress.match >= log.committed
+    return progress.pace.inStep && progress.match >= wanted
   }
   return { copies: voters.filter(keeps).length, quorum: (voters.length >> 1) + 1 }
 }

@@ -160,7 +160,8 @@ class Run {
     this.#world.run(safetyMs)
     this.#heal()
     this.#churn.restore()
-    this.#mustWork()
+    this.#mustWork('probe')
+    this.#loseOne()
     this.#mustRest()
     this.#promises.settle()
     this.#noteDisks()
@@ -206,13 +207,13 @@ class Run {
   }
 
   /** A write commits within ten election timeouts. */
-  #mustWork(): void {
+  #mustWork(key: string): void {
     const untilMs = this.#world.nowMs + ELECTIONS_TO_WORK * this.#plan.electionMaxMs
     // Committed, whether or not its client had the patience to hear of it.
-    const isWritten = (): boolean => this.#history.model.hasConfig('probe')
+    const isWritten = (): boolean => this.#history.model.hasConfig(key)
     const write = async (): Promise<void> => {
       while (!isWritten() && this.#world.nowMs < untilMs) {
-        const command = this.#workload.putCommand('probe', 'probe', null)
+        const command = this.#workload.putCommand('probe', key, null)
         await this.#workload.write(this.#core[0] as SimNode, command)
         await this.#world.sleep(5)
       }
@@ -222,6 +223,32 @@ class Run {
     const rule = 'a healed cluster commits within ten election timeouts'
     insist(isWritten(), rule, () => this.#describe())
     this.#world.note('works')
+  }
+
+  /**
+   * What witnesses are for: once nothing is degraded any one node may go, data or witness, and the
+   * others work on (scenario 59).
+   */
+  #loseOne(): void {
+    if (this.#plan.witnesses === 0 || this.#churn.isOn || this.#core.length < this.#plan.nodes)
+      return
+    const untilMs = this.#world.nowMs + ELECTIONS_TO_WORK * this.#plan.electionMaxMs
+    this.#world.run(untilMs, () => this.#isWhole())
+    insist(this.#isWhole(), 'a healed cluster is degraded no more', () => this.#describe())
+    const lost = this.#chance.pick(this.#nodes)
+    this.#core = this.#nodes.filter((node) => node !== lost)
+    this.#ruin(lost)
+    this.#sometimes.met(
+      lost.isWitness ? 'a witness was lost for good' : 'a data node was lost for good',
+    )
+    this.#mustWork('second-probe')
+  }
+
+  #isWhole(): boolean {
+    return this.#nodes.some(({ raft }) => {
+      const data = raft.dataCopies
+      return data !== null && data.copies >= data.quorum
+    })
   }
 
   /** Clients leave: leases run out, and all nodes come to the same end. */

@@ -22,6 +22,8 @@ export const SITUATIONS = [
   'an entry was committed by a witness',
   'a witness was given its place',
   'a cluster was degraded, and is whole again',
+  'a data node was lost for good',
+  'a witness was lost for good',
   // Logs
   'an entry of an older term on a majority was held back',
   'a follower backed up over a conflicting term',
