@@ -200,13 +200,18 @@ async function assemble(options: NodeOptions, around: Surroundings): Promise<Ass
       logger,
       allowedHosts: allowedHosts(options, around.url),
       closing: around.closing,
-      forward: options.witness ? fetch : null,
+      forward: options.witness ? askLeader : null,
     })
     return { app, ...replica, wal, store, lock, sqlite: sql.driver }
   } catch (error) {
     lock.release()
     throw error
   }
+}
+
+/** A runtime may try a pooled connection that was lost once more: a write must be sent once. */
+function askLeader(request: Request): Promise<Response> {
+  return fetch(request, { keepalive: request.method === 'GET' })
 }
 
 function openLog(options: NodeOptions, store: StateStore, around: Surroundings): Wal {

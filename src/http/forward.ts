@@ -61,13 +61,13 @@ export async function forward(c: Call, edge: Edge, ask: Fetch): Promise<Response
 
 /** What would be this node's own word, and it has none. */
 function refuseWhatNeedsState(c: Call, query: Query, id: string): void {
-  const isStale = query.has('consistency') && c.req.query('consistency') === 'stale'
+  const isStale = c.req.query('consistency') === 'stale'
   const isWait = query.has('since') || query.has('wait') || c.req.path === '/v1/watch'
   if (!isStale && !isWait) return
   const what = isStale ? 'a stale read' : 'a wait'
   throw new ApiError(
     'too_stale',
-    `${id} is a witness and keeps no state for ${what}; nothing was applied, ask a data node`,
+    `${id} is a witness and keeps no state for ${what}; ask a data node`,
   )
 }
 

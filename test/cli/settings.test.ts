@@ -123,6 +123,16 @@ test('serveOptions() takes a wider network from --timing, and single times from 
   expect(wan).toMatchObject({ heartbeatMs: 1_000, electionMinMs: 3_000, electionMaxMs: 5_000 })
 })
 
+test('serveOptions() takes a witness by flag or role, and keeps its disk small', () => {
+  const join = ['--join', 'http://127.0.0.1:7401', '--wal-segment', '64MiB']
+  const byFlag = optionsOf({ args: [...join, '--witness'] })
+
+  expect(byFlag).toMatchObject({ witness: true, join: { role: 'voter' } })
+  expect(byFlag.walSegmentBytes + byFlag.walTailBytes).toBeLessThan(2 * 1_024 * 1_024)
+  expect(optionsOf({ args: [...join, '--role', 'witness'] })).toEqual(byFlag)
+  expect(optionsOf({ args: join }).witness).toBe(false)
+})
+
 test('serveOptions() beyond loopback wants a secret of 16 bytes', () => {
   const args = ['--listen', '0.0.0.0:7400', '--insecure', '--advertise', 'http://n1:7400']
   const withSecret = (secret: string) =>

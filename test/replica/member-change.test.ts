@@ -195,6 +195,70 @@ test('planUpdate() learns who a new name is, and where a member says that it is'
   expect(planUpdate(ABC, stranger)).toBeNull()
 })
 
+const ABW = membershipOf(['a', 'b', 'w'], { witnesses: ['w'] })
+
+test('planChange() adds a witness as a learner first, and takes a lost one back as one', () => {
+  const AB = membershipOf(['a', 'b'])
+  const target = targetOf(plan(AB, { type: 'add', id: 'w', url: url('w'), role: 'witness' }))
+  expect(target).toMatchObject({ learners: ['w'], wanted: { voters: ['a', 'b', 'w'] } })
+  expect(target.members.at(-1)).toMatchObject({ id: 'w', witness: true })
+
+  const who = { id: 'w', incarnation: 'w-2', url: url('w'), role: null }
+  const back = { type: 'join', ...who, witness: true } as const
+  const taken = targetOf(plan(ABW, back, sightOf({ down: ['w'] })))
+  expect(taken).toMatchObject({ voters: ['a', 'b'], learners: ['w'] })
+  expect(taken.members.at(-1)).toMatchObject({ incarnation: 'w-2', witness: true })
+})
+
+test('planUpdate() takes nobody of another kind for the member that was listed', () => {
+  const AB = membershipOf(['a', 'b'])
+  const listed = enterChange(AB, targetOf(plan(AB, { ...add('w'), role: 'witness' })))
+  const said = { incarnation: 'w-1', url: url('w') }
+  expect(planUpdate(listed, sightOf({ connected: { w: said } }))).toBeNull()
+  const sight = sightOf({ connected: { w: { ...said, witness: true } } })
+  expect(planUpdate(listed, sight)?.members.at(-1)).toMatchObject({ incarnation: 'w-1' })
+})
+
+test.each([
+  ['a witness as a voter', add('w'), 'w is a witness'],
+  ['a witness as a learner', add('w', 'learner'), 'w is a witness'],
+  ['a data node as a witness', { ...add('a'), role: 'witness' }, 'a keeps data'],
+  [
+    'a witness in a list as a voter',
+    { type: 'set', members: [add('a'), add('w')] },
+    'w is a witness',
+  ],
+  ['witnesses alone', { type: 'set', members: [{ ...add('w'), role: 'witness' }] }, 'keep no data'],
+  [
+    'a data node that comes back under the name of a witness',
+    { type: 'join', id: 'w', incarnation: 'w-2', url: url('w'), role: null, witness: false },
+    'was started without --witness',
+  ],
+] as const)('planChange() refuses %s', (_, change, why) => {
+  expect(plan(ABW, change, sightOf({ down: ['w'] }))).toMatchObject({
+    type: 'refuse',
+    detail: expect.stringContaining(why),
+  })
+})
+
+test('planChange() keeps somebody who can lead', () => {
+  const AW = membershipOf(['a', 'w', 'x'], { witnesses: ['w', 'x'] })
+  expect(plan(AW, { type: 'remove', id: 'a' })).toMatchObject({
+    detail: expect.stringContaining('last voter with data'),
+  })
+  const dead = plan(ABW, { type: 'remove', id: 'b' }, sightOf({ down: ['a', 'b'] }))
+  expect(dead).toMatchObject({ detail: expect.stringContaining('lose its quorum') })
+  const [, , w] = AW.members
+  const target = { ...AW, members: [AW.members[0]!, w!], voters: ['a', 'w'] }
+  expect(quorumProblem(AW, target, sightOf({ down: ['a'] }))).toContain('quorum')
+})
+
+test('warningsOf() points out witnesses that outnumber what they vote for', () => {
+  expect(warningsOf(ABW)).toEqual([])
+  const few = membershipOf(['a', 'w', 'x'], { witnesses: ['w', 'x'] })
+  expect(warningsOf(few)).toEqual([expect.stringContaining('only 1 of 3 voters keep data')])
+})
+
 test('warningsOf() points out an even number of voters', () => {
   expect(warningsOf(ABC)).toEqual([])
   expect(warningsOf(membershipOf(['a', 'b']))).toEqual([expect.stringContaining('2 voters')])
