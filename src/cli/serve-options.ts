@@ -89,8 +89,9 @@ function joinOf(settings: Settings): NodeOptions['join'] {
   const url = settings.value('join')
   const role = settings.value('role')
   if (url === null) {
-    if (role !== null && role !== 'witness')
+    if (role !== null && role !== 'witness') {
       throw new UsageError(`${settings.nameOf('role')} needs --join URL`)
+    }
     return null
   }
   if (settings.value('cluster') !== null) {

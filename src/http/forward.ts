@@ -13,7 +13,7 @@ export type Fetch = (request: Request) => Promise<Response>
 
 /** Of this node, or asked of the leader over the mesh. */
 const OWN =
-  /^\/(livez|readyz|health|metrics|v1\/status|v1\/cluster(\/members(\/.*)?|\/transfer)?)?$/
+  /^\/(livez|readyz|health|metrics|v1\/status|v1\/cluster(\/members(\/.*)?|\/snapshot|\/transfer)?)?$/
 /** Marks what was passed on once: a leader's address that leads back here must not go round. */
 const HOP = 'Rollcall-Forwarded-By'
 /** Beyond what the leader itself waits: its own reason is better than our impatience. */

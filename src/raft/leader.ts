@@ -292,9 +292,8 @@ export function sendAppends(core: Core): void {
   const leadership = leadershipOf(core)
   let round: Round | null = null
   const openRound = (): Round => (round ??= leadership.lease.open(core.clock))
-  lookAtPace(core)
   const whole = supply(core, core.log.last, (entries) => entries)
-  const withheld = supply(core, witnessLimit(core), withhold)
+  let withheld: Supply | null = null
   const noticeDue = core.clock.nowMs >= leadership.commitNoticeMs
   let allTold = true
   for (const [id, progress] of leadership.progress) {
@@ -302,7 +301,7 @@ export function sendAppends(core: Core): void {
     if (progress.state !== 'snapshot' && progress.next <= core.log.compacted) {
       progress.needsSnapshot()
     }
-    const { limit, from } = progress.witness ? withheld : whole
+    const { limit, from } = progress.witness ? (withheld ??= forWitnesses(core)) : whole
     while (progress.isOpen && progress.next <= limit) {
       const { entries, bytes } = from(progress.next)
       sendAppend(core, id, progress, openRound(), entries)
@@ -358,6 +357,11 @@ function supply(
     return slice
   }
   return { limit, from }
+}
+
+function forWitnesses(core: Core): Supply {
+  lookAtPace(core)
+  return supply(core, witnessLimit(core), withhold)
 }
 
 function sendAppend(

@@ -25,7 +25,7 @@ export interface DataCopies {
   readonly quorum: number
 }
 
-/** Judges who keeps up. Called on every turn of a leader, before anything is sent. */
+/** Judges who keeps up. Called on every turn of a leader of witnesses, before they are sent to. */
 export function lookAtPace(core: Core): void {
   const { config, log, clock } = core
   for (const { match, pace } of present(core.leadership, 'a leader').progress.values()) {
@@ -79,10 +79,10 @@ export function witnessSnapshot(core: Core): SnapshotMeta | null {
   }
 }
 
-/** Null where this node does not lead, or nobody who votes is a witness. */
+/** Null where nobody who votes is a witness, and but on a leader that has committed in its term. */
 export function dataCopies(core: Core): DataCopies | null {
   const { membership, log, leadership, config } = core
-  if (membership === null || leadership === null) return null
+  if (membership === null || leadership === null || log.committed < leadership.noop) return null
   const { voters } = membership
   if (!voters.some((id) => memberOf(membership, id)?.witness)) return null
   const wanted = Math.max(log.committed, leadership.witnessSent)

@@ -294,6 +294,7 @@ export class Gateway implements Registry {
   }
 
   snapshot(): Promise<{ readonly ok: true; readonly index: number } | Failure> {
+    if (this.#replica.identity.witness) return Promise.resolve(NO_STATE)
     return new Promise((resolve) => {
       this.#replica.takeSnapshot((snapshot) => {
         resolve(snapshot === null ? NO_SNAPSHOT : { ok: true, index: snapshot.index })

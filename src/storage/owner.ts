@@ -20,11 +20,10 @@ export function checkOwner(
     })
   }
   if (expected.witness !== identity.witness) {
-    const nameOf = (witness: boolean): string => (witness ? 'a witness' : 'a data node')
     throw new WalMismatch('member_kind', {
       what: 'the data directory belongs to a node of another kind',
-      expected: nameOf(expected.witness),
-      actual: nameOf(identity.witness),
+      expected: kindOf(expected),
+      actual: kindOf(identity),
     })
   }
   for (const scanner of scanners) {
@@ -72,4 +71,8 @@ function foreign(
 
 function describe(identity: Identity): string {
   return `${identity.nodeId}, incarnation ${identity.incarnation}`
+}
+
+function kindOf({ witness }: { readonly witness: boolean }): string {
+  return witness ? 'a witness' : 'a data node'
 }

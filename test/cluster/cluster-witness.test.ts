@@ -131,6 +131,8 @@ test(
       expect(refused.json['detail']).toContain('n3 is a witness')
       expect(refused.headers.get('rollcall-node')).toBe('n3')
     }
+    const taken = await witness!.call('POST', '/v1/cluster/snapshot')
+    expect([taken.status, taken.json['code']]).toEqual([503, 'too_stale'])
     const transfer = await n1!.call('POST', '/v1/cluster/transfer', { body: { to: 'n3' } })
     expect([transfer.status, transfer.json['detail']]).toEqual([
       409,

@@ -23,6 +23,7 @@ async function witness(leads: (request: Request, tries: number) => Response | Pr
 const refused = (): never => {
   throw Object.assign(new Error('nobody listens'), { code: 'ConnectionRefused' })
 }
+const ok = () => new Response('ok')
 const broken = (): never => {
   throw Object.assign(new Error('the link broke'), { code: 'ECONNRESET' })
 }
@@ -73,7 +74,6 @@ test.each(['consistency=stale', 'since=3&wait=1s', 'wait=1s'])(
 )
 
 test('what never reached the leader is sent again; a read, too, that was cut off', async () => {
-  const ok = () => new Response('ok')
   const write = await witness((_, tries) => (tries < 3 ? refused() : ok()))
   expect((await write.call('PUT /v1/config/k', { body: 'v' })).text).toBe('ok')
   expect(write.asked).toHaveLength(3)
