@@ -49,6 +49,7 @@ export function serveOptions(settings: Settings, readFile: (path: string) => str
     cluster: settings.value('cluster'),
     join: joinOf(settings),
     witness,
+    applyEntriesMax: settings.need('apply-batch'),
     clusterSecret: clusterSecret(settings, readFile),
     ...timing(settings),
     clockDrift: settings.need('clock-drift'),

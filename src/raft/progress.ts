@@ -1,6 +1,6 @@
 import { assert } from '../lib/assert.ts'
 import { Pace } from './pace.ts'
-import type { LogIndex, Round } from './types.ts'
+import type { Clock, LogIndex, Round } from './types.ts'
 
 export type ProgressState = 'probe' | 'replicate' | 'snapshot'
 
@@ -35,8 +35,7 @@ export class Progress {
   readonly #inflightBytesMax: number
   /** The newest round it acknowledged in this term. */
   ackedRound: Round = 0
-  /** When its last acknowledgement came, on our monotonic clock. */
-  lastAckMs: number
+  #lastAck: Clock
   /** The commit index that was last sent to it. */
   sentCommit: LogIndex = 0
   /** It is sent entries without payloads, no further than `witnessLimit`. */
@@ -47,7 +46,7 @@ export class Progress {
   constructor(given: {
     readonly witness: boolean
     readonly last: LogIndex
-    readonly nowMs: number
+    readonly clock: Clock
     /** Since when nothing was heard of it, where that is longer ago. */
     readonly silentSinceMs: number
     readonly inflightMax: number
@@ -55,7 +54,7 @@ export class Progress {
   }) {
     this.#next = given.last + 1
     this.witness = given.witness
-    this.lastAckMs = given.nowMs
+    this.#lastAck = { ...given.clock }
     this.pace = new Pace(given.last, given.silentSinceMs)
     this.#inflightMax = given.inflightMax
     this.#inflightBytesMax = given.inflightBytesMax
@@ -63,6 +62,21 @@ export class Progress {
 
   get match(): LogIndex {
     return this.#match
+  }
+
+  /** When its last acknowledgement came; at first, when this leadership began. */
+  get lastAck(): Clock {
+    return this.#lastAck
+  }
+
+  /** The same on the monotonic clock. */
+  get lastAckMs(): number {
+    return this.#lastAck.nowMs
+  }
+
+  heardAt({ nowMs, wallMs }: Clock): void {
+    this.#lastAck = { nowMs, wallMs }
+    this.pace.heard(nowMs)
   }
 
   get next(): LogIndex {

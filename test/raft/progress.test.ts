@@ -8,7 +8,7 @@ const progressAt = (
   new Progress({
     witness: false,
     last,
-    nowMs: 0,
+    clock: { nowMs: 0, wallMs: 0 },
     silentSinceMs: 0,
     inflightMax: 4,
     inflightBytesMax: 1_000,
