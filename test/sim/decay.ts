@@ -59,7 +59,9 @@ export class Decay {
   }
 
   #spoil(node: SimNode, rot: 'rows' | 'apply'): void {
-    if (!node.isUp || this.#nodes.some(({ id }) => this.#states.rotOf(id) !== null)) return
+    const isWrong = ({ id }: SimNode): boolean =>
+      this.#states.rotOf(id) !== null || this.#states.fenced(id) !== null
+    if (!node.isUp || this.#nodes.some(isWrong)) return
     if (!this.#states.spoil(node.id, rot)) return
     this.#spoiled += 1
     this.#world.note(`the state of ${node.id} goes bad: ${rot}`)
