@@ -2,7 +2,9 @@
  * Builds `dist/rollcall`, one self-contained executable. Run it with `npm run build`.
  *
  * `ROLLCALL_VERSION` stamps another version than that of `package.json`, and `--outfile FILE`
- * writes elsewhere: a rolling upgrade is tested with two of them.
+ * writes elsewhere: a rolling upgrade is tested with two of them. For those tests alone
+ * `ROLLCALL_CLUSTER_VERSION` builds the program of an older clusterVersion, which lacks the newer
+ * commands (`src/state/cluster-version.ts`).
  *
  * A compiled executable would by default read `.env` and run the `preload` of a `bunfig.toml` in
  * the folder where it is started: that is switched off, for it would be code of a stranger.
@@ -11,6 +13,7 @@ import { mkdirSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
+import { CLUSTER_VERSION_NEWEST } from './src/state/cluster-version.ts'
 import manifest from './package.json' with { type: 'json' }
 
 /** The program, then its workers: files of their own within the executable. */
@@ -30,6 +33,7 @@ const { values } = parseArgs({ options: { outfile: { type: 'string' } } })
 const name = process.platform === 'win32' ? 'rollcall.exe' : 'rollcall'
 const outfile = values.outfile === undefined ? join(ROOT, 'dist', name) : resolve(values.outfile)
 const version = process.env['ROLLCALL_VERSION'] || manifest.version
+const clusterVersion = Number(process.env['ROLLCALL_CLUSTER_VERSION'] || CLUSTER_VERSION_NEWEST)
 mkdirSync(dirname(outfile), { recursive: true })
 
 const build = Bun.spawnSync(
@@ -46,6 +50,7 @@ const build = Bun.spawnSync(
     '--no-compile-autoload-tsconfig',
     '--no-compile-autoload-package-json',
     `--define=ROLLCALL_BUILD_VERSION=${JSON.stringify(version)}`,
+    `--define=ROLLCALL_BUILD_CLUSTER_VERSION=${clusterVersion}`,
     `--define=ROLLCALL_BUILD_COMMIT=${JSON.stringify(commit())}`,
     ...ENTRYPOINTS,
     `--outfile=${outfile}`,

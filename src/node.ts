@@ -40,7 +40,7 @@ import {
   type Server,
 } from './runtime/mod.ts'
 import { codeOf, startError } from './start-error.ts'
-import type { SqlDriver, StateMachine } from './state/mod.ts'
+import { CLUSTER_VERSION_MAX, type SqlDriver, type StateMachine } from './state/mod.ts'
 import { Wal } from './storage/mod.ts'
 
 /** The largest request body that the routes accept. */
@@ -256,6 +256,7 @@ function makeReplica(options: NodeOptions, parts: Parts): Running {
     join: options.join?.role ?? null,
     witness: options.witness,
     version: options.version,
+    clusterVersionMax: CLUSTER_VERSION_MAX,
   }
   const initial = initialState(state, wal)
   warnOfOtherList(options, initial)

@@ -1,7 +1,14 @@
+/** Why a node did not start, as one line for its operator and an exit code (API.md). */
 import { StartError, type NodeOptions } from './node-options.ts'
-import { StateFileError } from './runtime/mod.ts'
+import { StateDamaged, StateFileError } from './runtime/mod.ts'
 import { SchemaError } from './state/mod.ts'
 import { WalDamaged, WalMismatch } from './storage/mod.ts'
+
+/** The system's word for what happened, such as `EACCES`; null where there is none. */
+export function codeOf(error: unknown): string | null {
+  const code = error instanceof Error ? (error as Error & { code?: unknown }).code : null
+  return typeof code === 'string' ? code : null
+}
 
 /** What the operator reads: what is wrong, and what to do. */
 export function startError(error: unknown, options: NodeOptions): StartError {
@@ -21,6 +28,7 @@ export function startError(error: unknown, options: NodeOptions): StartError {
     error instanceof WalDamaged ||
     error instanceof WalMismatch ||
     error instanceof StateFileError ||
+    error instanceof StateDamaged ||
     error instanceof SchemaError
   ) {
     return new StartError(3, `${options.dataDir}: ${message}`, cause)
@@ -31,10 +39,4 @@ export function startError(error: unknown, options: NodeOptions): StartError {
     return new StartError(1, `${what}; give it to this user, or choose another with --data`, cause)
   }
   return new StartError(1, `cannot start on ${options.dataDir}: ${message}`, cause)
-}
-
-/** The system's name of an error, such as `EACCES`; null for one without. */
-export function codeOf(error: unknown): string | null {
-  const code = error instanceof Error ? (error as Error & { code?: unknown }).code : null
-  return typeof code === 'string' ? code : null
 }

@@ -31,6 +31,10 @@ function nodeTable(node: Answer, paint: Paint): string {
     ['committed', node['commitIndex']],
     ['applied', node['appliedIndex']],
     ['recovery', node['recovery']],
+    // Only said where something is wrong.
+    ...['fenced', 'alarm'].flatMap((name): [string, unknown][] =>
+      name in node ? [[name, node[name]]] : [],
+    ),
     ['sqlite', node['sqlite']],
     ['version', node['version']],
     ['up for', upFor(node['uptimeMs'])],

@@ -12,9 +12,12 @@ export function clusterRoutes(edge: Edge): Hono<Env> {
   return new Hono<Env>()
     .get('/v1/status', (c) => {
       new Query(c.req.url).allow([])
-      const { leaseRemainingMs, recoveryProgress, waitingFor, ...status } = edge.registry.status()
+      const { leaseRemainingMs, recoveryProgress, waitingFor, fenced, alarm, ...status } =
+        edge.registry.status()
       return json({
         ...status,
+        ...(fenced === null ? {} : { fenced }),
+        ...(alarm === null ? {} : { alarm }),
         ...(leaseRemainingMs === null ? {} : { leaseRemainingMs }),
         ...(recoveryProgress === null ? {} : { recoveryProgress }),
         ...(waitingFor === null ? {} : { waitingFor }),

@@ -35,6 +35,7 @@ export const API_ERRORS = {
   internal: unknown(500, 'Internal error'),
   no_leader: notApplied(503, 'No leader is known'),
   too_stale: notApplied(503, 'The state here is too old'),
+  fenced: notApplied(503, 'The state of this node cannot be trusted'),
   outcome_unknown: unknown(504, 'The outcome is unknown'),
 } as const satisfies Record<string, ErrorKind>
 

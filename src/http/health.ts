@@ -22,13 +22,15 @@ export function healthRoutes(edge: Edge): Hono<Env> {
     .get('/health', ready)
 }
 
-/** Ready: a leader is known, and what was committed at start is applied (API.md). */
+/** Ready: a leader is known, what was committed at start is applied (API.md), and trusted. */
 function readiness(status: NodeStatus): readonly Check[] {
-  const { leader, recovery, waitingFor } = status
+  const { leader, recovery, waitingFor, fenced } = status
+  const wrong = fenced === null ? [] : [{ name: 'state', ok: false, detail: fenced }]
   const without = waitingFor === null ? 'no leader is known' : `no leader yet: ${waitingFor}`
   return [
     { name: 'leader', ok: leader !== null, detail: leader === null ? without : `it is ${leader}` },
     { name: 'recovery', ok: recovery === 'synced', detail: `it is ${recovery}` },
+    ...wrong,
   ]
 }
 

@@ -12,7 +12,7 @@ export type Consistency = 'lease' | 'linearizable' | 'stale'
 /** Why a request could not be served. Nothing was applied but for `outcome_unknown`. */
 export interface Failure {
   readonly ok: false
-  readonly failure: 'no_leader' | 'too_stale' | 'too_many_requests' | 'outcome_unknown'
+  readonly failure: 'no_leader' | 'too_stale' | 'too_many_requests' | 'outcome_unknown' | 'fenced'
   readonly detail: string
 }
 
@@ -70,6 +70,10 @@ export interface NodeStatus {
   }
   /** While it waits to be founded: for whom, and why; null afterwards. */
   readonly waitingFor: string | null
+  /** Why nothing is answered from the state of this node; null where it is trusted. */
+  readonly fenced: string | null
+  /** Of a leader: that states differ and nobody can tell which is right; null otherwise. */
+  readonly alarm: string | null
 }
 
 export interface MemberView {
@@ -82,11 +86,15 @@ export interface MemberView {
   readonly lagEntries: number
   readonly lastContactMs: number | null
   readonly version: string | null
+  /** The newest clusterVersion that its program knows; null where it is not connected. */
+  readonly clusterVersionMax: number | null
 }
 
 export interface ClusterView {
   readonly clusterId: string | null
   readonly clusterVersion: number
+  /** A newer one that the leader knows; null where there is none. */
+  readonly upgrade: UpgradeView | null
   readonly term: number
   readonly leader: string | null
   readonly revision: number
@@ -97,6 +105,13 @@ export interface ClusterView {
   readonly degradedDetail: string | null
   /** The change of the members that is under way; null where none is. */
   readonly change: ChangeView | null
+}
+
+export interface UpgradeView {
+  /** The clusterVersion that comes next. */
+  readonly to: number
+  /** Which members hold it up and why, as sentences; known to the leader alone. */
+  readonly blockedBy: readonly string[]
 }
 
 export interface ChangeView {

@@ -39,6 +39,7 @@ const TAG = {
   rejected: 6,
   timeoutNow: 7,
   installSnapshot: 8,
+  logLost: 9,
   request: 16,
   response: 17,
 } as const
@@ -96,6 +97,8 @@ function layOutRaft(message: Message): readonly unknown[] {
     }
     case 'timeout_now':
       return [TAG.timeoutNow, term]
+    case 'log_lost':
+      return [TAG.logLost, term, message.acknowledged]
     case 'install_snapshot': {
       const { snapshot, membershipIndex, membership } = message
       return [TAG.installSnapshot, term, snapshot.index, snapshot.term, membershipIndex, membership]
@@ -192,6 +195,8 @@ function decodeRaft(
     }
     case TAG.timeoutNow:
       return { type: 'timeout_now', ...envelope }
+    case TAG.logLost:
+      return { type: 'log_lost', ...envelope, acknowledged: fields.int() }
     case TAG.installSnapshot: {
       const snapshot = { index: fields.int(), term: fields.int() }
       if (snapshot.term > envelope.term) throw new CodecError('terms out of order')

@@ -37,9 +37,9 @@ const PRINTABLE = /^[\x20-\x7e]*$/
 export function encodeHello({ identity, nonce }: Hello): Uint8Array {
   assert(nonce.length >= NONCE_BYTES_MIN, 'a nonce cannot be guessed')
   const { id, incarnation, clusterId, foundingList, url } = identity
-  const { membershipIndex, join, witness, version } = identity
+  const { membershipIndex, join, witness, version, clusterVersionMax } = identity
   const texts = [id, incarnation, clusterId, foundingList, url]
-  return encode([...texts, membershipIndex, join, witness, version, nonce])
+  return encode([...texts, membershipIndex, join, witness, version, clusterVersionMax, nonce])
 }
 
 /** Throws {@link CodecError}. */
@@ -55,6 +55,7 @@ export function decodeHello(payload: Uint8Array): Hello {
     join: joinRole(fields.textOrNull(16)),
     witness: fields.bool(),
     version: printable(fields.text(64)),
+    clusterVersionMax: fields.int(),
   }
   const nonce = fields.bytes()
   if (nonce.length < NONCE_BYTES_MIN || nonce.length > NONCE_BYTES_MAX) {

@@ -260,7 +260,7 @@ export class Link {
     if (clusterId !== null && peer.clusterId !== null && clusterId !== peer.clusterId) {
       return `another cluster: ${peer.id} belongs to ${peer.clusterId}, not ${clusterId}`
     }
-    return null
+    return tooFarApart(identity, peer)
   }
 
   #becomeUp(): LinkOutput[] {
@@ -300,6 +300,17 @@ export class Link {
         : { dialer: theirs, acceptor: this.#hello }
     return proof(this.#config, this.#purpose, prover, hellos)
   }
+}
+
+/** Programs mix over one step, never more: nobody tests what lies further apart (DESIGN §1.7). */
+function tooFarApart(a: PeerIdentity, b: PeerIdentity): string | null {
+  const [older, newer] = a.clusterVersionMax < b.clusterVersionMax ? [a, b] : [b, a]
+  if (newer.clusterVersionMax - older.clusterVersionMax <= 1) return null
+  return (
+    `${older.id} (rollcall ${older.version}) knows clusterVersion ${older.clusterVersionMax} and ` +
+    `${newer.id} (rollcall ${newer.version}) ${newer.clusterVersionMax}: more than one step apart; ` +
+    'upgrade one release at a time'
+  )
 }
 
 function send(type: Frame['type'], payload?: Uint8Array): LinkOutput {

@@ -1,5 +1,5 @@
 /** What peers say to each other, decoded. `codec.ts` maps it to frames. */
-import type { Incarnation, LogIndex, Message, NodeId } from '../raft/types.ts'
+import type { EntryId, Incarnation, LogIndex, Message, NodeId } from '../raft/types.ts'
 
 /** An RPC between replicas, beside the messages of the core. One hop at most. */
 export type PeerRequest =
@@ -18,6 +18,26 @@ export type PeerRequest =
    * role only a name that is known is taken back.
    */
   | { readonly type: 'join'; readonly role: JoinRole | null }
+  /** Member → leader: the hash of its state as of the check at `index`. */
+  | ({ readonly type: 'report_state' } & StateReport)
+  /** Fenced member → leader: a snapshot beyond `after`, to replace its state by. */
+  | { readonly type: 'want_state'; readonly after: LogIndex }
+
+/** What a member's state was at a check that the log asked for (DESIGN §4). */
+export interface StateReport {
+  readonly index: LogIndex
+  /** 16 hex digits. */
+  readonly hash: string
+  readonly schema: number
+}
+
+/** A snapshot that can be fetched from `from`. */
+export interface StateOffer {
+  readonly from: NodeId
+  readonly snapshot: EntryId
+  readonly membershipIndex: LogIndex
+  readonly membership: Uint8Array
+}
 
 /** What an empty node wants to become. */
 export type JoinRole = 'voter' | 'learner'
@@ -34,6 +54,8 @@ export type PeerResponse =
   | { readonly type: 'cluster_info'; readonly info: Uint8Array }
   /** How a change of the members fared; `replica/member-codec.ts`. */
   | { readonly type: 'members_changed'; readonly result: Uint8Array }
+  | { readonly type: 'report_noted' }
+  | ({ readonly type: 'state_offered' } & StateOffer)
   /**
    * `not_leader`: nothing was appended, it may be sent again elsewhere.
    * `unknown`: appended, and its fate is open.
@@ -68,4 +90,6 @@ export interface PeerIdentity {
   readonly witness: boolean
   /** The release, such as `0.1.0`. */
   readonly version: string
+  /** The newest clusterVersion that it has the behaviour of (DESIGN §1.7). */
+  readonly clusterVersionMax: number
 }

@@ -14,6 +14,8 @@ const REQUESTS: readonly PeerRequest['type'][] = [
   'cluster_info',
   'change_members',
   'join',
+  'report_state',
+  'want_state',
 ]
 const RESPONSES: readonly PeerResponse['type'][] = [
   'outcome',
@@ -22,6 +24,8 @@ const RESPONSES: readonly PeerResponse['type'][] = [
   'cluster_info',
   'refused',
   'members_changed',
+  'report_noted',
+  'state_offered',
 ]
 const ROLES: readonly (JoinRole | null)[] = ['voter', 'learner', null]
 const MODES: readonly Mode[] = ['lease', 'linearizable']
@@ -45,6 +49,10 @@ export function encodeRequest(request: PeerRequest): readonly unknown[] {
       return [kind, request.change]
     case 'join':
       return [kind, ROLES.indexOf(request.role)]
+    case 'report_state':
+      return [kind, request.index, request.hash, request.schema]
+    case 'want_state':
+      return [kind, request.after]
   }
 }
 
@@ -72,6 +80,10 @@ function readRequest(type: PeerRequest['type'], fields: Fields, keep: Keep): Pee
       return { type, change: keep(fields.bytes()) }
     case 'join':
       return { type, role: oneOf(ROLES, fields.int()) }
+    case 'report_state':
+      return { type, index: fields.int(), hash: fields.text(16), schema: fields.int() }
+    case 'want_state':
+      return { type, after: fields.int() }
   }
 }
 
@@ -90,6 +102,12 @@ export function encodeResponse(response: PeerResponse): readonly unknown[] {
       return [kind, REFUSALS.indexOf(response.code)]
     case 'members_changed':
       return [kind, response.result]
+    case 'report_noted':
+      return [kind]
+    case 'state_offered': {
+      const { from, snapshot, membershipIndex, membership } = response
+      return [kind, from, snapshot.index, snapshot.term, membershipIndex, membership]
+    }
   }
 }
 
@@ -126,6 +144,16 @@ function readResponse(type: PeerResponse['type'], fields: Fields, keep: Keep): P
       return { type, code: oneOf(REFUSALS, fields.int()) }
     case 'members_changed':
       return { type, result: keep(fields.bytes()) }
+    case 'report_noted':
+      return { type }
+    case 'state_offered':
+      return {
+        type,
+        from: fields.text(128),
+        snapshot: { index: fields.int(), term: fields.int() },
+        membershipIndex: fields.int(),
+        membership: keep(fields.bytes()),
+      }
   }
 }
 

@@ -111,6 +111,10 @@ export class Core {
   snapshot: SnapshotMeta | null = null
   /** What a leader offered; `raft.ts` says whether it is still of use. */
   offer: InstallSnapshot | null = null
+  /** What is applied here cannot be trusted: this node must not lead (`types.ts`, `fence`). */
+  fenced = false
+  /** As a leader says: up to where this node acknowledged what it does not hold. 0: nothing. */
+  lostUpTo: LogIndex = 0
   /** Rounds of later leaderships are larger, so a late acknowledgement never fits. */
   lastRound: Round = 0
   #term: Term
@@ -171,6 +175,7 @@ export class Core {
   get mayCampaign(): boolean {
     const { id, incarnation, witness } = this.config
     if (witness) return false
+    if (this.fenced) return false
     return this.memberships.possible.some(
       ({ membership }) =>
         isVoter(membership, id) && memberOf(membership, id)?.incarnation === incarnation,

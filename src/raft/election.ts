@@ -9,7 +9,7 @@ import type { VoteRequest, VoteResponse } from './types.ts'
 /** The election timeout passed: ask whether a campaign could be won, before raising the term. */
 export function campaign(core: Core): void {
   if (!core.mayCampaign) {
-    core.restartElectionTimer() // An empty node, a learner, or a stranger under an old name.
+    core.restartElectionTimer() // Empty, fenced, a learner, or a stranger under an old name.
     return
   }
   core.becomeCandidate('pre_candidate', false)

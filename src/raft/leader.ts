@@ -203,13 +203,15 @@ export function confirmedAt(core: Core): Clock | null {
 export function onAppendResponse(core: Core, response: AppendResponse): void {
   const leadership = leadershipOf(core)
   const progress = leadership.progress.get(response.from)
-  if (progress === undefined) return
+  if (progress === undefined || progress.state === 'lost') return
   if (response.round > leadership.lease.lastRound) return // Of no round of this leadership.
   progress.heardAt(core.clock)
   const { result } = response
   if (!result.ok) {
+    if (progress.lostBy(result.rejected, response.round)) return
     progress.refused(result.rejected, backUp(core, result))
   } else if (result.match <= core.log.last && progress.accepted(result.match)) {
+    progress.matchRound = leadership.lease.lastRound
     maybeCommit(core)
   }
   // Its window was full when the others were told.
@@ -301,6 +303,10 @@ export function sendAppends(core: Core): void {
   let allTold = true
   for (const [id, progress] of leadership.progress) {
     let sent = false
+    if (progress.state === 'lost') {
+      if (leadership.roundDue) sayLogLost(core, id, progress.acknowledged)
+      continue
+    }
     if (progress.state !== 'snapshot' && progress.next <= core.log.compacted) {
       progress.needsSnapshot()
     }
@@ -390,6 +396,11 @@ function sendAppend(
     heardRound: progress.ackedRound,
     confirmedAgeMs: confirmedAgeMs(core, progress),
   })
+}
+
+/** With every heartbeat, as {@link offerSnapshot}; nothing else is sent to it. */
+function sayLogLost(core: Core, id: NodeId, acknowledged: LogIndex): void {
+  core.outbox.send({ ...core.envelope(id), type: 'log_lost', acknowledged })
 }
 
 /** From the last proof of leadership to the peer's last acknowledgement, on a clock that is fast. */

@@ -218,6 +218,16 @@ export class RaftLog {
     this.#handedClusterMs = clusterMs
   }
 
+  /** The state is one of `index` by other means than apply, and `index` is known committed. */
+  skipTo(index: LogIndex, clusterMs: number): void {
+    assert(index >= this.#applied, 'a state only moves forward')
+    assert(index <= this.#persisted, 'nothing is applied that this disk does not hold')
+    this.commitTo(index)
+    this.#handed = this.#applied = index
+    this.#handedClusterMs = clusterMs
+    this.#shrink()
+  }
+
   appliedTo(index: LogIndex): void {
     assert(index >= this.#applied && index <= this.#handed, 'apply follows what was handed out')
     this.#applied = index

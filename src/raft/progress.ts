@@ -2,7 +2,7 @@ import { assert } from '../lib/assert.ts'
 import { Pace } from './pace.ts'
 import type { Clock, LogIndex, Round } from './types.ts'
 
-export type ProgressState = 'probe' | 'replicate' | 'snapshot'
+export type ProgressState = 'probe' | 'replicate' | 'snapshot' | 'lost'
 
 /**
  * What a leader knows of one peer (Raft §5.3; the states follow etcd's).
@@ -15,6 +15,8 @@ export type ProgressState = 'probe' | 'replicate' | 'snapshot'
  *   one append at a time       accepted   pipelined in a window
  *       └─────────► snapshot ─────────────────┘
  *   entries are gone: heartbeats and offers alone, until it has installed one
+ *
+ *   lost: it refused what it had acknowledged; it counts for nothing while this leader leads
  * ```
  * Invariant: match < next.
  */
@@ -33,6 +35,10 @@ export class Progress {
   #inflightBytes = 0
   readonly #inflightMax: number
   readonly #inflightBytesMax: number
+  /** The last round that was open when `match` last grew: later ones were sent knowing it. */
+  matchRound: Round = 0
+  /** In `lost`: up to where it had acknowledged. */
+  #acknowledged: LogIndex = 0
   /** The newest round it acknowledged in this term. */
   ackedRound: Round = 0
   #lastAck: Clock
@@ -90,7 +96,7 @@ export class Progress {
   /** Whether entries may be sent now; a heartbeat always may. */
   get isOpen(): boolean {
     if (this.#state === 'probe') return !this.#probing
-    if (this.#state === 'snapshot') return false
+    if (this.#state !== 'replicate') return false
     return this.#inflight.length < this.#inflightMax && this.#inflightBytes < this.#inflightBytesMax
   }
 
@@ -109,10 +115,34 @@ export class Progress {
 
   /** What it needs next is compacted away: it is sent no entries until it has accepted some. */
   needsSnapshot(): void {
-    this.#state = 'snapshot'
+    this.#close('snapshot')
+  }
+
+  #close(state: 'snapshot' | 'lost'): void {
+    this.#state = state
     this.#probing = false
     this.#inflight.length = 0
     this.#inflightBytes = 0
+  }
+
+  /** What it had acknowledged before its disk lost it; 0 where nothing was lost. */
+  get acknowledged(): LogIndex {
+    return this.#acknowledged
+  }
+
+  /**
+   * It refused, in answer to `round`, an append after `rejected`: whether it had acknowledged that
+   * very entry before the append was sent. No order of messages explains it, so its disk lied. From
+   * then on it counts for nothing.
+   */
+  lostBy(rejected: LogIndex, round: Round): boolean {
+    if (rejected > this.#match || round <= this.matchRound || this.#state === 'lost') return false
+    this.#close('lost')
+    this.#acknowledged = this.#match
+    this.#match = 0
+    this.ackedRound = 0
+    this.#lastAck = { nowMs: -Infinity, wallMs: -Infinity }
+    return true
   }
 
   /** It accepted up to `match`. Late answers change nothing. Returns whether `match` grew. */

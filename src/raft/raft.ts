@@ -25,7 +25,7 @@ import {
 import { encodeMembership } from './membership.ts'
 import { advanceMembership, proposeMembership } from './reconfigure.ts'
 import type { ProgressState } from './progress.ts'
-import { onInstallSnapshot, snapshotInstalled, wantedSnapshot } from './snapshot.ts'
+import { onInstallSnapshot, snapshotInstalled, stateReplaced, wantedSnapshot } from './snapshot.ts'
 import { beginTransfer } from './transfer.ts'
 import { dataCopies, type DataCopies } from './witness.ts'
 import type {
@@ -100,6 +100,11 @@ export class Raft {
   /** The entry that brought it; 0 on a node of no cluster. */
   get membershipIndex(): LogIndex {
     return this.#core.memberships.index
+  }
+
+  /** Up to where this node acknowledged entries that its disk has lost; 0: nothing is known. */
+  get lostUpTo(): LogIndex {
+    return this.#core.lostUpTo
   }
 
   /** On a leader, those that left and are still being told. */
@@ -209,6 +214,10 @@ export class Raft {
         return
       case 'snapshot_installed':
         return snapshotInstalled(core, input)
+      case 'fence':
+        return fence(core, input.on)
+      case 'state_replaced':
+        return stateReplaced(core, input.snapshot, input.clusterMs)
       case 'transfer':
         if (core.role === 'leader') beginTransfer(core, input.to)
         return
@@ -243,6 +252,13 @@ function refuse(core: Core, id: number): void {
 function tick(core: Core): void {
   if (core.role === 'leader') tickLeader(core)
   else if (core.clock.nowMs >= core.electionDueMs) campaign(core)
+}
+
+/** Whoever must not lead hands over, or stands down where nobody can take over. */
+function fence(core: Core, on: boolean): void {
+  core.fenced = on
+  if (!on || core.role === 'follower') return
+  if (core.role !== 'leader' || !beginTransfer(core)) core.becomeFollower(null)
 }
 
 /** Entry 1 of a new cluster, by the one node that founds it (DESIGN §7). */
@@ -315,6 +331,9 @@ function dispatch(core: Core, message: Message): void {
       return
     case 'install_snapshot':
       return onInstallSnapshot(core, message)
+    case 'log_lost':
+      core.lostUpTo = message.acknowledged
+      return
     case 'timeout_now':
       if (message.from === core.leader) onTimeoutNow(core)
       return

@@ -57,6 +57,19 @@ export function snapshotInstalled(
   acknowledge(core, snapshot.index)
 }
 
+/**
+ * The state was replaced by that of an entry which this log holds: apply goes on behind it. What
+ * was acknowledged stays in the log, so nothing that this node promised changes.
+ */
+export function stateReplaced(core: Core, snapshot: EntryId, clusterMs: number): void {
+  const { log } = core
+  assert(core.role !== 'leader', 'a leader trusts its state')
+  assert(log.termAt(snapshot.index) === snapshot.term, 'the log holds the entry of the state')
+  log.skipTo(snapshot.index, clusterMs)
+  core.memberships.settle(log.committed)
+  core.freshness.applied(snapshot.index)
+}
+
 /** Of no round: it proves nothing about a lease. Where it is lost a heartbeat asks the same. */
 function acknowledge(core: Core, match: LogIndex): void {
   if (core.leader === null) return

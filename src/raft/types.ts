@@ -158,6 +158,17 @@ export interface TimeoutNow extends Envelope {
 }
 
 /**
+ * Leader → a member that refused what it had acknowledged in this very term: its disk lost what it
+ * called durable. It is not counted any more, and must not vouch for anything. Repeated with the
+ * heartbeats.
+ */
+export interface LogLost extends Envelope {
+  readonly type: 'log_lost'
+  /** Up to where it had acknowledged. */
+  readonly acknowledged: LogIndex
+}
+
+/**
  * Leader → a follower that needs entries which are gone (Raft §7): the state up to `snapshot` can
  * be fetched from this node. The bytes travel elsewhere; an {@link AppendResponse} says that it
  * was installed, or was not needed. Repeated with the heartbeats.
@@ -171,7 +182,7 @@ export interface InstallSnapshot extends Envelope {
 }
 
 export type Message =
-  VoteRequest | VoteResponse | Append | AppendResponse | TimeoutNow | InstallSnapshot
+  VoteRequest | VoteResponse | Append | AppendResponse | TimeoutNow | InstallSnapshot | LogLost
 
 /** A whole state of this node that others may fetch. */
 export interface SnapshotMeta {
@@ -229,6 +240,16 @@ export type Input =
       readonly clusterMs: number
       readonly membership: { readonly index: LogIndex; readonly membership: Membership }
     }
+  /**
+   * Whether this node's state can be trusted. While it cannot, the node votes and stores as ever,
+   * since its log is whole, but does not lead: leadership that it holds goes to somebody else.
+   */
+  | { readonly type: 'fence'; readonly on: boolean }
+  /**
+   * The state is this snapshot now, durably, in place of one that was not trusted; the log on disk
+   * holds that entry and stays as it is.
+   */
+  | { readonly type: 'state_replaced'; readonly snapshot: EntryId; readonly clusterMs: number }
   /** Founding (DESIGN §7): entry 1 of an empty log. The host made sure that nobody else founds. */
   | { readonly type: 'bootstrap'; readonly membership: Membership }
 

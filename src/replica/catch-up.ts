@@ -2,13 +2,19 @@
  * A follower whose leader's log starts beyond its own: fetches the snapshot that it is offered,
  * and puts it in the place of its state and log. The core says what is wanted; offers that are
  * late, repeated or no longer needed are dropped there.
+ *
+ * And a fenced one (`fence.ts`), whose log is whole: it replaces its state alone. What it fetches
+ * is looked into first, lest it trade one bad state for another.
  */
-import type { InstallSnapshot, Raft } from '../raft/mod.ts'
+import type { Raft } from '../raft/mod.ts'
 import type { Logger } from '../lib/logger.ts'
+import type { StateOffer } from '../mesh/peer.ts'
+import type { Fence } from './fence.ts'
 import type { StorePort } from './ports.ts'
 
 export interface CatchUpHost {
   readonly raft: Raft
+  readonly fence: Fence
   readonly store: StorePort
   readonly logger: Logger
   /** There is nothing to fetch: what is offered is all that a witness keeps. */
@@ -20,13 +26,15 @@ export interface CatchUpHost {
   mayInstall(): boolean
   turnSoon(): void
   /** State and log on disk are the snapshot's now. */
-  installed(offer: InstallSnapshot): void
+  installed(offer: StateOffer): void
+  /** The state alone is; the log on disk is as it was. */
+  replaced(offer: StateOffer): void
 }
 
 interface Fetch {
-  readonly offer: InstallSnapshot
+  readonly offer: StateOffer
   readonly cancel: () => void
-  state: 'fetching' | 'whole' | 'over'
+  state: 'fetching' | 'whole' | 'examining' | 'sound' | 'over'
   bytes: number
   totalBytes: number
 }
@@ -58,36 +66,59 @@ export class CatchUp {
   }
 
   endOfTurn(): void {
-    const { raft, store } = this.#host
-    const wanted = raft.wantedSnapshot
+    const { raft, fence, store, isWitness } = this.#host
+    const wanted = raft.wantedSnapshot ?? fence.wanted
     if (this.#fetch !== null && !isSame(this.#fetch.offer, wanted)) this.#end()
     if (wanted === null) return
-    if (this.#host.isWitness) {
+    if (isWitness) {
       if (!this.#host.mayInstall()) return
       store.installPlace(wanted)
-      return this.#installed(wanted)
+      this.#installs += 1
+      return this.#host.installed(wanted)
     }
     if (this.#fetch === null) return this.#begin(wanted)
     if (this.#fetch.state === 'over') return this.#later()
-    if (this.#fetch.state !== 'whole' || !this.#host.mayInstall()) return
-    this.#fetch = null
-    if (!store.install(wanted)) {
-      this.#notBeforeMs = this.#host.nowMs() + RETRY_MS
-      return
+    if (this.#fetch.state === 'whole' && fence.reason !== null) {
+      return this.#examine(this.#fetch)
     }
-    this.#installed(wanted)
+    const isReady = this.#fetch.state === 'whole' || this.#fetch.state === 'sound'
+    if (isReady && this.#host.mayInstall()) this.#install(wanted, this.#fetch)
   }
 
-  #installed(offer: InstallSnapshot): void {
+  /** Who was sent a bad state once looks before it trusts another one. */
+  #examine(fetch: Fetch): void {
+    fetch.state = 'examining'
+    this.#host.store.examineFetched((finding) => {
+      fetch.state = finding === null ? 'sound' : 'over'
+      if (finding !== null) {
+        const { from, snapshot } = fetch.offer
+        const fields = { from, index: snapshot.index, finding }
+        this.#host.logger.error('the snapshot of another node is damaged, too', fields)
+      }
+      this.#host.turnSoon()
+    })
+  }
+
+  #install(wanted: StateOffer, { state }: Fetch): void {
+    const { raft, store, fence } = this.#host
+    const isForCore = raft.wantedSnapshot !== null
+    if (!isForCore && !fence.holds(wanted)) return // The log is on its way there.
+    this.#fetch = null
+    if (!store.install(wanted, isForCore ? 'restart' : 'keep')) {
+      this.#notBeforeMs = this.#host.nowMs() + RETRY_MS
+      return fence.refused()
+    }
     this.#installs += 1
-    this.#host.installed(offer)
+    if (isForCore) this.#host.installed(wanted)
+    else this.#host.replaced(wanted)
+    if (state === 'sound') fence.lifted()
   }
 
   stop(): void {
     this.#end()
   }
 
-  #begin(offer: InstallSnapshot): void {
+  #begin(offer: StateOffer): void {
     const { logger, store } = this.#host
     if (this.#host.nowMs() < this.#notBeforeMs) return
     const url = this.#host.urlOf(offer.from)
@@ -116,6 +147,7 @@ export class CatchUp {
   #later(): void {
     this.#host.logger.warn('the snapshot cannot be had; waiting for another offer', {})
     this.#end()
+    this.#host.fence.refused()
     this.#notBeforeMs = this.#host.nowMs() + RETRY_MS
   }
 
@@ -125,7 +157,7 @@ export class CatchUp {
   }
 }
 
-function isSame(a: InstallSnapshot, b: InstallSnapshot | null): boolean {
+function isSame(a: StateOffer, b: StateOffer | null): boolean {
   if (b === null || a.from !== b.from) return false
   return a.snapshot.index === b.snapshot.index && a.snapshot.term === b.snapshot.term
 }

@@ -1,6 +1,8 @@
+import type { FenceConfig } from './fence.ts'
+import type { StateChecksConfig } from './state-checks.ts'
 import type { UpkeepConfig } from './upkeep.ts'
 /** Times and bounds of the replica. Every queue of `replica/` has its bound here. */
-export interface ReplicaConfig extends UpkeepConfig {
+export interface ReplicaConfig extends UpkeepConfig, StateChecksConfig, FenceConfig {
   /** Proposals whose outcome is awaited on this node, its own clients' and followers'. */
   readonly proposalsMax: number
   /** Requests sent to the leader and not yet answered. */
@@ -33,4 +35,8 @@ export const REPLICA_DEFAULTS: ReplicaConfig = {
   tailBytes: 64 * MIB,
   logBytesMax: 1_024 * MIB,
   followerGoneMs: 10_000,
+  checkQuietMs: 1_000,
+  checkEveryMs: 60_000,
+  checkEntries: 10_000,
+  examineEveryMs: 3_600_000, // About 4 s of a core for each GiB.
 }

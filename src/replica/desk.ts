@@ -4,7 +4,7 @@
  * the leader lease holds (DESIGN §2, §5, §6).
  */
 import { assert, present } from '../lib/assert.ts'
-import type { Beat, BeatResult, PeerRequest } from '../mesh/peer.ts'
+import type { Beat, BeatResult, PeerRequest, StateOffer, StateReport } from '../mesh/peer.ts'
 import type {
   Answer,
   Clock,
@@ -28,6 +28,8 @@ export type Reply =
   | { readonly type: 'read_at'; readonly index: LogIndex; readonly mode: 'lease' | 'linearizable' }
   | { readonly type: 'cluster_info'; readonly info: Uint8Array }
   | { readonly type: 'members_changed'; readonly result: MemberResult }
+  | { readonly type: 'report_noted' }
+  | ({ readonly type: 'state_offered' } & StateOffer)
   | {
       readonly type: 'refused'
       /** Nothing was appended, but for `unknown`. */
@@ -48,6 +50,10 @@ export interface DeskHost {
   leases(): Iterable<LeaseRow>
   clusterInfo(): Uint8Array
   changeMembers(change: Uint8Array, reply: ReplyTo): void
+  stateReported(from: NodeId, report: StateReport): void
+  offerState(after: LogIndex, reply: ReplyTo): void
+  /** Nothing is answered from what is applied here. */
+  isFenced(): boolean
 }
 
 export class LeaderDesk {
@@ -79,8 +85,9 @@ export class LeaderDesk {
     return this.#appended.has(index)
   }
 
-  serve(request: PeerRequest, reply: ReplyTo): void {
-    if (this.#host.raft.role !== 'leader') return reply(NOT_LEADER)
+  /** `from`: the member that asks; this node's own calls come by here, too. */
+  serve(request: PeerRequest, reply: ReplyTo, from: NodeId = this.#host.self): void {
+    if (!this.#mayServe) return reply(NOT_LEADER)
     switch (request.type) {
       case 'propose':
         return this.#propose(request.command, reply)
@@ -94,7 +101,17 @@ export class LeaderDesk {
         return this.#host.changeMembers(request.change, reply)
       case 'join':
         return reply(NOT_LEADER) // Of strangers: the replica has seen to it.
+      case 'report_state':
+        this.#host.stateReported(from, request)
+        return reply({ type: 'report_noted' })
+      case 'want_state':
+        return this.#host.offerState(request.after, reply)
     }
+  }
+
+  /** A fenced leader hands over: until somebody took over, nobody is served. */
+  get #mayServe(): boolean {
+    return this.#host.raft.role === 'leader' && !this.#host.isFenced()
   }
 
   #propose(data: Uint8Array, reply: ReplyTo): void {
@@ -170,7 +187,7 @@ export class LeaderDesk {
   leasesChanged(changes: readonly LeaseChange[]): void {
     if (changes.length === 0 || !this.#liveness.active) return
     this.#advance()
-    this.#proposeOwn(this.#liveness.applied(changes))
+    this.proposeOwn(this.#liveness.applied(changes))
   }
 
   /**
@@ -179,7 +196,7 @@ export class LeaderDesk {
    */
   endOfTurn(): void {
     const { raft } = this.#host
-    if (raft.role !== 'leader') {
+    if (!this.#mayServe) {
       this.#liveness.stop()
       for (const { reply } of this.#parkedBeats.splice(0)) reply(NOT_LEADER)
       return
@@ -191,7 +208,7 @@ export class LeaderDesk {
     }
     const held = this.#advance()
     if (!held) return
-    if (this.#host.acceptsWrites()) this.#proposeOwn(this.#liveness.due())
+    if (this.#host.acceptsWrites()) this.proposeOwn(this.#liveness.due())
     for (const { beats, reply } of this.#parkedBeats.splice(0)) this.#renewAll(beats, reply)
   }
 
@@ -234,10 +251,11 @@ export class LeaderDesk {
       })
       if (command !== null) commands.push(command)
     })
-    this.#proposeOwn(commands)
+    this.proposeOwn(commands)
   }
 
-  #proposeOwn(commands: readonly Command[]): void {
+  /** Commands of the leader itself: they have a lane of their own (DESIGN §1.6). */
+  proposeOwn(commands: readonly Command[]): void {
     for (const command of commands) {
       const id = this.#nextId++ // Nobody waits for it: what apply does to leases is the answer.
       this.#host.enqueue({ type: 'propose', id, data: encodeCommand(command), own: true })

@@ -36,8 +36,15 @@ export function judgePeer(
     readonly membership: Membership | null
     /** As whom a node of that name is connected just now. */
     readonly connectedAs: (id: NodeId) => Incarnation | null
+    /** Of the state: who does not know it could not read the log. */
+    readonly clusterVersion: number
   },
 ): string | null {
+  const { clusterVersion } = known
+  if (peer.clusterVersionMax < clusterVersion) {
+    const program = `${peer.id} runs rollcall ${peer.version}, which knows no more than`
+    return `the cluster has clusterVersion ${clusterVersion}: ${program} ${peer.clusterVersionMax}`
+  }
   if (peer.id === self.id) return `both nodes are called ${self.id}`
   if (self.clusterId !== null && peer.clusterId !== null && self.clusterId !== peer.clusterId) {
     return `${peer.id} belongs to cluster ${peer.clusterId}, ${self.id} to ${self.clusterId}`

@@ -52,6 +52,12 @@ const FAILURES: Readonly<Record<string, Failure>> = {
     failure: 'too_stale',
     detail: 'this node has not applied what was asked for within the time of this request',
   },
+  fenced: {
+    ok: false,
+    failure: 'fenced',
+    detail:
+      'the state of this node was found wrong: nothing is answered from it until it is replaced; ask another node',
+  },
   too_many_requests: {
     ok: false,
     failure: 'too_many_requests',
@@ -78,7 +84,7 @@ const NO_STATE: Failure = {
   detail: 'this node is a witness and keeps no state; ask a data node',
 }
 
-function failure(code: CallFailure['code'] | 'too_stale'): Failure {
+function failure(code: CallFailure['code'] | 'too_stale' | 'fenced'): Failure {
   return FAILURES[code] as Failure
 }
 
@@ -183,6 +189,8 @@ export class Gateway implements Registry {
     const { state, waits, ports, identity } = this.#replica
     if (identity.witness) return NO_STATE
     const { since, waitMs, signal } = options
+    const isFenced = (): boolean => this.#replica.custody.fence.reason !== null
+    if (isFenced()) return failure('fenced')
     const deadlineMs = ports.clock().nowMs + waitMs
     if (since > state.revision && !signal.aborted && (await this.#isFuture(since, waitMs))) {
       return null
@@ -195,11 +203,11 @@ export class Gateway implements Registry {
         cancelTimer()
         takeBack()
         signal.removeEventListener('abort', end)
-        resolve(null)
+        resolve(isFenced() ? failure('fenced') : null)
       }
       // After a snapshot everybody is woken: who finds nothing new waits on.
       const look = (): void => {
-        if (options.current(state) > since) end()
+        if (isFenced() || options.current(state) > since) end()
         else takeBack = waits.add(target, since, look)
       }
       let takeBack = waits.add(target, since, look)
@@ -232,6 +240,7 @@ export class Gateway implements Registry {
 
   status(): NodeStatus {
     const { raft, identity, recovery, recoveryProgress, waitingFor, ports, upkeep } = this.#replica
+    const { fence, checks } = this.#replica.custody
     const { url, version, sqlite, startedMs } = this.#options
     const clock = ports.clock()
     const isLearner = raft.membership?.learners.includes(identity.id) ?? false
@@ -259,6 +268,8 @@ export class Gateway implements Registry {
         return { ...storage(), snapshotIndex: upkeep.snapshot?.index ?? 0 }
       },
       waitingFor,
+      fenced: fence.reason,
+      alarm: checks.alarm,
     }
   }
 

@@ -1,8 +1,8 @@
 /** The replica's whole outside world: real in `node.ts`, models in the simulator. */
 import type { Logger } from '../lib/logger.ts'
 import type { Random } from '../lib/prng.ts'
-import type { PeerIdentity, PeerMessage } from '../mesh/peer.ts'
-import type { Clock, EntryId, InstallSnapshot, LogReader, LogWrite, NodeId } from '../raft/types.ts'
+import type { PeerIdentity, PeerMessage, StateOffer } from '../mesh/peer.ts'
+import type { Clock, EntryId, LogReader, LogWrite, NodeId } from '../raft/types.ts'
 import type { CompactionBounds } from '../storage/compaction.ts'
 
 export interface LogPort extends LogReader {
@@ -75,22 +75,32 @@ export interface StorePort {
   checkpoint(kind: 'passive' | 'reset', done: (complete: boolean) => void): void
   /**
    * Copies the state of `at`, as a complete `reset` checkpoint has just left it, to send it to
-   * others; the copy before is dropped. False: there was no room.
+   * others; the copy before is dropped. The copy is looked into: a wrong state is not handed on.
+   * `no_room`: nothing could be written; else: what is wrong with the state.
    */
-  keepSnapshot(at: EntryId, done: (kept: boolean) => void): void
+  keepSnapshot(at: EntryId, done: (result: 'kept' | 'no_room' | { wrong: string }) => void): void
   dropSnapshot(): void
   /** Fetches what a peer offers; the returned function cancels. */
-  fetch(offer: InstallSnapshot, url: string, events: FetchEvents): () => void
+  fetch(offer: StateOffer, url: string, events: FetchEvents): () => void
   /**
-   * What was fetched becomes the state, and the log starts anew after it: both durable when this
-   * returns. It blocks. False: it is not what was offered, and nothing has changed.
+   * What was fetched becomes the state, durable when this returns, and nothing that `fence` said
+   * holds for it. `restart`: the log starts anew after it, durable as well; `keep`: it holds that
+   * entry and stays. It blocks. False: it is not what was offered, and nothing has changed.
    */
-  install(offer: InstallSnapshot): boolean
+  install(offer: StateOffer, log: 'restart' | 'keep'): boolean
   /**
    * The same of a witness, whose state is no more than a place in the log and who decides there:
    * it is made here, from the offer alone.
    */
-  installPlace(offer: InstallSnapshot): void
+  installPlace(offer: StateOffer): void
+  /** Looks through all of the live state beside the loop: what is wrong with it, or null. */
+  examine(done: (finding: string | null) => void): void
+  /** The same of what was fetched and is whole. */
+  examineFetched(done: (finding: string | null) => void): void
+  /** This state must not be used, also by later processes. Durable when it returns. */
+  fence(reason: string): void
+  /** What `fence` said of the live state; null: nothing. */
+  readonly fenced: string | null
   /** Of the copy that is kept; 0 without one. */
   readonly snapshotBytes: number
 }

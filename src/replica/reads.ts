@@ -32,13 +32,18 @@ export interface ReadStamp {
 
 export type ReadResult<T> =
   | { readonly ok: true; readonly value: T; readonly stamp: ReadStamp }
-  | { readonly ok: false; readonly code: 'no_leader' | 'too_stale' | 'too_many_requests' }
+  | {
+      readonly ok: false
+      readonly code: 'no_leader' | 'too_stale' | 'too_many_requests' | 'fenced'
+    }
 
 export interface ReadsHost {
   readonly raft: Raft
   readonly state: StateReader
   readonly applied: AppliedWaits
   readonly calls: LeaderCalls
+  /** Nothing may be answered from the state here. */
+  isFenced(): boolean
   clock(): Clock
   defer(run: () => void): void
   setTimer(ms: number, run: () => void): () => void
@@ -77,10 +82,12 @@ export class Reads {
   ): void {
     if (this.#pending >= this.#readsMax) return done({ ok: false, code: 'too_many_requests' })
     this.#pending += 1
+    // Judged when it is answered: it may have waited from before the state was found wrong.
     const finish = (result: ReadResult<T>): void => {
       this.#pending -= 1
-      done(result)
+      done(this.#host.isFenced() ? { ok: false, code: 'fenced' } : result)
     }
+    if (this.#host.isFenced()) return finish({ ok: false, code: 'fenced' })
     if (request.consistency === 'stale') return this.#stale(request, query, finish)
     if (request.consistency === 'lease' && this.#host.raft.role === 'leader') {
       return this.#byOwnLease(request, query, finish)
@@ -144,7 +151,7 @@ export class Reads {
     })
   }
 
-  /** The end of this node: whoever waits is told so now. */
+  /** The end of this node, or of the trust in its state: whoever waits is told so now. */
   stop(): void {
     for (const giveUp of this.#waiting) giveUp()
   }

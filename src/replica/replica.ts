@@ -6,38 +6,32 @@
  * at the end of the event loop's: one batch, one append to the log, one frame a peer (DESIGN §2).
  */
 import { assert, present } from '../lib/assert.ts'
-import type { PeerIdentity, PeerMessage, PeerRequest } from '../mesh/peer.ts'
-import {
-  decodeMembership,
-  hasDataVoter,
-  Raft,
-  type Input,
-  type NodeId,
-  type RaftConfig,
-} from '../raft/mod.ts'
+import type { PeerIdentity, PeerMessage } from '../mesh/peer.ts'
+import { decodeMembership, Raft, type Input, type NodeId, type RaftConfig } from '../raft/mod.ts'
 import type { Entry, EntryId, InitialState, Ready } from '../raft/mod.ts'
-import type { StateMachine } from '../state/mod.ts'
+import { UnknownCommand } from '../state/mod.ts'
+import type { AppliedBatch, Command, StateMachine } from '../state/mod.ts'
 import { AppliedWaits } from './applied-waits.ts'
 import { Belonging } from './belonging.ts'
 import { CatchUp } from './catch-up.ts'
 import { REPLICA_DEFAULTS, type ReplicaConfig } from './config.ts'
-import { LeaderDesk, NOT_LEADER, type Reply, type ReplyTo } from './desk.ts'
+import { Custody } from './custody.ts'
+import { LeaderDesk } from './desk.ts'
 import { judgePeer, type FoundingMember } from './founding.ts'
-import { JOIN_MS, Joining } from './joining.ts'
+import { handOver } from './hand-over.ts'
+import { Joining } from './joining.ts'
 import { LeaderCalls } from './leader-calls.ts'
 import { Liveness } from './liveness.ts'
-import { encodeMemberRequest } from './member-codec.ts'
 import { Members } from './members.ts'
-import { isStranger } from './peers.ts'
+import { PeerRequests, type PeerLinkUp } from './peer-requests.ts'
 import type { ReplicaPorts } from './ports.ts'
 import { Reads } from './reads.ts'
+import { Recovery, type RecoveryState } from './recovery.ts'
 import { encodeClusterInfo } from './status.ts'
 import { ReplicaTimers } from './timers.ts'
 import { Upkeep } from './upkeep.ts'
 import { Waits } from './waits.ts'
-import { fromResponse, refuseForwarded, toResponse } from './wire.ts'
-
-const HAND_OVER_LOOK_MS = 10
+import { fromResponse } from './wire.ts'
 
 export interface ReplicaOptions {
   readonly raft: RaftConfig
@@ -60,6 +54,7 @@ export class Replica {
   readonly members: Members
   readonly upkeep: Upkeep
   readonly catchUp: CatchUp
+  readonly custody: Custody
   readonly ports: ReplicaPorts
   readonly #raftConfig: RaftConfig
   readonly #joining: Joining
@@ -69,11 +64,11 @@ export class Replica {
   #turnDue = false
   #stopped = false
   readonly #timers: ReplicaTimers
+  readonly #recovery: Recovery
+  readonly #requests: PeerRequests
   #leaderBefore: NodeId | null = null
-  /** What was committed when this node first heard a leader; null before (DESIGN §7). */
-  #recoveryTarget: number | null = null
   /** The newest link of each peer: an answer leaves on the link that brought its question. */
-  readonly #links = new Map<NodeId, { readonly peer: PeerIdentity }>()
+  readonly #links = new Map<NodeId, PeerLinkUp>()
   /** Committed while apply is paused; the core hands out no more until it is applied. */
   #unapplied: readonly Entry[] = []
   #applying = true
@@ -141,6 +136,7 @@ export class Replica {
         state,
         applied: this.#applied,
         calls: this.calls,
+        isFenced: () => this.custody.fence.reason !== null,
         clock: () => ports.clock(),
         defer: (run) => ports.defer(run),
         setTimer: (ms, run) => ports.setTimer(ms, run),
@@ -160,6 +156,9 @@ export class Replica {
           this.members.ask(change, reply)
           this.#turnSoon()
         },
+        stateReported: (from, report) => this.custody.checks.reported(from, report),
+        offerState: (after, reply) => this.custody.offerState(after, reply),
+        isFenced: () => this.custody.fence.reason !== null,
       },
       new Liveness({
         heartbeatMs: options.raft.heartbeatMs,
@@ -168,8 +167,19 @@ export class Replica {
       }),
       { proposalsMax: config.proposalsMax },
     )
+    this.#requests = new PeerRequests({
+      raft: this.raft,
+      desk: this.desk,
+      calls: this.calls,
+      ports,
+      linkOf: (id) => this.#links.get(id) ?? null,
+      revision: () => state.revision,
+      turnSoon: () => this.#turnSoon(),
+    })
     this.upkeep = this.#makeUpkeep(config)
+    this.custody = this.#makeCustody(config)
     this.catchUp = this.#makeCatchUp()
+    this.#recovery = new Recovery(this.raft, this.catchUp)
   }
 
   #makeUpkeep(config: ReplicaConfig): Upkeep {
@@ -181,6 +191,7 @@ export class Replica {
       store: ports.store,
       nowMs: () => ports.clock().nowMs,
       setApplying: (on: boolean) => this.#setApplying(on),
+      wrong: (finding: string) => this.custody.fence.found(finding),
       step: (input: Input) => {
         raft.step(input, ports.clock())
         this.#turnSoon()
@@ -189,10 +200,39 @@ export class Replica {
     return new Upkeep(host, config)
   }
 
+  #makeCustody(config: ReplicaConfig): Custody {
+    const { raft, state, ports, calls } = this
+    const host = {
+      raft,
+      state,
+      ports,
+      calls,
+      identity: () => this.identity,
+      connectedAs: (id: NodeId) => this.members.connectedAs(id),
+      upkeep: () => this.upkeep,
+      propose: (command: Command) => this.desk.proposeOwn([command]),
+      step: (input: Input) => {
+        raft.step(input, ports.clock())
+        this.#turnSoon()
+      },
+      fenced: () => this.#fenced(),
+      stop: () => this.stop(),
+    }
+    return new Custody(host, config)
+  }
+
+  /** Whoever waits for something from a state that is wrong is sent away. */
+  #fenced(): void {
+    this.desk.overtaken(Infinity)
+    this.reads.stop()
+    this.waits.wakeAll(Infinity)
+  }
+
   #makeCatchUp(): CatchUp {
     const { raft, ports } = this
     return new CatchUp({
       raft,
+      fence: this.custody.fence,
       store: ports.store,
       logger: ports.logger,
       nowMs: () => ports.clock().nowMs,
@@ -203,7 +243,8 @@ export class Replica {
       },
       mayInstall: () => !this.upkeep.busy,
       turnSoon: () => this.#turnSoon(),
-      installed: ({ snapshot }) => this.#installed(snapshot.index),
+      installed: () => this.#installed('snapshot_installed'),
+      replaced: () => this.#installed('state_replaced'),
     })
   }
 
@@ -216,19 +257,13 @@ export class Replica {
     return this.#belonging.waitingFor
   }
 
-  /** Of DESIGN §7: `idle` before a leader is known; what is committed by then is caught up with. */
-  get recovery(): 'idle' | 'fetching_snapshot' | 'applying_log' | 'synced' {
-    if (this.catchUp.progress !== null) return 'fetching_snapshot'
-    if (this.#recoveryTarget === null) return 'idle'
-    return this.raft.applied >= this.#recoveryTarget ? 'synced' : 'applying_log'
+  get recovery(): RecoveryState {
+    return this.#recovery.state
   }
 
-  /** How far that is: bytes of the snapshot, or entries of the log. Null: nothing is on its way. */
+  /** How far that is; see `recovery.ts`. */
   get recoveryProgress(): { readonly done: number; readonly total: number } | null {
-    const fetching = this.catchUp.progress
-    if (fetching !== null) return { done: fetching.bytes, total: fetching.totalBytes }
-    if (this.recovery !== 'applying_log') return null
-    return { done: this.raft.applied, total: present(this.#recoveryTarget, 'it is applying') }
+    return this.#recovery.progress
   }
 
   /** Begins: links to peers, timers, founding. */
@@ -237,33 +272,9 @@ export class Replica {
     this.#turnSoon()
   }
 
-  /**
-   * Hands leadership over where this node leads (SIGTERM), and calls `done` once another leads,
-   * nobody can, or `waitMs` have passed. Proposals of this node's clients go to the next leader
-   * meanwhile.
-   */
+  /** `done` is called once another leads, nobody can, or `waitMs` have passed (SIGTERM). */
   handOver(waitMs: number, done: () => void): void {
-    const isAlone = (this.raft.membership?.voters.length ?? 1) === 1
-    if (this.raft.role !== 'leader' || isAlone) return done()
-    this.enqueue({ type: 'transfer' })
-    const endMs = this.ports.clock().nowMs + waitMs
-    const look = (): void => {
-      const { leader } = this.raft
-      const over = leader !== null && leader !== this.identity.id
-      if (over || this.ports.clock().nowMs >= endMs || !this.#canElect()) return done()
-      this.ports.setTimer(HAND_OVER_LOOK_MS, look)
-    }
-    look()
-  }
-
-  /** Whether the voters that can be reached from here, this one included, could elect another. */
-  #canElect(): boolean {
-    const { membership } = this.raft
-    if (membership === null) return false
-    const { voters } = membership
-    const links = this.ports.mesh.peers().filter(({ connected }) => connected)
-    const others = voters.filter((voter) => links.some(({ id }) => id === voter))
-    return others.length + 1 > voters.length / 2 && hasDataVoter(membership, others)
+    handOver(this, waitMs, done)
   }
 
   /**
@@ -284,6 +295,7 @@ export class Replica {
 
   /** Takes a snapshot now. Null: it could not be made. */
   takeSnapshot(done: (snapshot: EntryId | null) => void): void {
+    if (this.custody.fence.reason !== null) return done(null)
     this.upkeep.take(done)
     this.#turnSoon()
   }
@@ -291,8 +303,9 @@ export class Replica {
   /** Whether a link to this peer is welcome: a reason to refuse it, or null. */
   judge(peer: PeerIdentity): string | null {
     const { membership } = this.raft
+    const { clusterVersion } = this.state
     const connectedAs = (id: NodeId) => this.members.connectedAs(id)?.incarnation ?? null
-    return judgePeer(this.identity, peer, { membership, connectedAs })
+    return judgePeer(this.identity, peer, { membership, connectedAs, clusterVersion })
   }
 
   /** An authenticated link came up. An empty node takes the cluster of whoever accepted it. */
@@ -320,7 +333,7 @@ export class Replica {
           }
           break
         case 'request':
-          this.#serve(from, message.id, message.request)
+          this.#requests.serve(from, message.id, message.request)
           break
         case 'response':
           if (this.#joining.answered(from, message.id, message.response)) this.#turnSoon()
@@ -328,47 +341,6 @@ export class Replica {
           break
       }
     }
-  }
-
-  /** A peer takes us for the leader. */
-  #serve(from: NodeId, id: number, request: PeerRequest): void {
-    const link = this.#links.get(from)
-    const reply = (given: Reply): void => {
-      // A restarted peer counts its calls anew: what its last process asked is nobody's question.
-      if (this.#links.get(from) !== link) return
-      const response = toResponse(given)
-      // What does not fit on the link is not lost in silence: the caller is told at once.
-      if (!this.ports.mesh.send(from, { type: 'response', id, response })) {
-        const refused = { type: 'refused', code: 'unknown' } as const
-        this.ports.mesh.send(from, { type: 'response', id, response: refused })
-      }
-      this.#turnSoon()
-    }
-    if (request.type === 'join') return this.#passOn(from, request.role, reply)
-    const asker = this.#links.get(from)?.peer ?? null
-    if (isStranger(this.raft.membership, from, asker)) return reply(NOT_LEADER)
-    if (request.type === 'propose') {
-      const refusal = refuseForwarded(request.command, this.state.revision)
-      if (refusal !== null) return reply({ type: 'outcome', outcome: refusal })
-    }
-    this.desk.serve(request, reply)
-  }
-
-  /** An empty node asks to be taken in: the leader is told who it proved to be. */
-  #passOn(from: NodeId, role: 'voter' | 'learner' | null, reply: ReplyTo): void {
-    const peer = this.#links.get(from)?.peer
-    if (peer === undefined || this.raft.membership === null) return reply(NOT_LEADER)
-    const { id, incarnation, url, witness } = peer
-    const change = { type: 'join', id, incarnation, url, role, witness } as const
-    const bytes = encodeMemberRequest({ change, force: false, waitMs: JOIN_MS })
-    const deadlineMs = this.ports.clock().nowMs + 2 * JOIN_MS
-    this.calls.ask({ type: 'change_members', change: bytes }, deadlineMs, (result) => {
-      if (result.type !== 'failed') reply(result)
-      else
-        reply(
-          result.code === 'too_many_requests' ? { type: 'refused', code: result.code } : NOT_LEADER,
-        )
-    })
   }
 
   enqueue(input: Input): void {
@@ -395,6 +367,7 @@ export class Replica {
     if (this.raft.membership === null) this.#joining.endOfTurn()
     this.desk.endOfTurn()
     this.members.endOfTurn()
+    this.custody.endOfTurn()
     this.upkeep.endOfTurn()
     this.catchUp.endOfTurn()
     this.ports.mesh.flush()
@@ -422,13 +395,17 @@ export class Replica {
     this.desk.answered(ready.answers)
     if (ready.answers.length > 0) this.members.answered(ready.answers)
     if (ready.committed.length === 0) return
-    if (this.#applying) this.#apply(ready.committed)
+    if (this.#mayApply) this.#apply(ready.committed)
     else this.#unapplied = ready.committed
+  }
+
+  get #mayApply(): boolean {
+    return this.#applying && this.custody.fence.reason === null
   }
 
   #setApplying(on: boolean): void {
     this.#applying = on
-    if (!on || this.#stopped) return
+    if (!this.#mayApply || this.#stopped) return
     const entries = this.#unapplied
     this.#unapplied = []
     if (entries.length > 0) this.#apply(entries)
@@ -436,54 +413,57 @@ export class Replica {
   }
 
   /** The state is a snapshot now: the core's log follows, and whoever waited for this is told. */
-  #installed(index: number): void {
+  #installed(type: 'snapshot_installed' | 'state_replaced'): void {
     const { state, raft } = this
+    const { appliedIndex: index, appliedTerm: term, clusterMs } = state
     const bytes = present(state.membershipBytes, 'a snapshot holds a membership')
-    raft.step(
-      {
-        type: 'snapshot_installed',
-        snapshot: { index: state.appliedIndex, term: state.appliedTerm },
-        clusterMs: state.clusterMs,
-        membership: { index: state.membershipIndex, membership: decodeMembership(bytes) },
-      },
-      this.ports.clock(),
-    )
+    const membership = { index: state.membershipIndex, membership: decodeMembership(bytes) }
+    raft.step({ type, snapshot: { index, term }, clusterMs, membership }, this.ports.clock())
+    this.custody.checks.replaced()
     this.#unapplied = []
-    this.#recoveryTarget = Math.max(this.#recoveryTarget ?? 0, raft.leaderCommit)
+    this.#recovery.installed()
     this.upkeep.installed(index)
     this.desk.overtaken(index)
     this.#applied.reached(index)
     this.waits.wakeAll(index)
-    this.ports.logger.info('snapshot installed', { index })
+    this.ports.logger.info('snapshot installed', { index, log: type })
     this.#turnSoon()
   }
 
   /** One transaction; then those who waited are told, in the order of the log. */
   #apply(entries: readonly Entry[]): void {
-    const batch = this.state.applyBatch(entries, (index) => this.desk.wants(index))
+    const batch = this.#applyToState(entries)
+    if (batch === null) return
     const { index } = present(entries.at(-1), 'a batch holds entries')
     assert(this.state.revision === index, 'the state stands at the last entry of the batch')
     this.raft.step({ type: 'applied', index }, this.ports.clock())
+    if (!this.custody.applied(batch.notes)) return // What it came to is not to be trusted.
     this.desk.leasesChanged(batch.leases)
     this.desk.applied(entries, batch.outcomes)
     this.#applied.reached(index)
     this.waits.wake(batch.topics)
   }
 
+  /** Null: the log holds what this program does not know. It never skips (DESIGN §1.7). */
+  #applyToState(entries: readonly Entry[]): AppliedBatch | null {
+    try {
+      return this.state.applyBatch(entries, (index) => this.desk.wants(index))
+    } catch (error) {
+      if (!(error instanceof UnknownCommand)) throw error
+      this.stop()
+      this.ports.misplaced(error.message)
+      return null
+    }
+  }
+
   #followLeader(): void {
     const { leader } = this.raft
-    if (leader !== null && this.#recoveryTarget === null) this.#aimRecovery()
+    this.#recovery.aim()
     if (leader === this.#leaderBefore) return
     this.#leaderBefore = leader
     const { term } = this.raft
     if (leader === null) this.ports.logger.warn('no leader', { term })
     else this.ports.logger.info('leader', { leader, term })
     this.calls.leaderChanged()
-  }
-
-  /** What was committed when this node started must be applied before it counts as synced. */
-  #aimRecovery(): void {
-    if (this.raft.role !== 'leader') this.#recoveryTarget = this.raft.leaderCommit
-    else if (this.raft.hasCommittedInTerm) this.#recoveryTarget = this.raft.noopIndex
   }
 }

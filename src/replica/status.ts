@@ -2,7 +2,7 @@
 import { decode, encode } from '../lib/msgpack.ts'
 import { assert } from '../lib/assert.ts'
 import { goalOf } from '../raft/mod.ts'
-import type { ChangeView, ClusterView, MemberView } from '../http/registry.ts'
+import type { ChangeView, ClusterView, MemberView, UpgradeView } from '../http/registry.ts'
 import type { Replica } from './replica.ts'
 
 /** The cluster as this node sees it. Progress is known to the leader alone; else it is 0. */
@@ -19,10 +19,18 @@ export function clusterView(replica: Replica): ClusterView {
     const role = !isVoter || isLearner ? 'learner' : witness ? 'witness' : 'voter'
     const shared = { id, url, role, leader: id === leader } as const
     if (id === identity.id) {
-      const { version } = identity
+      const { version, clusterVersionMax } = identity
       const matchIndex = raft.persisted
       const lagEntries = last - matchIndex
-      return { ...shared, reachable: true, matchIndex, lagEntries, lastContactMs: 0, version }
+      return {
+        ...shared,
+        reachable: true,
+        matchIndex,
+        lagEntries,
+        lastContactMs: 0,
+        version,
+        clusterVersionMax,
+      }
     }
     const link = links.get(id)
     const matchIndex = progress.get(id)?.match ?? 0
@@ -32,13 +40,15 @@ export function clusterView(replica: Replica): ClusterView {
       reachable: link?.connected ?? false,
       matchIndex,
       lagEntries: progress.size > 0 ? last - matchIndex : 0,
-      lastContactMs: heardMs === null ? null : Math.max(0, Math.round(nowMs - heardMs)),
+      lastContactMs: ageOf(heardMs, nowMs),
       version: link?.identity?.version ?? null,
+      clusterVersionMax: link?.connected ? (link.identity?.clusterVersionMax ?? null) : null,
     }
   })
   return {
     clusterId: identity.clusterId,
     clusterVersion: state.clusterVersion,
+    upgrade: upgradeView(replica),
     term: raft.term,
     leader,
     revision: state.revision,
@@ -46,6 +56,19 @@ export function clusterView(replica: Replica): ClusterView {
     ...degradedView(replica),
     change: changeView(replica),
   }
+}
+
+/** Who lost its log is not listened to any more: what it said last is nobody's business. */
+function ageOf(heardMs: number | null, nowMs: number): number | null {
+  if (heardMs === null || heardMs === -Infinity) return null
+  return Math.max(0, Math.round(nowMs - heardMs))
+}
+
+/** Who is in the way the leader alone can say: it has links to all of them. */
+function upgradeView({ raft, custody }: Replica): UpgradeView | null {
+  const upgrade = custody.versions.upgrade()
+  if (upgrade === null || raft.role === 'leader') return upgrade
+  return { to: upgrade.to, blockedBy: [] }
 }
 
 /** Of a cluster with witnesses: whether they stand in for copies of what is written. */
@@ -84,7 +107,7 @@ export function decodeClusterInfo(bytes: Uint8Array): ClusterView {
 
 /** Gauges and counters by name; units last. */
 export function metricsOf(replica: Replica): ReadonlyMap<string, number> {
-  const { raft, state, waits, calls, desk, ports, upkeep, catchUp } = replica
+  const { raft, state, waits, calls, desk, ports, upkeep, catchUp, custody } = replica
   const { recovery, recoveryProgress } = replica
   const { degraded } = degradedView(replica)
   return new Map<string, number>([
@@ -109,5 +132,6 @@ export function metricsOf(replica: Replica): ReadonlyMap<string, number> {
     ['rollcall_snapshot_bytes', ports.store.snapshotBytes],
     ...upkeep.metrics(),
     ...catchUp.metrics(),
+    ...custody.metrics(),
   ])
 }

@@ -35,6 +35,8 @@ export interface UpkeepHost {
   nowMs(): number
   /** What is committed waits while apply is off. */
   setApplying(on: boolean): void
+  /** What is copied is not what it should be. */
+  wrong(finding: string): void
   /** At once: the core must know before it reads the log again. */
   step(input: Input): void
 }
@@ -46,7 +48,11 @@ const RETRY_MS = 1_000
 /** A copy that nobody asked for so long is dropped. */
 const UNUSED_MS = 60_000
 
-type Taken = (snapshot: EntryId | null) => void
+/** Somebody waits for a copy; `byHand`: it stays until the next one. */
+interface Taker {
+  readonly byHand: boolean
+  readonly done: (meta: SnapshotMeta | null) => void
+}
 
 export class Upkeep {
   readonly #host: UpkeepHost
@@ -60,11 +66,11 @@ export class Upkeep {
   #lookedAt: LogIndex = 0
   #nextLookMs = 0
   #nextCopyMs = 0
-  #kept: EntryId | null = null
+  #kept: SnapshotMeta | null = null
   /** It was taken by hand: it stays. */
   #keptByHand = false
   #usedMs = 0
-  #takers: Taken[] = []
+  #takers: Taker[] = []
   #checkpoints = 0
   #copies = 0
 
@@ -81,7 +87,7 @@ export class Upkeep {
 
   /** The copy that others may fetch. */
   get snapshot(): EntryId | null {
-    return this.#kept
+    return this.#kept?.snapshot ?? null
   }
 
   metrics(): readonly (readonly [string, number])[] {
@@ -94,8 +100,15 @@ export class Upkeep {
   }
 
   /** Takes a copy now, whoever needs it. Null: it could not be made. */
-  take(done: Taken): void {
-    this.#takers.push(done)
+  take(done: (snapshot: EntryId | null) => void): void {
+    this.#takers.push({ byHand: true, done: (meta) => done(meta?.snapshot ?? null) })
+  }
+
+  /** A copy of what was applied after `after`, for a member that cannot trust its state. */
+  offer(after: LogIndex, done: (meta: SnapshotMeta | null) => void): void {
+    this.#usedMs = this.#host.nowMs()
+    if (this.#kept !== null && this.#kept.snapshot.index > after) done(this.#kept)
+    else this.#takers.push({ byHand: false, done })
   }
 
   /** Another database is in place, and durable. */
@@ -177,7 +190,7 @@ export class Upkeep {
       if (witness) continue // What it lacks is made up for by an offer of a few bytes.
       if (nowMs - lastAckMs > this.#config.followerGoneMs) continue
       if (state !== 'snapshot') needed = Math.min(needed, match)
-      else if (this.#kept !== null) needed = Math.min(needed, this.#kept.index)
+      else if (this.#kept !== null) needed = Math.min(needed, this.#kept.snapshot.index)
     }
     return needed
   }
@@ -185,7 +198,7 @@ export class Upkeep {
   #wantsCopy(nowMs: number): boolean {
     const { raft, state, store } = this.#host
     if (state.membershipBytes === null) {
-      for (const done of this.#takers.splice(0)) done(null)
+      for (const { done } of this.#takers.splice(0)) done(null)
       return false
     }
     if (this.#takers.length > 0) return true
@@ -195,7 +208,7 @@ export class Upkeep {
     })
     if (isAsked) {
       this.#usedMs = nowMs
-      const isUsable = this.#kept !== null && this.#kept.index >= raft.compacted
+      const isUsable = this.#kept !== null && this.#kept.snapshot.index >= raft.compacted
       return !isUsable && nowMs >= this.#nextCopyMs
     }
     if (this.#kept !== null && !this.#keptByHand && nowMs - this.#usedMs > UNUSED_MS) {
@@ -219,21 +232,24 @@ export class Upkeep {
       // The one before is dropped: nobody may be sent there any more.
       this.#host.step({ type: 'snapshot_ready', meta: null })
       this.#kept = null
-      store.keepSnapshot(snapshot, (kept) => this.#copied(kept ? meta : null, takers))
+      store.keepSnapshot(snapshot, (result) => {
+        this.#copied(result === 'kept' ? meta : null, takers)
+        if (typeof result === 'object') this.#host.wrong(result.wrong)
+      })
     })
   }
 
-  #copied(meta: SnapshotMeta | null, takers: readonly Taken[]): void {
+  #copied(meta: SnapshotMeta | null, takers: readonly Taker[]): void {
     this.#busy = false
     this.#usedMs = this.#host.nowMs()
     if (meta === null) {
       this.#nextCopyMs = this.#usedMs + RETRY_MS
     } else {
-      this.#kept = meta.snapshot
-      this.#keptByHand = takers.length > 0
+      this.#kept = meta
+      this.#keptByHand = takers.some(({ byHand }) => byHand)
       this.#copies += 1
       this.#host.step({ type: 'snapshot_ready', meta })
     }
-    for (const done of takers) done(meta?.snapshot ?? null)
+    for (const { done } of takers) done(meta)
   }
 }

@@ -30,6 +30,8 @@ export function fromResponse(response: PeerResponse): Reply {
     case 'beats':
     case 'read_at':
     case 'cluster_info':
+    case 'report_noted':
+    case 'state_offered':
       return response
     default:
       return unreachable(response)

@@ -20,6 +20,7 @@ import { join } from 'node:path'
 import { utf8 } from '../lib/bytes.ts'
 
 const CURRENT = 'CURRENT'
+const FENCED = 'FENCED'
 const STATE_FILE = /^state-(0|[1-9]\d{0,15})\.db$/
 const LEFTOVER = /^state-\d+\.db(-wal|-shm|-journal)?$/
 
@@ -88,6 +89,22 @@ export function makeCurrent(dir: string, index: number): StateFile {
   return { path: join(dir, name), index }
 }
 
+/**
+ * Why the live database must not be used, as an earlier moment wrote it down; null: it may. What
+ * was said of another database died with it.
+ */
+export function readFence(dir: string, live: StateFile): string | null {
+  const path = join(dir, FENCED)
+  if (!existsSync(path)) return null
+  const [name, ...reason] = readFileSync(path, 'utf8').trimEnd().split('\n')
+  return name === `state-${live.index}.db` ? reason.join(' ') : null
+}
+
+/** Durable, like {@link makeCurrent}. */
+export function writeFence(dir: string, live: StateFile, reason: string): void {
+  replaceFile(dir, FENCED, `state-${live.index}.db\n${reason}\n`)
+}
+
 /** Removes databases that are not live, and what was being made; a copy that is kept stays. */
 export function removeOtherFiles(dir: string, live: StateFile, kept: string | null = null): void {
   const name = `state-${live.index}.db`
@@ -96,21 +113,26 @@ export function removeOtherFiles(dir: string, live: StateFile, kept: string | nu
     const isOld = LEFTOVER.test(other) && !other.startsWith(name)
     if (isOld || BESIDE.test(other)) rmSync(join(dir, other), { force: true })
   }
+  if (readFence(dir, live) === null) rmSync(join(dir, FENCED), { force: true })
 }
 
-/** Atomic: after a crash at any point CURRENT is the old one, the new one, or not yet there. */
 function writeCurrent(dir: string, name: string): void {
-  const temporary = join(dir, `${CURRENT}.tmp`)
+  replaceFile(dir, CURRENT, `${name}\n`)
+}
+
+/** Atomic: after a crash at any point the file is the old one, the new one, or not yet there. */
+function replaceFile(dir: string, file: string, text: string): void {
+  const temporary = join(dir, `${file}.tmp`)
   const fd = openSync(temporary, 'w', 0o600)
   try {
-    const bytes = utf8(`${name}\n`)
+    const bytes = utf8(text)
     let written = 0
     while (written < bytes.length) written += writeSync(fd, bytes, written)
     fsyncSync(fd)
   } finally {
     closeSync(fd)
   }
-  renameSync(temporary, join(dir, CURRENT))
+  renameSync(temporary, join(dir, file))
   syncDirectory(dir)
 }
 

@@ -6,7 +6,9 @@
  */
 import { createHash } from 'node:crypto'
 import { open, type FileHandle } from 'node:fs/promises'
+import { StateMachine } from '../state/mod.ts'
 import type { Sql, SqlDriver } from '../state/sql.ts'
+import { isDamage } from './sqlite-guard.ts'
 import { openSql } from './sqlite.ts'
 
 export type StateJob =
@@ -21,6 +23,8 @@ export type StateJob =
     }
   /** Makes a file durable and answers its SHA-256. */
   | { readonly type: 'seal'; readonly path: string }
+  /** Looks through the database at `path`, on a connection of its own. */
+  | { readonly type: 'examine'; readonly path: string }
   /** Lets go of the database, so that it can be closed for good elsewhere. */
   | { readonly type: 'release' }
 
@@ -30,6 +34,8 @@ export type StateJobResult =
       readonly complete: boolean
       readonly bytes: number
       readonly sha256: string
+      /** What is wrong with a database that was examined; null: nothing. */
+      readonly finding: string | null
     }
   | { readonly ok: false; readonly code: string | null; readonly message: string }
 
@@ -55,6 +61,8 @@ export class StateJobs {
           return done(await copy(job))
         case 'seal':
           return done(await seal(job.path))
+        case 'examine':
+          return done({ finding: await this.#examine(job.path) })
         case 'release':
           this.#close()
           return done({})
@@ -76,6 +84,19 @@ export class StateJobs {
     return done({ complete: busy === 0 && frames === moved })
   }
 
+  async #examine(path: string): Promise<string | null> {
+    let sql: Sql | null = null
+    try {
+      sql = await openSql({ driver: this.#driver, path })
+      return StateMachine.examine(sql)
+    } catch (error) {
+      if (isDamage(error)) return error.message
+      throw error
+    } finally {
+      sql?.close()
+    }
+  }
+
   #close(): void {
     this.#open?.sql.close()
     this.#open = null
@@ -83,7 +104,7 @@ export class StateJobs {
 }
 
 function done(given: Partial<Extract<StateJobResult, { ok: true }>>): StateJobResult {
-  return { ok: true, complete: true, bytes: 0, sha256: '', ...given }
+  return { ok: true, complete: true, bytes: 0, sha256: '', finding: null, ...given }
 }
 
 async function copy(job: Extract<StateJob, { type: 'copy' }>): Promise<{

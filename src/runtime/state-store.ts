@@ -11,13 +11,16 @@ import { assert } from '../lib/assert.ts'
 import { sameBytes } from '../lib/bytes.ts'
 import type { Logger } from '../lib/logger.ts'
 import { SnapshotFetch, type SnapshotSource, type Stream, type StreamEvents } from '../mesh/mod.ts'
-import type { EntryId, InstallSnapshot, NodeId } from '../raft/types.ts'
+import type { StateOffer } from '../mesh/peer.ts'
+import type { EntryId, NodeId } from '../raft/types.ts'
 import type { FetchEvents, StorePort } from '../replica/ports.ts'
 import { StateMachine, type Sql } from '../state/mod.ts'
 import { FetchFile } from './fetch-file.ts'
 import type { SqlFactory } from './sqlite.ts'
 import type { SqlInMemory } from './sqlite-sqljs.ts'
-import { makeCurrent, openStateFile, placeStateFile, removeOtherFiles } from './state-file.ts'
+import { guarded, isDamage, StateDamaged } from './sqlite-guard.ts'
+import { makeCurrent, openStateFile, placeStateFile, readFence } from './state-file.ts'
+import { removeOtherFiles, writeFence } from './state-file.ts'
 import type { StateFile } from './state-file.ts'
 import { writePlace } from './witness-state.ts'
 import { jobRunner, type JobRunner } from './state-worker.ts'
@@ -53,15 +56,32 @@ export class StateStore implements StorePort {
   #sql: Sql
   #kept: Kept | null = null
   #fetched: FetchFile | null = null
+  #fenced: string | null
   #closed = false
 
-  /** Opens the live database. Throws `StateFileError`, `SchemaError` and errors of the system. */
+  /**
+   * Opens the live database. Throws `StateFileError`, `StateDamaged`, `SchemaError` and errors of
+   * the system.
+   */
   constructor(options: StateStoreOptions) {
     this.#options = options
     this.#file = openStateFile(options.dir)
-    this.#sql = options.sql.open(this.#file.path)
-    this.state = StateMachine.open(this.#sql)
+    this.#fenced = readFence(options.dir, this.#file)
+    this.#sql = this.#open(this.#file.path)
+    this.state = StateMachine.open(this.#guarded(this.#sql, this.#file.path))
     this.#jobs = jobRunner(options.sql.driver, options.worker)
+  }
+
+  #open(path: string): Sql {
+    try {
+      return this.#options.sql.open(path)
+    } catch (error) {
+      throw isDamage(error) ? new StateDamaged(path, error.message, { cause: error }) : error
+    }
+  }
+
+  #guarded(sql: Sql, path: string): Sql {
+    return guarded(sql, path, (error) => this.#fail(error))
   }
 
   /** The snapshot that the database still is, exactly: what an install would have left. */
@@ -101,7 +121,7 @@ export class StateStore implements StorePort {
     }
     const { path } = this.#file
     this.#run({ type: 'checkpoint', path, reset: kind === 'reset' }, (result) => {
-      if (!result.ok) return this.#fail(new Error(`a checkpoint failed: ${result.message}`))
+      if (!result.ok) return this.#fail(checkpointError(path, result))
       done(result.complete)
     })
   }
@@ -120,6 +140,7 @@ export class StateStore implements StorePort {
     if (this.#closed || index < this.#file.index) return // A snapshot was installed meanwhile.
     placeStateFile(dir, temporary, index)
     this.#file = makeCurrent(dir, index)
+    if (this.#fenced !== null) writeFence(dir, this.#file, this.#fenced) // It is the same state.
     this.#removeOthers()
   }
 
@@ -127,7 +148,7 @@ export class StateStore implements StorePort {
     removeOtherFiles(this.#options.dir, this.#file, this.#kept?.path ?? null)
   }
 
-  keepSnapshot(at: EntryId, done: (kept: boolean) => void): void {
+  keepSnapshot(at: EntryId, done: Parameters<StorePort['keepSnapshot']>[1]): void {
     const { dir, copyBytesPerSecond: bytesPerSecond } = this.#options
     this.dropSnapshot()
     const to = join(dir, `snapshot-${at.index}.tmp`)
@@ -138,10 +159,16 @@ export class StateStore implements StorePort {
           return this.#fail(new Error(`a snapshot could not be written: ${result.message}`))
         }
         this.#options.logger.warn('no room for a snapshot', { index: at.index })
-        return done(false)
+        return done('no_room')
       }
-      this.#keep(at, to, result)
-      done(true)
+      this.#examine(to, (wrong) => {
+        if (wrong !== null) {
+          rmSync(to, { force: true })
+          return done({ wrong })
+        }
+        this.#keep(at, to, result)
+        done('kept')
+      })
     })
   }
 
@@ -179,7 +206,38 @@ export class StateStore implements StorePort {
     return source
   }
 
-  fetch(offer: InstallSnapshot, url: string, events: FetchEvents): () => void {
+  get fenced(): string | null {
+    return this.#fenced
+  }
+
+  fence(reason: string): void {
+    this.#fenced = reason
+    writeFence(this.#options.dir, this.#file, reason)
+  }
+
+  examine(done: (finding: string | null) => void): void {
+    if (this.#inMemory) return done(StateMachine.examine(this.#sql))
+    const { path } = this.#file
+    this.#examine(path, (finding) => done(this.#file.path === path ? finding : null))
+  }
+
+  examineFetched(done: (finding: string | null) => void): void {
+    const fetched = this.#fetched
+    assert(fetched?.isWhole === true, 'only a whole snapshot is looked into')
+    this.#examine(fetched.path, done)
+  }
+
+  /** What cannot be looked into is no worse than before: it was whole by its checksum. */
+  #examine(path: string, done: (finding: string | null) => void): void {
+    this.#run({ type: 'examine', path }, (result) => {
+      if (!result.ok) {
+        this.#options.logger.warn('a database could not be examined', { path, why: result.message })
+      }
+      done(result.ok ? result.finding : null)
+    })
+  }
+
+  fetch(offer: StateOffer, url: string, events: FetchEvents): () => void {
     const { dir, logger, openStream } = this.#options
     const { snapshot, from } = offer
     this.#fetched?.close()
@@ -202,26 +260,27 @@ export class StateStore implements StorePort {
     return result.ok ? result.sha256 : null
   }
 
-  install(offer: InstallSnapshot): boolean {
+  install(offer: StateOffer, log: 'restart' | 'keep'): boolean {
     const fetched = this.#fetched
     assert(fetched?.isWhole === true, 'only a whole snapshot is installed')
     this.#fetched = null
     fetched.close()
-    return this.#putInPlace(fetched.path, offer)
+    return this.#putInPlace(fetched.path, offer, log)
   }
 
-  installPlace(offer: InstallSnapshot): void {
+  installPlace(offer: StateOffer): void {
     const { dir, sql } = this.#options
-    const isTaken = this.#putInPlace(writePlace(dir, sql, offer), offer)
+    const isTaken = this.#putInPlace(writePlace(dir, sql, offer), offer, 'restart')
     assert(isTaken, 'what was made from an offer is what was offered')
   }
 
-  /** The finished file `from` becomes the state, and the log starts anew after it. */
-  #putInPlace(from: string, offer: InstallSnapshot): boolean {
+  /** The finished file `from` becomes the state; the log starts anew after it, or holds it. */
+  #putInPlace(from: string, offer: StateOffer, log: 'restart' | 'keep'): boolean {
     const { dir, sql: factory, logger, restartLog } = this.#options
     const { snapshot } = offer
     const path = placeStateFile(dir, from, snapshot.index)
-    const sql = factory.open(path)
+    const raw = factory.open(path)
+    const sql = this.#guarded(raw, path)
     const found = StateMachine.readApplied(sql)
     if (found?.index !== snapshot.index || found.term !== snapshot.term) {
       logger.error('a snapshot is not what was offered', {
@@ -234,9 +293,10 @@ export class StateStore implements StorePort {
     }
     // From here on it is installed: where the process ends, the next one finishes it (DESIGN §4).
     this.#file = makeCurrent(dir, snapshot.index)
-    restartLog(snapshot)
+    this.#fenced = null // It was said of the other file.
+    if (log === 'restart') restartLog(snapshot)
     this.state.replace(sql)
-    this.#sql = sql
+    this.#sql = raw
     assert(
       sameBytes(this.state.membershipBytes ?? new Uint8Array(0), offer.membership),
       'a snapshot holds the membership that was offered with it',
@@ -265,6 +325,15 @@ export class StateStore implements StorePort {
   #fail(error: Error): void {
     if (!this.#closed) this.#options.onFailure(error)
   }
+}
+
+function checkpointError(
+  path: string,
+  { message, code }: { message: string; code: string | null },
+): Error {
+  const error = Object.assign(new Error(message), { code })
+  if (isDamage(error)) return new StateDamaged(path, message, { cause: error })
+  return new Error(`a checkpoint failed: ${message}`, { cause: error })
 }
 
 function sizeOf(path: string): number {

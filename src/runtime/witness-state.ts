@@ -1,6 +1,6 @@
 import { closeSync, fdatasyncSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { InstallSnapshot } from '../raft/types.ts'
+import type { StateOffer } from '../mesh/peer.ts'
 import { StateMachine } from '../state/mod.ts'
 import type { SqlFactory } from './sqlite.ts'
 import type { SqlInMemory } from './sqlite-sqljs.ts'
@@ -9,7 +9,7 @@ import type { SqlInMemory } from './sqlite-sqljs.ts'
  * Makes the state of a witness at the place that it is offered, as a database file of its own,
  * durable when this returns; answers its path. It blocks for a few milliseconds.
  */
-export function writePlace(dir: string, factory: SqlFactory, offer: InstallSnapshot): string {
+export function writePlace(dir: string, factory: SqlFactory, offer: StateOffer): string {
   const { snapshot, membershipIndex, membership } = offer
   const path = join(dir, `state-${snapshot.index}.tmp`)
   for (const suffix of ['', '-wal', '-shm']) rmSync(`${path}${suffix}`, { force: true })

@@ -60,6 +60,10 @@ export function apply(context: Context, command: Command, clusterVersion: number
       return configDelete(context, command)
     case 'cluster_version':
       return raiseClusterVersion(context, command)
+    case 'state_check':
+      return context.check()
+    case 'state_verdict':
+      return context.verdict(command)
     default:
       return unreachable(command)
   }

@@ -21,6 +21,18 @@ export type LeaseChange =
   | { readonly type: 'lapsed'; readonly lease: LeaseRow }
   | { readonly type: 'gone'; readonly id: string }
 
+/** What the log says about the state itself (DESIGN §4), for whoever drives the state machine. */
+export type StateNote =
+  /** The hash of this very state, as of the entry at `index`. */
+  | { readonly type: 'check'; readonly index: number; readonly hash: string }
+  /** What a majority had at the check of `index`, in that schema. */
+  | {
+      readonly type: 'verdict'
+      readonly index: number
+      readonly hash: string
+      readonly schema: number
+    }
+
 /** What one applied batch came to. */
 export interface AppliedBatch {
   /** By position in the batch; null for a no-op and for a membership. */
@@ -29,6 +41,8 @@ export interface AppliedBatch {
   readonly topics: readonly TopicChange[]
   /** In the order in which they happened. */
   readonly leases: readonly LeaseChange[]
+  /** In the order of the log. */
+  readonly notes: readonly StateNote[]
   /** The newest membership of the batch, in the core's encoding; null where it held none. */
   readonly membershipChanged: Uint8Array | null
 }

@@ -24,10 +24,13 @@
  * | config_put | 17 | 1 | ns, key, contentType, value, comment, by, lease, expect |
  * | config_delete | 18 | 1 | ns, key, by, expect |
  * | cluster_version | 19 | 1 | version |
+ * | state_check | 20 | 2 | – |
+ * | state_verdict | 21 | 2 | index, hash, schema |
  *
  * @module
  */
 import { encode } from '../lib/msgpack.ts'
+import { CLUSTER_VERSION_MAX } from './cluster-version.ts'
 import type { Command, CommandOf, CommandType } from './command.ts'
 import { expectation, health, instanceKey, instancePatch, instanceSpec } from './fields.ts'
 import { leaseRef, overrideSpec, serviceSettings, suspectRef } from './fields.ts'
@@ -44,9 +47,6 @@ import {
   text,
 } from './wire.ts'
 import type { Wire } from './wire.ts'
-
-/** The newest behaviour this program has; a cluster beyond it needs a newer program. */
-export const CLUSTER_VERSION_MAX = 1
 
 /** A node that meets a command from the future stops: skipping it would fork the state. */
 export class UnknownCommand extends Error {
@@ -86,9 +86,10 @@ const grantedId: Wire<string> = {
 }
 
 const v1 = (number: number) => ({ number, since: 1 })
+const v2 = (number: number) => ({ number, since: 2 })
 const expect = expectation
 
-const KINDS: readonly Kind[] = [
+const ALL_KINDS: readonly Kind[] = [
   kind('instance_put', v1(1), { key: instanceKey, spec: instanceSpec, expect }),
   kind('instance_patch', v1(2), { key: instanceKey, patch: instancePatch, expect }),
   kind('instance_delete', v1(3), { key: instanceKey, expect }),
@@ -127,7 +128,12 @@ const KINDS: readonly Kind[] = [
   }),
   kind('config_delete', v1(18), { ns: name, key, by: nullable(text), expect }),
   kind('cluster_version', v1(19), { version: positive }),
+  kind('state_check', v2(20), {}),
+  kind('state_verdict', v2(21), { index: positive, hash: key, schema: positive }),
 ]
+
+/** What this program knows. */
+const KINDS = ALL_KINDS.filter(({ since }) => since <= CLUSTER_VERSION_MAX)
 
 const byType: ReadonlyMap<string, Kind> = new Map(KINDS.map((known) => [known.type, known]))
 const byNumber: ReadonlyMap<unknown, Kind> = new Map(KINDS.map((known) => [known.number, known]))
@@ -158,11 +164,22 @@ export function decodeCommand(data: Uint8Array): Command {
   if (!Array.isArray(raw)) throw new InvalidCommand('a command is an array')
   const known = byNumber.get(raw[0])
   if (known === undefined) {
-    throw new UnknownCommand(`command kind ${String(raw[0])} is not known to this version`)
+    throw new UnknownCommand(
+      `the log holds a command of kind ${String(raw[0])}, which this program does not know; ` +
+        'nothing of it was applied: start the newer rollcall on this directory again',
+    )
   }
   const command = known.wire.from(raw, '')
   if (command.type === 'cluster_version' && command.version > CLUSTER_VERSION_MAX) {
-    throw new UnknownCommand(`clusterVersion ${command.version} needs a newer version of rollcall`)
+    throw new UnknownCommand(needsNewer(command.version))
   }
   return command
+}
+
+/** What an operator reads who has gone back too far. */
+export function needsNewer(version: number): string {
+  return (
+    `the cluster has clusterVersion ${version}, and this program knows no more than ` +
+    `${CLUSTER_VERSION_MAX}; nothing was changed: start the newer rollcall on this directory again`
+  )
 }

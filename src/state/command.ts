@@ -155,6 +155,18 @@ export type Command =
     }
   /** The leader's own, once every member reports it (DESIGN §1.7). */
   | { readonly type: 'cluster_version'; readonly version: number }
+  /** The leader's own: every node notes the hash of its state as of this entry (DESIGN §4). */
+  | { readonly type: 'state_check' }
+  /** The leader's own: what a majority of the data voters had at that check. */
+  | {
+      readonly type: 'state_verdict'
+      /** Of the check. */
+      readonly index: number
+      /** 16 hex digits, as `StateMachine.stateHash` gives them. */
+      readonly hash: string
+      /** The schema that it is a hash of: others are not compared. */
+      readonly schema: number
+    }
 
 /** RFC 7396: absent leaves, null resets to the default, maps merge by key, at every depth. */
 export type InstancePatch = {

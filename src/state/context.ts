@@ -1,6 +1,7 @@
 import { assert } from '../lib/assert.ts'
-import type { LeaseChange, TopicChange } from './changes.ts'
-import type { Expect } from './command.ts'
+import type { MultisetHash } from '../lib/hash.ts'
+import type { LeaseChange, StateNote, TopicChange } from './changes.ts'
+import type { CommandOf, Expect } from './command.ts'
 import type { EventBody } from './event.ts'
 import type { Outcome, OutcomeResult, Refusal } from './outcome.ts'
 import type { Tail } from './schema.ts'
@@ -21,13 +22,16 @@ export class Context {
   readonly scopes: Scopes
   topics: TopicChange[] = []
   leases: LeaseChange[] = []
+  notes: StateNote[] = []
   revision = 0
   wallMs = 0
   wanted = false
   #events = 0
+  readonly #hash: MultisetHash
 
-  constructor(tables: Tables) {
+  constructor(tables: Tables, hash: MultisetHash) {
     this.tables = tables
+    this.#hash = hash
     this.scopes = new Scopes(tables.scope)
   }
 
@@ -40,12 +44,33 @@ export class Context {
   }
 
   /** Ends a batch: the scopes it touched are written, its changes are handed out once. */
-  flush(): { readonly topics: TopicChange[]; readonly leases: LeaseChange[] } {
+  flush(): {
+    readonly topics: TopicChange[]
+    readonly leases: LeaseChange[]
+    readonly notes: StateNote[]
+  } {
     this.scopes.flush(this.topics)
-    const changes = { topics: this.topics, leases: this.leases }
+    const changes = { topics: this.topics, leases: this.leases, notes: this.notes }
     this.topics = []
     this.leases = []
+    this.notes = []
     return changes
+  }
+
+  /**
+   * Notes the state hash as of this entry. What waits for the end of the batch is written first:
+   * the hash must not depend on where batches end.
+   */
+  check(): Outcome {
+    this.scopes.flush(this.topics)
+    this.notes.push({ type: 'check', index: this.revision, hash: this.#hash.hex() })
+    return this.ok(false, null)
+  }
+
+  /** What the others had: judged by whoever drives this state machine. No row changes. */
+  verdict({ index, hash, schema }: CommandOf<'state_verdict'>): Outcome {
+    this.notes.push({ type: 'verdict', index, hash, schema })
+    return this.ok(false, null)
   }
 
   /** The tail of a row that this entry writes; `old` is the row it replaces. */

@@ -3,7 +3,8 @@ import { MultisetHash } from '../lib/hash.ts'
 import type { Entry } from '../raft/types.ts'
 import { apply } from './apply.ts'
 import type { AppliedBatch } from './changes.ts'
-import { decodeCommand } from './codec.ts'
+import { CLUSTER_VERSION_MAX } from './cluster-version.ts'
+import { decodeCommand, needsNewer } from './codec.ts'
 import type { Command, InstanceKey } from './command.ts'
 import { ConfigQueries } from './config-queries.ts'
 import { Context } from './context.ts'
@@ -16,13 +17,13 @@ import type * as rows from './rows.ts'
 import { CREATE_APPLIED, SCHEMA_VERSION, TABLES } from './schema.ts'
 import { serviceRow } from './service-commands.ts'
 import { ServiceQueries } from './service-queries.ts'
-import { clusterVersion, writeMembership } from './settings.ts'
+import { clusterVersion, storedClusterVersion, writeMembership } from './settings.ts'
 import type { Sql, SqlRow, Statement } from './sql.ts'
 import { addAllRows, createStatements } from './table.ts'
 import { openTables } from './tables.ts'
 import type { Tables } from './tables.ts'
 
-/** The database is of another schema than this program's. */
+/** The database is of another schema than this program's, or of a newer program. */
 export class SchemaError extends Error {
   override readonly name = 'SchemaError'
 }
@@ -147,9 +148,28 @@ export class StateMachine implements StateReader {
 
   /** The same, from the rows themselves: slow, for proofs. */
   recomputeHash(): string {
-    const hash = new MultisetHash()
-    for (const spec of TABLES) addAllRows(this.#db.sql, hash, spec)
-    return hash.hex()
+    return hashOfRows(this.#db.sql)
+  }
+
+  /**
+   * Whether a database is what it says of itself: whole for SQLite, and its rows the ones that its
+   * hash was kept for. Slow; it changes nothing, and sees one moment of a database in use.
+   *
+   * @returns what is wrong as a sentence, or null. Throws where SQLite cannot read it at all, and
+   * {@link SchemaError} as `open` does.
+   */
+  static examine(sql: Sql): string | null {
+    sql.exec('BEGIN')
+    try {
+      const [verdict] = present(sql.prepare('PRAGMA quick_check(1)').get(), 'a check has an answer')
+      if (verdict !== 'ok') return `SQLite says: ${String(verdict)}`
+      const [, , , a, b] = readApplied(sql) as readonly number[]
+      const kept = new MultisetHash({ a: a ?? 0, b: b ?? 0 }).hex()
+      const found = hashOfRows(sql)
+      return found === kept ? null : `its rows have the hash ${found}, not ${kept} as was kept`
+    } finally {
+      sql.exec('ROLLBACK')
+    }
   }
 
   /**
@@ -166,7 +186,7 @@ export class StateMachine implements StateReader {
     assert(this.#usable, 'a state machine that failed is not used again')
     const last = entries.at(-1)
     if (last === undefined) {
-      return { outcomes: [], topics: [], leases: [], membershipChanged: null }
+      return { outcomes: [], topics: [], leases: [], notes: [], membershipChanged: null }
     }
     this.#assertFollows(entries)
     const commands = entries.map((entry) =>
@@ -310,7 +330,7 @@ interface Database {
 
 function databaseOf(sql: Sql, hash: MultisetHash): Database {
   const tables = openTables(sql, hash)
-  const context = new Context(tables)
+  const context = new Context(tables, hash)
   const page = tables.lease.query(`WHERE id > ?1 ORDER BY id LIMIT ${LEASE_PAGE}`)
   return {
     sql,
@@ -351,7 +371,15 @@ function readApplied(sql: Sql): SqlRow {
   if (version !== SCHEMA_VERSION) {
     throw new SchemaError(`the state has schema ${version}, this program ${SCHEMA_VERSION}`)
   }
+  const needed = storedClusterVersion(sql)
+  if (needed > CLUSTER_VERSION_MAX) throw new SchemaError(needsNewer(needed))
   return applied
+}
+
+function hashOfRows(sql: Sql): string {
+  const hash = new MultisetHash()
+  for (const spec of TABLES) addAllRows(sql, hash, spec)
+  return hash.hex()
 }
 
 function createSchema(sql: Sql): void {

@@ -1,15 +1,20 @@
+import { CLUSTER_VERSION_FIRST } from './cluster-version.ts'
 import type { CommandOf } from './command.ts'
 import type { Context } from './context.ts'
 import type { Outcome } from './outcome.ts'
+import type { Sql } from './sql.ts'
 import type { Tables } from './tables.ts'
 
 const CLUSTER_VERSION = 'cluster_version'
 
-/** Before the first entry that raises it. */
-const CLUSTER_VERSION_FIRST = 1
-
 export function clusterVersion(tables: Tables): number {
   return tables.setting.find(CLUSTER_VERSION)?.value ?? CLUSTER_VERSION_FIRST
+}
+
+/** The same of a database that is not in use yet. */
+export function storedClusterVersion(sql: Sql): number {
+  const row = sql.prepare('SELECT value FROM setting WHERE name = ?1').get(CLUSTER_VERSION)
+  return (row?.[0] as number | undefined) ?? CLUSTER_VERSION_FIRST
 }
 
 /** Raises it; a proposal of two leaders that comes second changes nothing. */

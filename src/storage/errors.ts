@@ -3,7 +3,8 @@
  * wrong answer would be to go on with less than this node has promised.
  */
 
-const REJOIN =
+/** What an operator does with a node that cannot vouch for its data. */
+export const REJOIN =
   'This node cannot vouch for what it promised. To rejoin: stop it, move its data directory away, ' +
   'start it again with the same flags; the cluster takes it back and gives it the data.'
 

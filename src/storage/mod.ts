@@ -20,7 +20,7 @@
  * @module
  */
 export type { Disk, DiskFile } from './disk.ts'
-export { WalDamaged, WalMismatch } from './errors.ts'
+export { REJOIN, WalDamaged, WalMismatch } from './errors.ts'
 export type { Damage, MismatchReason } from './errors.ts'
 export type { Identity } from './records.ts'
 export type { Recovered } from './replay.ts'

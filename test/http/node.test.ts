@@ -30,6 +30,7 @@ test('GET /v1/cluster is about all nodes', async () => {
   expect(jsonOf(await call('GET /v1/cluster?timeout=1s'))).toEqual({
     clusterId: 'c1',
     clusterVersion: 1,
+    upgrade: null,
     term: 1,
     leader: 'n1',
     revision: 0,
@@ -54,6 +55,15 @@ test('without a leader a node lives, but is not ready, and says why', async () =
   expect(answer.status).toBe(503)
   expect(answer.text).toBe('[-] leader: no leader is known\n[-] recovery: it is idle\n')
   expect(answer.headers.get('Retry-After')).toBe('1')
+})
+
+test('a fenced node is not ready, and says what is wrong with its state', async () => {
+  const { call, registry } = await testApi()
+  registry.fenced = 'its hash was 1, and that of a majority 2'
+  const answer = await call('GET /readyz')
+  expect(answer.status).toBe(503)
+  expect(answer.text).toContain('[-] state: its hash was 1, and that of a majority 2\n')
+  expect(jsonOf(await call('GET /v1/status'))).toMatchObject({ fenced: registry.fenced })
 })
 
 test('GET /metrics is in the text format of Prometheus', async () => {

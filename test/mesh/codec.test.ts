@@ -80,6 +80,12 @@ const raftMessage = fc.oneof(
     }),
   }),
   fc.record({ ...envelope, type: fc.constant('timeout_now' as const), term: count }),
+  fc.record({
+    ...envelope,
+    type: fc.constant('log_lost' as const),
+    term: count,
+    acknowledged: count,
+  }),
   fc
     .record({
       index: count,
@@ -98,12 +104,15 @@ const raftMessage = fc.oneof(
     })),
 )
 
+const hash = fc.stringMatching(/^[0-9a-f]{16}$/)
 const lease = fc.string({ minLength: 1, maxLength: 60 })
 const request = fc.oneof(
   fc.record({ type: fc.constant('propose' as const), command: bytes }),
   fc.record({ type: fc.constant('heartbeats' as const), beats: fc.array(fc.record({ lease })) }),
   fc.record({ type: fc.constant('read_index' as const), mode }),
   fc.record({ type: fc.constant('cluster_info' as const) }),
+  fc.record({ type: fc.constant('report_state' as const), index: count, hash, schema: count }),
+  fc.record({ type: fc.constant('want_state' as const), after: count }),
 )
 const beat = fc.option(
   fc.record({ ttlMs: fc.integer({ min: 1, max: 90_000_000 }), expiresInMs: count }),
@@ -113,6 +122,14 @@ const answer = fc.oneof(
   fc.record({ type: fc.constant('beats' as const), results: fc.array(beat) }),
   fc.record({ type: fc.constant('read_at' as const), index: count, mode }),
   fc.record({ type: fc.constant('cluster_info' as const), info: bytes }),
+  fc.record({ type: fc.constant('report_noted' as const) }),
+  fc.record({
+    type: fc.constant('state_offered' as const),
+    from: fc.constant('n1'),
+    snapshot: fc.record({ index: count, term: count }),
+    membershipIndex: count,
+    membership: bytes,
+  }),
   fc.record({
     type: fc.constant('refused' as const),
     code: fc.constantFrom('not_leader' as const, 'too_many_requests' as const, 'unknown' as const),

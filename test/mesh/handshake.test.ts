@@ -60,6 +60,10 @@ describe('a handshake', () => {
   })
 })
 
+const APART =
+  'n2 (rollcall 0.1.0) knows clusterVersion 2 and n1 (rollcall 0.1.0) 4: more than one step apart; ' +
+  'upgrade one release at a time'
+
 describe('a refusal is seen on both sides', () => {
   const cases: readonly (readonly [
     string,
@@ -95,6 +99,15 @@ describe('a refusal is seen on both sides', () => {
         second: { clusterId: 'b' },
         at1: 'refused by n2: another cluster: n1 belongs to a, not b',
         at2: 'refused n1: another cluster: n1 belongs to a, not b',
+      },
+    ],
+    [
+      'programs more than one step apart',
+      {
+        first: { clusterVersionMax: 4 },
+        second: { clusterVersionMax: 2 },
+        at1: `refused by n2: ${APART}`,
+        at2: `refused n1: ${APART}`,
       },
     ],
     [
@@ -201,6 +214,7 @@ const hello = (id: string, nonceBytes = 32) =>
         join: null,
         witness: false,
         version: '1',
+        clusterVersionMax: 2,
       },
       nonce: new Uint8Array(nonceBytes).fill(1),
     }),

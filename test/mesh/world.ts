@@ -134,6 +134,7 @@ export interface NodeOptions {
   readonly secret?: string
   readonly clusterId?: string | null
   readonly incarnation?: string
+  readonly clusterVersionMax?: number
   readonly judge?: (peer: PeerIdentity) => string | null
   readonly config?: Partial<MeshConfig>
 }
@@ -165,6 +166,7 @@ export class TestNode implements MeshHost {
       join: null,
       witness: false,
       version: '0.1.0',
+      clusterVersionMax: options.clusterVersionMax ?? 2,
     }
     const secret = new TextEncoder().encode(options.secret ?? 'secret')
     const config = meshConfig({

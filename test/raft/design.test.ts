@@ -84,10 +84,10 @@ test('DESIGN §6: while joint it takes a majority of both configurations', () =>
 })
 
 test('DESIGN §6: a refused append acknowledges its round too: the promise was made', () => {
-  const node = settledLeaderAt('a')
+  const node = settledLeaderAt('a').propose(1) // b never had it.
   node.elapse(ELECTION_MIN_MS)
   const [toB] = node.takeSentOf('append').slice(-2)
-  const result = { ok: false, rejected: 1, conflictTerm: null, conflictIndex: 1 } as const
+  const result = { ok: false, rejected: 2, conflictTerm: null, conflictIndex: 2 } as const
 
   const round = toB?.round ?? expect.unreachable()
   node.receive(appendResponse({ from: 'b', to: 'a', term: 1, round, result }))

@@ -152,3 +152,18 @@ test('match < next after any sequence of events', () => {
     }
   }
 })
+
+test('lostBy() tells a disk that lied from an answer that came late', () => {
+  const progress = replicatingAt(10)
+  progress.matchRound = 7
+
+  // Sent before this leader knew of the acknowledgement: overtaken on the way, and no more.
+  expect(progress.lostBy(10, 7)).toBe(false)
+  // After the end of what it acknowledged: an ordinary refusal.
+  expect(progress.lostBy(11, 9)).toBe(false)
+  expect(progress).toMatchObject({ state: 'replicate', match: 10 })
+
+  expect(progress.lostBy(10, 8)).toBe(true)
+  expect(progress).toMatchObject({ state: 'lost', match: 0, acknowledged: 10, isOpen: false })
+  expect(progress.lostBy(10, 9)).toBe(false)
+})

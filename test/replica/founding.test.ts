@@ -16,7 +16,8 @@ const LIST = foundingList(MEMBERS)
 function identity(id: string, given: Partial<PeerIdentity> = {}): PeerIdentity {
   const incarnation = `inc-${id}`
   const nothing = { clusterId: null, url: null, membershipIndex: 0, join: null, witness: false }
-  return { id, incarnation, foundingList: LIST, ...nothing, version: '1', ...given }
+  const program = { version: '1', clusterVersionMax: 2 }
+  return { id, incarnation, foundingList: LIST, ...nothing, ...program, ...given }
 }
 
 function link(id: string, given: Partial<PeerLink> = {}): PeerLink {
@@ -68,12 +69,18 @@ test('waitsFor() never founds a second time what a peer is in already', () => {
 /** As n1, a member with the membership of entry 9, unless `self` says otherwise. */
 function judge(
   peer: PeerIdentity,
-  given: { readonly self?: PeerIdentity; readonly taken?: boolean; readonly empty?: boolean } = {},
+  given: {
+    readonly self?: PeerIdentity
+    readonly taken?: boolean
+    readonly empty?: boolean
+    readonly clusterVersion?: number
+  } = {},
 ): string | null {
   const { self = identity('n1', { clusterId: 'c', membershipIndex: 9 }), taken = false } = given
   return judgePeer(self, peer, {
     membership: given.empty ? null : MEMBERSHIP,
     connectedAs: (id) => (taken ? `inc-${id}` : null),
+    clusterVersion: given.clusterVersion ?? 1,
   })
 }
 
@@ -83,6 +90,12 @@ test('judgePeer() refuses another cluster and whoever is no member, each by name
   expect(judge(identity('n9', { clusterId: 'c', membershipIndex: 9 }))).toContain('was removed')
   expect(judge(identity('n2'))).toBeNull()
   expect(judge(identity('n2', { clusterId: 'c' }))).toBeNull()
+})
+
+test('judgePeer() refuses a program that could not read the log, with what to do', () => {
+  const old = identity('n2', { membershipIndex: 1, clusterVersionMax: 1 })
+  expect(judge(old)).toBeNull()
+  expect(judge(old, { clusterVersion: 2 })).toMatch(/clusterVersion 2.*n2.*no more than 1/)
 })
 
 test('judgePeer() lets an empty node ask to join, and one that knows a newer membership in', () => {
@@ -135,7 +148,7 @@ test('misplacedBy() names a directory of another cluster, once a majority of the
 })
 
 test('judgePeer() refuses a node of another kind than the member whose name it has', () => {
-  const knows = { membership: MEMBERSHIP, connectedAs: () => null }
+  const knows = { membership: MEMBERSHIP, connectedAs: () => null, clusterVersion: 1 }
   const self = identity('n1', { clusterId: 'c', membershipIndex: 1 })
   const peer = identity('n2', { incarnation: 'another', clusterId: 'c', witness: true })
   expect(judgePeer(self, peer, knows)).toContain(

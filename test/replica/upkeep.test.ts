@@ -25,6 +25,8 @@ class Bench {
   readonly asked: string[] = []
   readonly bounds: CompactionBounds[] = []
   readonly steps: Input[] = []
+  /** Of a copy that is not kept. */
+  refusal: 'no_room' | { wrong: string } = 'no_room'
   #done: ((result: boolean) => void) | null = null
   readonly upkeep: Upkeep
 
@@ -39,6 +41,7 @@ class Bench {
         log: log as LogPort,
         nowMs: () => this.nowMs,
         setApplying: (on) => void this.asked.push(on ? 'go on' : 'pause'),
+        wrong: (finding) => void this.asked.push(`wrong: ${finding}`),
         step: (input) => {
           if (input.type === 'compacted') this.compacted = input.at.index
           this.steps.push(input)
@@ -92,7 +95,8 @@ function portsOf(bench: Bench) {
     },
     snapshotBytes: 777,
     checkpoint: (kind, done) => bench.ask(kind, done),
-    keepSnapshot: (at, done) => bench.ask(`keep ${at.index}`, done),
+    keepSnapshot: (at, done) =>
+      bench.ask(`keep ${at.index}`, (isKept) => done(isKept ? 'kept' : bench.refusal)),
     dropSnapshot: () => void bench.asked.push('drop'),
   }
   const log: Partial<LogPort> = {

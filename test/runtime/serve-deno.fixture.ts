@@ -66,7 +66,14 @@ async function node(id: string) {
   const identity = { id, incarnation: 'i', foundingList: null, url: own.url, version: '1' }
   const mesh: Mesh = new Mesh(
     meshConfig({
-      identity: { ...identity, clusterId: null, membershipIndex: 0, join: null, witness: false },
+      identity: {
+        ...identity,
+        clusterId: null,
+        membershipIndex: 0,
+        join: null,
+        witness: false,
+        clusterVersionMax: 2,
+      },
       secret: new Uint8Array(0),
       dialsAlways: false,
     }),

@@ -160,7 +160,14 @@ describe('/mesh', () => {
   test('has bounds that no frame and no outbox of the mesh meets', () => {
     const identity = { id: 'n1', incarnation: 'i', clusterId: null, foundingList: null, url: null }
     const { backedUpBytesMax, outboxBytesMax } = meshConfig({
-      identity: { ...identity, membershipIndex: 0, join: null, witness: false, version: '1' },
+      identity: {
+        ...identity,
+        membershipIndex: 0,
+        join: null,
+        witness: false,
+        version: '1',
+        clusterVersionMax: 2,
+      },
       secret: new Uint8Array(0),
       dialsAlways: false,
     })
@@ -290,6 +297,7 @@ async function node(id: string) {
     join: null,
     witness: false,
     version: '0.1.0',
+    clusterVersionMax: 2,
   }
   const mesh = new Mesh(
     meshConfig({ identity, secret: new Uint8Array(0), dialsAlways: false }),

@@ -17,9 +17,11 @@ import { silentLogger } from '../../src/lib/logger.ts'
 import { serveSnapshot, type Stream, type StreamEvents } from '../../src/mesh/mod.ts'
 import { encodeMembership, type Entry, type EntryId } from '../../src/raft/mod.ts'
 import { FetchFile } from '../../src/runtime/fetch-file.ts'
+import { openBun } from '../../src/runtime/sqlite-bun.ts'
+import { guarded, isDamage, StateDamaged } from '../../src/runtime/sqlite-guard.ts'
 import { loadSql } from '../../src/runtime/sqlite.ts'
 import { StateStore } from '../../src/runtime/state-store.ts'
-import { encodeCommand, type SqlDriver } from '../../src/state/mod.ts'
+import { encodeCommand, type Sql, type SqlDriver } from '../../src/state/mod.ts'
 import { until } from '../support/until.ts'
 
 const WORKER = new URL('../../src/state-worker.ts', import.meta.url)
@@ -105,9 +107,20 @@ function checkpoint(store: StateStore, kind: 'passive' | 'reset'): Promise<boole
   return new Promise((resolve) => store.checkpoint(kind, resolve))
 }
 
-function keep(store: StateStore): Promise<boolean> {
+function keep(store: StateStore): Promise<'kept' | 'no_room' | { wrong: string }> {
   const at = { index: store.state.appliedIndex, term: store.state.appliedTerm }
   return new Promise((resolve) => store.keepSnapshot(at, resolve))
+}
+
+function examine(store: StateStore): Promise<string | null> {
+  return new Promise((resolve) => store.examine(resolve))
+}
+
+/** As a disk might, behind the back of whoever has it open. */
+function falsify(path: string): void {
+  const sql = openBun(path)
+  sql.exec("UPDATE config SET version = 77 WHERE key = 'k7'")
+  sql.close()
 }
 
 test('a checkpoint moves what was applied into the file; a reset empties the one beside it', async () => {
@@ -172,7 +185,7 @@ for (const [maker, taker] of [
     const hash = source.state.stateHash()
     const kept = keep(source)
     apply(source, 150) // While it is copied.
-    expect(await kept).toBe(true)
+    expect(await kept).toBe('kept')
 
     const made = source.find({ index: 120, term: 2 })
     expect(source.find({ index: 120, term: 3 })).toBeNull()
@@ -185,7 +198,7 @@ for (const [maker, taker] of [
     const offer = offerOf(made.snapshot)
     await fetchInto(target, offer, made)
 
-    expect(target.install(offer)).toBe(true)
+    expect(target.install(offer, 'restart')).toBe(true)
     expect(restarts).toEqual([made.snapshot])
     expect(target.state.appliedIndex).toBe(120)
     expect(target.state.recomputeHash()).toBe(hash)
@@ -219,9 +232,7 @@ for (const driver of ['bun', 'sql.js'] as const) {
 }
 
 function offerOf(snapshot: EntryId): Parameters<StateStore['install']>[0] {
-  const envelope = { from: 'n2', incarnation: 'y', to: 'n1', term: 2 }
-  const membership = { membershipIndex: 1, membership: MEMBERSHIP }
-  return { type: 'install_snapshot', ...envelope, snapshot, ...membership }
+  return { from: 'n2', snapshot, membershipIndex: 1, membership: MEMBERSHIP }
 }
 
 /** Hands the bytes over without a network: a stream that serves them at once. */
@@ -292,4 +303,85 @@ test('what is read back differently is damaged, and thrown away', async () => {
   expect(verdict).toBe('damaged')
   expect(file.isWhole).toBe(false)
   expect(readdirSync(dir)).toEqual([])
+})
+
+test('a state whose rows do not fit their hash is found, and never handed on', async () => {
+  const store = await storeIn(dir)
+  apply(store, 60)
+  expect(await examine(store)).toBeNull()
+  falsify(join(dir, 'state-0.db'))
+
+  expect(await examine(store)).toContain('its rows have the hash')
+  expect(await checkpoint(store, 'reset')).toBe(true)
+  const kept = await keep(store)
+  expect(kept).toEqual({ wrong: expect.stringContaining('its rows have the hash') })
+  expect(store.snapshotBytes).toBe(0)
+  expect(readdirSync(dir).filter((name) => name.startsWith('snapshot'))).toEqual([])
+})
+
+test('what was said of a database is known to the next process, and dies with that database', async () => {
+  const first = await storeIn(dir)
+  apply(first, 20)
+  first.fence('its rows\nare wrong')
+  const second = await storeIn(dir)
+  expect(second.fenced).toBe('its rows are wrong')
+
+  const there = mkdtempSync(join(dir, 'maker-'))
+  const maker = await storeIn(there)
+  apply(maker, 40)
+  await checkpoint(maker, 'reset')
+  expect(await keep(maker)).toBe('kept')
+  const snapshot = { index: 40, term: 2 }
+  const made = maker.find(snapshot) ?? expect.unreachable()
+  const offer = offerOf(snapshot)
+  await fetchInto(second, offer, made)
+  expect(await new Promise((resolve) => second.examineFetched(resolve))).toBeNull()
+
+  expect(second.install(offer, 'keep')).toBe(true)
+  expect(second.fenced).toBeNull()
+  expect(second.state.appliedIndex).toBe(40)
+  expect(existsSync(join(dir, 'FENCED'))).toBe(false)
+})
+
+test('the log is left alone where a state alone is replaced', async () => {
+  const restarts: EntryId[] = []
+  const store = await storeIn(dir, 'bun', restarts)
+  apply(store, 20)
+  const maker = await storeIn(mkdtempSync(join(dir, 'maker-')))
+  apply(maker, 40)
+  await checkpoint(maker, 'reset')
+  await keep(maker)
+  const snapshot = { index: 40, term: 2 }
+  const offer = offerOf(snapshot)
+  await fetchInto(store, offer, maker.find(snapshot) ?? expect.unreachable())
+
+  expect(store.install(offer, 'keep')).toBe(true)
+
+  expect(restarts).toEqual([])
+  expect(store.state.stateHash()).toBe(maker.state.stateHash())
+})
+
+test('what SQLite cannot read is damage, by the file’s name; what it refuses is not', () => {
+  const heard: Error[] = []
+  const failing = (error: Error): Sql => {
+    const fail = (): never => {
+      throw error
+    }
+    const statement = { run: fail, get: fail, all: fail }
+    return { driver: 'bun', exec: fail, prepare: () => statement, close: () => {} }
+  }
+  const ask = (error: Error): unknown =>
+    guarded(failing(error), '/data/state-0.db', (told) => heard.push(told))
+      .prepare('SELECT 1')
+      .get()
+  const coded = (code: string) => Object.assign(new Error('it says why'), { code })
+
+  expect(() => ask(coded('SQLITE_CORRUPT_INDEX'))).toThrow(StateDamaged)
+  expect(() => ask(Object.assign(new Error('x'), { errcode: 26 }))).toThrow('/data/state-0.db')
+  expect(heard).toHaveLength(2)
+  expect(heard[0]).toMatchObject({ exitCode: 3, message: expect.stringContaining('To rejoin') })
+  expect(() => ask(coded('SQLITE_BUSY'))).toThrow('it says why')
+  expect(heard).toHaveLength(2)
+  expect(isDamage(new Error('database disk image is malformed'))).toBe(true)
+  expect(isDamage('no error')).toBe(false)
 })

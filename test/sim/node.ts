@@ -8,8 +8,9 @@ import { hmacSha256, Mesh, meshConfig } from '../../src/mesh/mod.ts'
 import type { PeerIdentity, PeerMessage, Socket, SocketEvents } from '../../src/mesh/mod.ts'
 import { decodeMembership, raftConfig, type Clock, type NodeId } from '../../src/raft/mod.ts'
 import type {
-  EntryId,
+  Entry,
   InitialState,
+  LogIndex,
   LogWrite,
   MembershipAt,
   Raft,
@@ -17,7 +18,8 @@ import type {
 } from '../../src/raft/mod.ts'
 import { foundingList, Gateway, Replica } from '../../src/replica/mod.ts'
 import type { FoundingMember, LogPort, MeshPort, ReplicaPorts } from '../../src/replica/mod.ts'
-import type { StateMachine } from '../../src/state/mod.ts'
+import { CLUSTER_VERSION_MAX, decodeCommand, UnknownCommand } from '../../src/state/mod.ts'
+import type { Command, StateMachine } from '../../src/state/mod.ts'
 import { Wal } from '../../src/storage/mod.ts'
 import { SimDisk } from '../support/sim-disk.ts'
 import type { Chance } from './chance.ts'
@@ -29,6 +31,7 @@ import type { Observer } from './observer.ts'
 import type { History } from './oracle/history.ts'
 import type { Plan } from './plan.ts'
 import { dial, type Endpoint } from './sockets.ts'
+import type { Rot } from './shared-state.ts'
 import type { Sometimes } from './sometimes/mod.ts'
 import type { StateSource } from './state-source.ts'
 import { SimStore } from './store.ts'
@@ -78,8 +81,13 @@ export class SimNode implements Endpoint {
   readonly disk: SimDisk
   readonly view = new LogView()
   boot = 0
+  /** What the program of this boot knows. */
+  clusterVersionMax = CLUSTER_VERSION_MAX
+  /** Whether it was ever started with the newest. */
+  everNewest = false
+  #mustUpgrade = false
   /** Over all its lives. */
-  readonly counts = { compactions: 0, installs: 0 }
+  readonly counts = { compactions: 0, installs: 0, misplaced: 0 }
   /** A pause of the disk: what is synced until then ends only then. */
   diskStalledUntilMs = 0
   /** Told when the process dies: clients whose connection is lost. */
@@ -132,6 +140,18 @@ export class SimNode implements Endpoint {
     return present(this.#process, 'the node is up').state
   }
 
+  /** What is wrong with its state. */
+  get rot(): Rot | null {
+    return this.#around.states.rotOf(this.id)
+  }
+
+  /** The entry that has shown this process that its state is wrong; null: none has. */
+  get exposedAt(): LogIndex | null {
+    if (!this.isUp) return null
+    const state: { readonly exposedAt?: LogIndex | null } = this.state as object
+    return state.exposedAt ?? null
+  }
+
   get url(): string {
     return `http://${this.id}`
   }
@@ -154,6 +174,7 @@ export class SimNode implements Endpoint {
     assert(this.#process === null, 'a process is started once')
     const { world, observer } = this.#around
     this.boot += 1
+    this.#chooseProgram()
     this.#paused = false
     this.#held = []
     this.clock.restart(world.nowMs, this.#chance.ms(1, 1e6))
@@ -166,6 +187,49 @@ export class SimNode implements Endpoint {
       observer.started(this)
       process.replica.start()
       observer.stepped(this)
+    })
+  }
+
+  /**
+   * Upgrades roll back and forth between boots until the cluster has left the older program behind;
+   * whoever met what it does not know is started with the newer one.
+   */
+  #chooseProgram(): void {
+    const { history } = this.#around
+    const mayBeOld = history.model.clusterVersion(history.last) < CLUSTER_VERSION_MAX
+    const isOld = mayBeOld && !this.#mustUpgrade && this.#chance.oneIn(3)
+    this.clusterVersionMax = isOld ? CLUSTER_VERSION_MAX - 1 : CLUSTER_VERSION_MAX
+    if (!isOld) this.everNewest = true
+  }
+
+  /** From its next boot on it runs the newest program. */
+  upgrade(): void {
+    this.#mustUpgrade = true
+  }
+
+  /** As the decoder of the program that runs here would: before anything is applied. */
+  mustKnow(entries: readonly Entry[]): void {
+    if (this.clusterVersionMax === CLUSTER_VERSION_MAX) return
+    for (const entry of entries) {
+      if (entry.type !== 'command' || !isNewest(decodeCommand(entry.data))) continue
+      throw new UnknownCommand(`entry ${entry.index} is of a newer program`)
+    }
+  }
+
+  #misplaced(reason: string): void {
+    const { world } = this.#around
+    world.note(`${this.id} is misplaced: ${reason}`)
+    // No disk here loses what it synced.
+    if (this.raft.lostUpTo > 0) throw new Violation('a node never fails by itself', reason)
+    const { boot } = this
+    this.counts.misplaced += 1
+    this.#mustUpgrade = true
+    world.after(0, () => {
+      if (this.boot !== boot) return
+      this.crash(false)
+      world.after(RESTART_MS, () => {
+        if (!this.isUp) this.start()
+      })
     })
   }
 
@@ -227,7 +291,7 @@ export class SimNode implements Endpoint {
   }
 
   /** The snapshot that others can fetch here now. */
-  get kept(): EntryId | null {
+  get kept(): SimStore['kept'] {
     return this.#process?.store.kept ?? null
   }
 
@@ -328,6 +392,7 @@ export class SimNode implements Endpoint {
       join: null,
       witness: this.isWitness,
       version: '0.1.0',
+      clusterVersionMax: this.clusterVersionMax,
     }
     const meshes = this.#openMesh(identity)
     const port = present(meshes.mesh ?? meshes.light, 'one mesh or the other')
@@ -345,7 +410,7 @@ export class SimNode implements Endpoint {
     const initial = this.#initialState(state, wal)
     const store = this.#openStore(wal, state)
     const replica = new Replica(
-      { raft, initial, identity, founding, config: plan.upkeep },
+      { raft, initial, identity, founding, config: { ...plan.upkeep, ...plan.custody } },
       state,
       this.#ports(wal, port, store),
     )
@@ -432,7 +497,7 @@ export class SimNode implements Endpoint {
       },
       store,
       logger: world.trace.isRead ? this.#logger() : silentLogger,
-      misplaced: (reason) => world.note(`${this.id} is misplaced: ${reason}`),
+      misplaced: (reason) => this.#misplaced(reason),
       newClusterId: () => `c${this.#around.next()}`,
     }
   }
@@ -535,6 +600,11 @@ export class SimNode implements Endpoint {
       },
     }
   }
+}
+
+function isNewest(command: Command): boolean {
+  if (command.type === 'cluster_version') return command.version >= CLUSTER_VERSION_MAX
+  return command.type === 'state_check' || command.type === 'state_verdict'
 }
 
 function isVote(packet: Packet): boolean {

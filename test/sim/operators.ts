@@ -127,8 +127,8 @@ export class Operators {
       await this.#workload.ask(node, waitMs, async (gateway) => {
         const wait = wakes.begun(node, target, since, waitMs)
         const { signal } = new AbortController()
-        await gateway.wait(target, { since, waitMs, signal, current })
-        wakes.ended(wait)
+        const failure = await gateway.wait(target, { since, waitMs, signal, current })
+        wakes.ended(wait, failure)
       })
     }
   }

@@ -1,4 +1,6 @@
 /** A seed's configuration: drawn at random, so that no two seeds test the same cluster. */
+import type { FenceConfig } from '../../src/replica/fence.ts'
+import type { StateChecksConfig } from '../../src/replica/state-checks.ts'
 import type { UpkeepConfig } from '../../src/replica/upkeep.ts'
 import { Chance } from './chance.ts'
 
@@ -82,6 +84,8 @@ export interface Plan {
   readonly safetyMs: number
   /** Sizes at which the disk is tended: tiny in most seeds, so that logs are cut all the time. */
   readonly upkeep: UpkeepConfig
+  /** How often states are compared and looked through. */
+  readonly custody: StateChecksConfig & FenceConfig
   /** The last so many nodes are witnesses. */
   readonly witnesses: number
 }
@@ -163,6 +167,15 @@ function upkeepOf(chance: Chance, electionMaxMs: number): UpkeepConfig {
   }
 }
 
+function custodyOf(chance: Chance): StateChecksConfig & FenceConfig {
+  return {
+    checkQuietMs: chance.pick([50, 300, 1_000]),
+    checkEveryMs: chance.pick([300, 2_000, 10_000]),
+    checkEntries: chance.pick([20, 200, 10_000]),
+    examineEveryMs: chance.pick([2_000, 10_000]),
+  }
+}
+
 export function planOf(seed: number): Plan {
   const chance = new Chance(seed, 0)
   const [heartbeatMs, electionMinMs, electionMaxMs] = chance.pick(TIMINGS)
@@ -207,5 +220,6 @@ export function planOf(seed: number): Plan {
     safetyMs: 30_000,
     upkeep: upkeepOf(chance, electionMaxMs),
     witnesses: nodes > 2 && chance.oneIn(4) ? chance.int(1, (nodes - 1) >> 1) : 0,
+    custody: custodyOf(chance),
   }
 }

@@ -4,9 +4,11 @@
  * to rest in one state (liveness).
  */
 import { present } from '../../src/lib/assert.ts'
+import { CLUSTER_VERSION_MAX } from '../../src/state/mod.ts'
 import type { NodeId } from '../../src/raft/mod.ts'
 import { Chance } from './chance.ts'
 import { Churn } from './churn.ts'
+import { Decay } from './decay.ts'
 import { allInvariants } from './invariants/mod.ts'
 import { Nemesis } from './nemesis.ts'
 import { Network } from './network.ts'
@@ -60,6 +62,7 @@ class Run {
   readonly #states: SharedStates | SqliteStates
   readonly #nemesis: Nemesis
   readonly #churn: Churn
+  readonly #decay: Decay
   readonly #workload: Workload
   readonly #sometimes = new Sometimes()
   #next = 0
@@ -107,6 +110,8 @@ class Run {
     }))
     this.#nemesis = new Nemesis({ world, plan, chance: chanceOf(3), network, nodes })
     this.#churn = new Churn({ world, plan, chance: chanceOf(6), nodes })
+    const spoils = !this.#churn.isOn
+    this.#decay = new Decay({ world, chance: chanceOf(7), nodes, states: this.#states, spoils })
     const told = { history, promises, ttl: this.#ttl, wakes, sometimes }
     const bench = { world, plan, chance: chanceOf(4), nodes, ...told }
     this.#workload = new Workload({ ...bench, next: around.next })
@@ -118,7 +123,10 @@ class Run {
       chance,
       forgetful: this.#plan.forgetful,
       isWitness: (id) => this.#node(id).isWitness,
-      committing: (id, entries) => this.#observer.applying(this.#node(id), entries),
+      committing: (id, entries) => {
+        this.#node(id).mustKnow(entries)
+        this.#observer.applying(this.#node(id), entries)
+      },
     }
     return this.#plan.sqlite ? new SqliteStates(options) : new SharedStates(options)
   }
@@ -159,6 +167,7 @@ class Run {
       this.#world.after(roughStart ? node.at * 20 : 0, () => node.start())
     this.#nemesis.start(roughStart ? 0 : PEACE_MS)
     this.#churn.start(PEACE_MS)
+    this.#decay.start(PEACE_MS)
     if (roughStart && this.#chance.oneIn(3))
       this.#world.after(0, () => this.#nemesis.strikeFounder())
     this.#workload.start()
@@ -178,10 +187,12 @@ class Run {
    */
   #heal(): void {
     this.#nemesis.stop()
+    this.#decay.stop()
     this.#network.heal()
     // A majority of all need not be one of the members of the moment.
     const size =
-      this.#chance.oneIn(2) || this.#churn.isOn
+      // And who is fenced must not lead, so it must not be needed for that either.
+      this.#chance.oneIn(2) || this.#churn.isOn || this.#decay.isOn
         ? this.#nodes.length
         : Math.floor(this.#nodes.length / 2) + 1
     // What was written while data nodes were away may be on one of them alone: all come back.
@@ -194,7 +205,8 @@ class Run {
       node.disk.capacityBytes = Number.MAX_SAFE_INTEGER
       node.diskStalledUntilMs = 0
       node.disk.forgetFaults()
-      if (node.isPaused) node.crash(false)
+      node.upgrade()
+      if (node.isPaused || node.clusterVersionMax < CLUSTER_VERSION_MAX) node.crash(false)
       if (!node.isUp) node.start()
     }
     for (const outsider of shuffled.slice(this.#core.length)) this.#ruin(outsider)
@@ -289,6 +301,9 @@ class Run {
   }
 
   #noteDisks(): void {
+    if (this.#nodes.some(({ counts }) => counts.misplaced > 0)) {
+      this.#sometimes.met('an older program met what it does not know')
+    }
     for (const { counts } of this.#nodes.map(({ disk }) => disk)) {
       if (counts.torn > 0) this.#sometimes.met('a power cut tore a write')
       if (counts.refused > 0) this.#sometimes.met('a disk refused a write for want of room')
@@ -301,6 +316,7 @@ class Run {
       ...Object.entries(this.#promises.counts),
       ...Object.entries(this.#ttl.counts),
       ...this.#churn.counts,
+      ...this.#decay.counts,
       ...[...this.#nemesis.counts].map(([kind, count]) => [`fault ${kind}`, count] as const),
       ['entries', this.#history.last],
       ['compactions', sum(this.#nodes, ({ counts }) => counts.compactions)],

@@ -9,6 +9,7 @@ import { assert, present } from '../../src/lib/assert.ts'
 import type { Entry, LogIndex } from '../../src/raft/mod.ts'
 import type {
   AppliedBatch,
+  Command,
   ConfigRow,
   InstanceKey,
   InstanceRow,
@@ -17,14 +18,26 @@ import type {
   LeaseRow,
   OverrideRow,
   ServiceRow,
+  StateNote,
   TopicChange,
 } from '../../src/state/mod.ts'
 import type { History } from './oracle/history.ts'
+
+/**
+ * How a state goes bad. `rows`: they are not what their hash was kept for, as a disk does it.
+ * `apply`: hash and rows agree, and are not what the others have.
+ */
+export type Rot = 'rows' | 'apply'
 
 export class SharedState {
   readonly #history: History
   readonly #committing: (entries: readonly Entry[]) => void
   appliedIndex: LogIndex
+  /** What is wrong with it; null: nothing. */
+  rot: Rot | null = null
+  /** The entry that said that it is not what a majority has; null: none did. */
+  exposedAt: LogIndex | null = null
+  readonly #hashes = new Map<LogIndex, string>()
 
   constructor(
     history: History,
@@ -52,7 +65,9 @@ export class SharedState {
     return this.#applied?.clusterMs ?? 0
   }
 
-  readonly clusterVersion = 1
+  get clusterVersion(): number {
+    return this.#history.model.clusterVersion(this.appliedIndex)
+  }
 
   get #membership(): Entry | null {
     for (let index = this.appliedIndex; index > 0; index--) {
@@ -70,24 +85,49 @@ export class SharedState {
     return this.#membership?.index ?? 0
   }
 
+  /** Of whatever changed a row last; another one where rows are not what they should be. */
   stateHash(): string {
-    return ''
+    const hash = (this.#history.at(this.appliedIndex)?.changedAt ?? 0).toString(16)
+    return this.rot === null ? hash.padStart(16, '0') : `f${hash.padStart(15, '0')}`
   }
 
   applyBatch(entries: readonly Entry[]): AppliedBatch {
     this.#committing(entries)
     const leases: LeaseChange[] = []
     const topics: TopicChange[] = []
+    const notes: StateNote[] = []
     const outcomes = entries.map((entry) => {
       assert(entry.index === this.appliedIndex + 1, 'entries are applied without a gap')
       this.appliedIndex = entry.index
-      const { effect } = present(this.#history.at(entry.index), 'what is applied is committed')
+      const known = present(this.#history.at(entry.index), 'what is applied is committed')
+      const { effect, command } = known
+      if (entry.type === 'command') notes.push(...this.#notesOf(command)) // Not withheld.
       if (effect === null) return null
       leases.push(...effect.leases)
       topics.push(...effect.topics)
       return effect.outcome
     })
-    return { outcomes, topics, leases, membershipChanged: null }
+    return { outcomes, topics, leases, notes, membershipChanged: null }
+  }
+
+  #notesOf(command: Command | null): readonly StateNote[] {
+    if (command?.type === 'state_check') {
+      const note = { type: 'check', index: this.appliedIndex, hash: this.stateHash() } as const
+      this.#hashes.set(note.index, note.hash)
+      return [note]
+    }
+    if (command?.type !== 'state_verdict') return []
+    const { index, hash, schema } = command
+    if ((this.#hashes.get(index) ?? hash) !== hash) this.exposedAt ??= this.appliedIndex
+    return [{ type: 'verdict', index, hash, schema }]
+  }
+
+  /** Another state is in its place. */
+  replaced(index: LogIndex, rot: Rot | null): void {
+    this.appliedIndex = index
+    this.rot = rot
+    this.exposedAt = null
+    this.#hashes.clear()
   }
 
   leases(): readonly LeaseRow[] {

@@ -11,7 +11,7 @@ import { StateMachine } from '../../src/state/mod.ts'
 import type { LeaseChange, Outcome, Sql, TopicChange } from '../../src/state/mod.ts'
 import type { Chance } from './chance.ts'
 import type { History } from './oracle/history.ts'
-import { SharedState } from './shared-state.ts'
+import { SharedState, type Rot } from './shared-state.ts'
 import { insist } from './violation.ts'
 
 export interface StateSource {
@@ -24,7 +24,14 @@ export interface StateSource {
   /** The snapshot that it was last given, where nothing was applied since. */
   installedAt(id: NodeId): { readonly index: LogIndex; readonly term: Term } | null
   /** It is the snapshot of `index` from now on, durably; the open state machine follows. */
-  install(id: NodeId, index: LogIndex): void
+  install(id: NodeId, snapshot: { readonly index: LogIndex; readonly rot: Rot | null }): void
+  /** What is wrong with the state of a node just now. */
+  rotOf(id: NodeId): Rot | null
+  /** Makes the state of a node go bad, where that can be. Returns whether it did. */
+  spoil(id: NodeId, rot: Rot): boolean
+  /** What was written beside the database of a node, until another is in its place. */
+  fenced(id: NodeId): string | null
+  fence(id: NodeId, reason: string): void
   /** The process that used it is gone. */
   left(
     id: NodeId,
@@ -88,6 +95,8 @@ export class SharedStates implements StateSource {
   readonly #options: StateOptions
   readonly #durable: Durable
   readonly #applied = new Map<NodeId, LogIndex>()
+  readonly #rot = new Map<NodeId, { readonly rot: Rot; readonly since: LogIndex }>()
+  readonly #fences = new Map<NodeId, string>()
   readonly #open = new Map<NodeId, SharedState>()
 
   constructor(options: StateOptions) {
@@ -107,9 +116,35 @@ export class SharedStates implements StateSource {
     return this.#durable.installedAt(id, this.appliedBy(id))
   }
 
-  install(id: NodeId, index: LogIndex): void {
+  install(
+    id: NodeId,
+    { index, rot }: { readonly index: LogIndex; readonly rot: Rot | null },
+  ): void {
     this.#durable.install(id, index)
-    present(this.#open.get(id), 'a process installs it').appliedIndex = index
+    this.#fences.delete(id)
+    if (rot === null) this.#rot.delete(id)
+    else this.#rot.set(id, { rot, since: index })
+    present(this.#open.get(id), 'a process installs it').replaced(index, rot)
+  }
+
+  rotOf(id: NodeId): Rot | null {
+    return this.#rot.get(id)?.rot ?? null
+  }
+
+  spoil(id: NodeId, rot: Rot): boolean {
+    const state = this.#open.get(id)
+    if (state === undefined || state.appliedIndex === 0 || this.#rot.has(id)) return false
+    this.#rot.set(id, { rot, since: state.appliedIndex })
+    if (rot === 'apply') state.rot = rot
+    return true
+  }
+
+  fenced(id: NodeId): string | null {
+    return this.#fences.get(id) ?? null
+  }
+
+  fence(id: NodeId, reason: string): void {
+    this.#fences.set(id, reason)
   }
 
   appliedBy(id: NodeId): { readonly index: LogIndex; readonly term: Term } {
@@ -122,12 +157,16 @@ export class SharedStates implements StateSource {
     const state = new SharedState(history, this.appliedBy(id).index, (entries) =>
       this.#options.committing(id, entries),
     )
+    // Rows that a disk hurt show in no hash that was kept.
+    state.rot = this.rotOf(id) === 'apply' ? 'apply' : null
     this.#open.set(id, state)
     return state as unknown as StateMachine // It offers what the replica and the edge use.
   }
 
   left(id: NodeId, state: StateMachine, { power }: { readonly power: boolean }): void {
-    this.#applied.set(id, this.#durable.survives(id, state.appliedIndex, power))
+    const kept = this.#durable.survives(id, state.appliedIndex, power)
+    this.#applied.set(id, kept)
+    if (kept < (this.#rot.get(id)?.since ?? 0)) this.#rot.delete(id) // It is built anew.
   }
 
   close(): void {}
@@ -143,6 +182,7 @@ export class SqliteStates implements StateSource {
   readonly #options: StateOptions
   readonly #durable: Durable
   readonly #databases = new Map<NodeId, Database>()
+  readonly #fences = new Map<NodeId, string>()
 
   constructor(options: StateOptions) {
     this.#options = options
@@ -162,8 +202,9 @@ export class SqliteStates implements StateSource {
   }
 
   /** Rebuilt from the history, as its maker's was: equal hashes show that it is the same. */
-  install(id: NodeId, index: LogIndex): void {
+  install(id: NodeId, { index }: { readonly index: LogIndex }): void {
     this.#durable.install(id, index)
+    this.#fences.delete(id)
     const { state } = present(this.#databases.get(id), 'a process installs it')
     const sql = openBun(':memory:')
     if (this.#options.isWitness(id)) this.#place(sql, index)
@@ -177,6 +218,23 @@ export class SqliteStates implements StateSource {
     const last = present(entries.at(-1), 'a snapshot holds something')
     const brought = entries.findLast(({ type }) => type === 'membership')
     StateMachine.place(sql, last, present(brought, 'entry 1 is a membership'))
+  }
+
+  /** What rows can suffer is tested on files (`test/cluster`); here they stay as they are. */
+  rotOf(): null {
+    return null
+  }
+
+  spoil(): boolean {
+    return false
+  }
+
+  fenced(id: NodeId): string | null {
+    return this.#fences.get(id) ?? null
+  }
+
+  fence(id: NodeId, reason: string): void {
+    this.#fences.set(id, reason)
   }
 
   #entries(upTo: LogIndex): readonly Entry[] {

@@ -4,11 +4,13 @@
  * its maker, over the same paths as messages, and may be gone by then.
  */
 import { assert, present } from '../../src/lib/assert.ts'
-import type { EntryId, InstallSnapshot, LogIndex, NodeId } from '../../src/raft/mod.ts'
+import type { StateOffer } from '../../src/mesh/peer.ts'
+import type { EntryId, LogIndex, NodeId } from '../../src/raft/mod.ts'
 import type { StorePort } from '../../src/replica/ports.ts'
 import type { StateMachine } from '../../src/state/mod.ts'
 import type { Wal } from '../../src/storage/mod.ts'
 import type { Chance } from './chance.ts'
+import type { Rot } from './shared-state.ts'
 import type { StateSource } from './state-source.ts'
 
 /** What is dirty for one entry, in bytes. */
@@ -25,14 +27,15 @@ export interface SimStoreHost {
   /** Whether bytes pass between this node and that one, both ways. */
   reaches(id: NodeId): boolean
   /** What that node has to give just now; null: nothing, or it is down. */
-  keptBy(id: NodeId): EntryId | null
+  keptBy(id: NodeId): (EntryId & { readonly rot: Rot | null }) | null
   /** The log is about to start anew. */
   installing(at: EntryId): void
 }
 
 export class SimStore implements StorePort {
   readonly #host: SimStoreHost
-  kept: EntryId | null = null
+  kept: (EntryId & { readonly rot: Rot | null }) | null = null
+  #fetched: { readonly rot: Rot | null } | null = null
   readonly snapshotBytes = 1_000
   #failedBefore = false
 
@@ -62,14 +65,16 @@ export class SimStore implements StorePort {
     })
   }
 
-  keepSnapshot(at: EntryId, done: (kept: boolean) => void): void {
+  keepSnapshot(at: EntryId, done: Parameters<StorePort['keepSnapshot']>[1]): void {
     const { chance, later, states, id } = this.#host
     assert(states.durableOf(id) >= at.index, 'only what is in the file can be copied')
     this.kept = null
     const isRoom = this.#getsThrough(chance)
     later(chance.ms(1, 50), () => {
-      if (isRoom) this.kept = at
-      done(isRoom)
+      const rot = states.rotOf(id)
+      const wrong = findingOf(rot)
+      if (isRoom && wrong === null) this.kept = { ...at, rot }
+      done(!isRoom ? 'no_room' : wrong === null ? 'kept' : { wrong })
     })
   }
 
@@ -78,7 +83,7 @@ export class SimStore implements StorePort {
   }
 
   fetch(
-    offer: InstallSnapshot,
+    offer: StateOffer,
     _: string,
     events: {
       progress(bytes: number, totalBytes: number): void
@@ -97,7 +102,10 @@ export class SimStore implements StorePort {
         if (kept?.index !== index || kept.term !== term) return events.done('gone')
         received += 1
         events.progress(received, pieces)
-        if (received === pieces) return events.done('whole')
+        if (received === pieces) {
+          this.#fetched = { rot: kept.rot }
+          return events.done('whole')
+        }
       }
       later(chance.ms(1, 60), step)
     }
@@ -107,22 +115,49 @@ export class SimStore implements StorePort {
     }
   }
 
+  get fenced(): string | null {
+    return this.#host.states.fenced(this.#host.id)
+  }
+
+  fence(reason: string): void {
+    this.#host.states.fence(this.#host.id, reason)
+  }
+
+  examine(done: (finding: string | null) => void): void {
+    const { states, id, chance, later } = this.#host
+    later(chance.ms(1, 200), () => done(findingOf(states.rotOf(id))))
+  }
+
+  examineFetched(done: (finding: string | null) => void): void {
+    const { chance, later } = this.#host
+    const { rot } = present(this.#fetched, 'only what was fetched is looked into')
+    later(chance.ms(1, 50), () => done(findingOf(rot)))
+  }
+
   /** As `runtime/state-store.ts`: the state first, then the log; a crash between is finished. */
-  install({ snapshot, membership }: InstallSnapshot): boolean {
+  install({ snapshot, membership }: StateOffer, log: 'restart' | 'keep'): boolean {
     const { states, id, wal, state, installing } = this.#host
-    states.install(id, snapshot.index)
-    installing(snapshot)
-    wal.restart(snapshot)
+    const { rot } = present(this.#fetched, 'only what was fetched is installed')
+    states.install(id, { index: snapshot.index, rot })
+    if (log === 'restart') {
+      installing(snapshot)
+      wal.restart(snapshot)
+    }
     assert(state.appliedIndex === snapshot.index, 'the state is the snapshot')
     const bytes = present(state.membershipBytes, 'a snapshot holds a membership')
     assert(bytes.length === membership.length, 'it is the one that was offered')
     return true
   }
 
-  installPlace({ snapshot }: InstallSnapshot): void {
+  installPlace({ snapshot }: StateOffer): void {
     const { states, id, wal, installing } = this.#host
-    states.install(id, snapshot.index)
+    states.install(id, { index: snapshot.index, rot: null })
     installing(snapshot)
     wal.restart(snapshot)
   }
+}
+
+/** Rows that do not fit their hash are found by looking; the rest only by comparing. */
+function findingOf(rot: Rot | null): string | null {
+  return rot === 'rows' ? 'rotten rows' : null
 }

@@ -188,9 +188,14 @@ export class Workload {
     const { timeoutMs } = plan
     const request = { consistency, minRevision, maxStalenessMs: null, timeoutMs }
     const answer = await this.ask(node, plan.timeoutMs, (gateway) => gateway.read(request, query))
-    if (typeof answer === 'string' || !answer.got.ok) return 0
+    if (typeof answer === 'string') return 0
+    if (!answer.got.ok) {
+      if (answer.got.failure === 'fenced') sometimes.met('a read was refused by a fenced node')
+      return 0
+    }
     const { value, stamp } = answer.got
     const { revision } = stamp
+    promises.mayAnswer(node, revision)
     const name = `${what} on ${node.id} (served as ${stamp.consistency})`
     const stale = consistency === 'stale'
     if (stale && revision < history.last) sometimes.met('a stale read was behind')

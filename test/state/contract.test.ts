@@ -1,9 +1,9 @@
 /** DESIGN §1.2: the same entries give the same rows on every driver and for every batching. */
 import { describe, expect, test } from 'bun:test'
-import { prng } from '../../src/lib/prng.ts'
+import { prng, type Random } from '../../src/lib/prng.ts'
 import type { Entry } from '../../src/raft/types.ts'
 import { decodeOutcome, encodeOutcome, isAvailable } from '../../src/state/mod.ts'
-import type { Outcome, StateMachine } from '../../src/state/mod.ts'
+import type { Outcome, StateMachine, StateNote } from '../../src/state/mod.ts'
 import { randomCommand, readAll } from './random-commands.ts'
 import { commandEntry, DRIVERS, entry, Fed } from './support.ts'
 
@@ -13,6 +13,8 @@ const COMMANDS = 400
 interface History {
   readonly entries: readonly Entry[]
   readonly outcomes: readonly (Outcome | null)[]
+  /** The hashes that checks noted. */
+  readonly notes: readonly StateNote[]
   readonly machine: StateMachine
 }
 
@@ -30,15 +32,25 @@ async function makeHistory(seed: number): Promise<History> {
   const { machine } = await Fed.open('bun')
   const entries: Entry[] = []
   const outcomes: (Outcome | null)[] = []
+  const notes: StateNote[] = []
   for (let index = 1; index <= COMMANDS; index++) {
-    const next =
-      random(40) === 0
-        ? entry(index, { type: 'membership', data: new Uint8Array([random(256)]) })
-        : commandEntry(index, randomCommand(random, machine))
+    const next = nextEntry(random, index, machine)
     entries.push(next)
-    outcomes.push(...machine.applyBatch([next]).outcomes)
+    const batch = machine.applyBatch([next])
+    outcomes.push(...batch.outcomes)
+    notes.push(...batch.notes)
   }
-  return { entries, outcomes, machine }
+  return { entries, outcomes, notes, machine }
+}
+
+/** States can be checked from the first entry on. */
+function nextEntry(random: Random, index: number, machine: StateMachine): Entry {
+  if (index === 1) return commandEntry(index, { type: 'cluster_version', version: 2 })
+  if (random(40) === 0) {
+    return entry(index, { type: 'membership', data: new Uint8Array([random(256)]) })
+  }
+  if (random(20) === 0) return commandEntry(index, { type: 'state_check' })
+  return commandEntry(index, randomCommand(random, machine))
 }
 
 /** Cuts the entries into random batches. */
@@ -52,18 +64,22 @@ function* batches(entries: readonly Entry[], seed: number): Generator<readonly E
 }
 
 describe.each(SEEDS)('seed %d', (seed) => {
-  test('every driver and every batching gives the same rows, outcomes and hash', async () => {
-    const { entries, outcomes, machine } = await history(seed)
+  test('every driver and every batching gives the same rows, outcomes and hashes', async () => {
+    const { entries, outcomes, notes, machine } = await history(seed)
     const expected = readAll(machine)
 
     for (const [i, driver] of DRIVERS.entries()) {
       for (const batching of [seed, seed + 100 * (i + 1)]) {
         const other = (await Fed.open(driver)).machine
         const seen: (Outcome | null)[] = []
+        const noted: StateNote[] = []
         for (const batch of batches(entries, batching)) {
-          seen.push(...other.applyBatch(batch).outcomes)
+          const applied = other.applyBatch(batch)
+          seen.push(...applied.outcomes)
+          noted.push(...applied.notes)
         }
         expect(seen).toEqual([...outcomes])
+        expect(noted).toEqual([...notes])
         expect(readAll(other)).toEqual(expected)
         expect(other.recomputeHash()).toBe(machine.stateHash())
         other.close()

@@ -66,6 +66,7 @@ test('an empty batch does nothing', async () => {
     outcomes: [],
     topics: [],
     leases: [],
+    notes: [],
     membershipChanged: null,
   })
 })
@@ -104,6 +105,68 @@ test('cluster_version never falls', async () => {
   const fed = await Fed.open()
   expect(fed.apply({ type: 'cluster_version', version: 1 })).toMatchObject({ ok: true })
   expect(fed.machine.clusterVersion).toBe(1)
+})
+
+test('a check is refused until the clusterVersion knows it, and then notes the hash', async () => {
+  const fed = await Fed.open()
+  fed.ok(configPut('a', 'x'))
+  expect(fed.apply({ type: 'state_check' })).toMatchObject({ ok: false, code: 'conflict' })
+  expect(fed.last.notes).toEqual([])
+
+  fed.ok({ type: 'cluster_version', version: 2 })
+  const hash = fed.machine.stateHash()
+  const index = fed.ok({ type: 'state_check' })
+  expect(fed.last.notes).toEqual([{ type: 'check', index, hash }])
+  fed.ok({ type: 'state_verdict', index, hash, schema: 1 })
+  expect(fed.last.notes).toEqual([{ type: 'verdict', index, hash, schema: 1 }])
+  expect(fed.machine.stateHash()).toBe(hash)
+})
+
+test('a check in the middle of a batch sees what a check at its end would have', async () => {
+  const commands = [instancePut({}), configPut('a', 'x'), configPut('b', 'y')]
+  const check = { type: 'state_check' } as const
+  const one = await Fed.open()
+  const other = await Fed.open()
+  for (const { machine } of [one, other]) {
+    machine.applyBatch([commandEntry(1, { type: 'cluster_version', version: 2 })])
+  }
+  const entries = [...commands, check, instancePut({}), check].map((command, i) =>
+    commandEntry(i + 2, command),
+  )
+  const { notes } = one.machine.applyBatch(entries)
+
+  const seen = entries.flatMap((each) => other.machine.applyBatch([each]).notes)
+  expect(notes).toEqual(seen)
+  expect(new Set(notes.map((note) => note.hash)).size).toBe(2)
+  expect(one.machine.recomputeHash()).toBe(other.machine.stateHash())
+})
+
+test('examine() finds a row that changed behind the hash, and a page that is no page', async () => {
+  const path = databasePath()
+  const sql = await openSql({ driver: 'bun', path })
+  const machine = StateMachine.open(sql)
+  machine.applyBatch([commandEntry(1, configPut('a', 'x')), commandEntry(2, configPut('b', 'y'))])
+  expect(StateMachine.examine(sql)).toBeNull()
+
+  sql.exec("UPDATE config SET version = 7 WHERE key = 'a'")
+  expect(StateMachine.examine(sql)).toMatch(
+    /^its rows have the hash [0-9a-f]{16}, not [0-9a-f]{16}/,
+  )
+  sql.exec("UPDATE config SET version = 1 WHERE key = 'a'")
+  expect(StateMachine.examine(sql)).toBeNull()
+  machine.close()
+})
+
+test('a database of a newer clusterVersion is left alone, with what to do', async () => {
+  const path = databasePath()
+  const sql = await openSql({ driver: 'bun', path })
+  const machine = StateMachine.open(sql)
+  machine.applyBatch([commandEntry(1, { type: 'cluster_version', version: 2 })])
+  sql.exec('UPDATE setting SET value = 3')
+
+  expect(() => StateMachine.open(sql)).toThrow(SchemaError)
+  expect(() => StateMachine.open(sql)).toThrow(/clusterVersion 3.*no more than 2.*newer rollcall/)
+  machine.close()
 })
 
 test('wants() decides what an outcome holds, and no row', async () => {

@@ -29,7 +29,7 @@ export function entry(index: number, given: Partial<Entry> & Pick<Entry, 'type' 
 export class Fed {
   readonly machine: StateMachine
   /** What the last batch came to. */
-  last: AppliedBatch = { outcomes: [], topics: [], leases: [], membershipChanged: null }
+  last: AppliedBatch = { outcomes: [], topics: [], leases: [], notes: [], membershipChanged: null }
 
   constructor(machine: StateMachine) {
     this.machine = machine

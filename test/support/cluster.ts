@@ -49,7 +49,8 @@ export class ClusterNode {
   readonly port: number
   readonly url: string
   readonly dataDir: string
-  readonly #command: readonly string[]
+  /** The program: another one from the next start on, where a test changes it. */
+  command: readonly string[]
   readonly args: readonly string[]
   readonly processes: Program[] = []
 
@@ -64,7 +65,7 @@ export class ClusterNode {
     this.port = place.port
     this.url = urlOf(place.port)
     this.dataDir = place.dataDir
-    this.#command = place.command
+    this.command = place.command
     this.args = place.args
   }
 
@@ -81,7 +82,7 @@ export class ClusterNode {
   /** Starts it, again if need be; `args` replaces what follows the program. */
   start(args: readonly string[] = this.args): Program {
     if (this.isRunning) throw new Error(`${this.id} runs already`)
-    const command = [...this.#command, ...args, '--end-with-stdin']
+    const command = [...this.command, ...args, '--end-with-stdin']
     const program = new Program(this.id, command, { leashed: true })
     this.processes.push(program)
     return program

@@ -20,6 +20,7 @@ export class LocalRegistry implements http.Registry {
   readonly reads: http.ReadOptions[] = []
   /** When set, every proposal, read and heartbeat ends with it. */
   failure: http.Failure | null = null
+  fenced: string | null = null
   isLeader = true
   readonly #waiters = new Set<Waiter>()
 
@@ -127,6 +128,8 @@ export class LocalRegistry implements http.Registry {
       uptimeMs: 1_500,
       storage: { walBytes: 64, snapshotIndex: 0, stateBytes: 128 },
       waitingFor: null,
+      fenced: this.fenced,
+      alarm: null,
     }
   }
 
@@ -135,6 +138,7 @@ export class LocalRegistry implements http.Registry {
     return {
       clusterId: 'c1',
       clusterVersion: 1,
+      upgrade: null,
       term: 1,
       leader: 'n1',
       revision,

@@ -7,6 +7,7 @@ import {
   LeaderCompleteness,
   StateMachineSafety,
 } from './commit-safety.ts'
+import { RightStateIsTrusted, VersionsRiseTogether, WrongStateLeadsNobody } from './custody.ts'
 import { DurableSpeech, MonotonicTerm, OneVoteATerm } from './durable-speech.ts'
 import { ElectedByMajority, ElectionSafety } from './election-safety.ts'
 import { LeaseExclusive } from './leader-lease.ts'
@@ -33,6 +34,9 @@ export function allInvariants(scene: Scene): Invariant[] {
     new CheckQuorum(scene),
     new LeaseExclusive(scene),
     new EqualStateHash(scene),
+    new WrongStateLeadsNobody(),
+    new RightStateIsTrusted(scene),
+    new VersionsRiseTogether(scene),
     new WitnessesComeLast(scene),
   ]
 }

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { CUSTODY_MUTANTS } from './custody.ts'
 import { ELECTION_MUTANTS } from './elections.ts'
 import type { Mutant } from './mutant.ts'
 import { READ_MUTANTS } from './reads.ts'
@@ -18,6 +19,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...READ_MUTANTS,
   ...STORAGE_MUTANTS,
   ...SERVICE_MUTANTS,
+  ...CUSTODY_MUTANTS,
   ...WITNESS_MUTANTS,
 ]
 

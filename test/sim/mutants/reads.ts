@@ -66,9 +66,9 @@ export const READ_MUTANTS: readonly Mutant[] = [
     name: 'answer-on-another-link',
     source:
       'the answer to a process that is gone reaches its successor, which counts its calls anew',
-    file: 'src/replica/replica.ts',
-    find: 'if (this.#links.get(from) !== link) return',
-    replace: 'if (this.#links.get(from) === -1 && link === -1) return',
+    file: 'src/replica/peer-requests.ts',
+    find: 'if (this.#host.linkOf(from) !== link) return',
+    replace: "if (this.#host.linkOf(from)?.peer.id === '') return",
   },
   {
     name: 'read-joins-older-question',

@@ -14,6 +14,8 @@ export interface Committed {
   readonly effect: Effect | null
   /** The first node that knew it. */
   readonly by: string
+  /** The newest entry up to this one that changed a row. */
+  readonly changedAt: LogIndex
   /** In which term: that of the leader that committed it, who is the first to know. */
   readonly inTerm: Term
   /** True time at which the first node knew it. */
@@ -63,10 +65,18 @@ export class History {
     const wallMs = Math.max(0, Math.floor(entry.wallMs))
     const effect = command === null ? null : this.model.apply(command, entry.index, wallMs)
     const seen = { by: who, inTerm, atMs: nowMs, appliedMs: null, hash: null }
-    const committed = { entry, command, effect, ...seen }
+    const changedAt = changesRows(entry, command)
+      ? entry.index
+      : (this.at(entry.index - 1)?.changedAt ?? 0)
+    const committed = { entry, command, effect, changedAt, ...seen }
     this.entries.push(committed)
     this.#onCommit(committed)
   }
+}
+
+function changesRows({ type }: Entry, command: Command | null): boolean {
+  if (type !== 'command') return type === 'membership'
+  return command?.type !== 'state_check' && command?.type !== 'state_verdict'
 }
 
 /** Whether both are one entry; a witness keeps no payload, and what stands there is all there is. */

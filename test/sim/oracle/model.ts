@@ -59,11 +59,16 @@ export class Model {
   readonly #overrides = new Map<string, Versions<OverrideRow>>()
   readonly #nodeOverrides = new Map<string, Versions<OverrideRow>>()
   readonly topics = new Topics()
+  readonly #version = new Versions<number>()
   #revision = 0
   #wallMs = 0
   #changes: LeaseChange[] = []
   #touched: TopicChange[] = []
   #expired: LeaseRow[] = []
+
+  clusterVersion(revision: number): number {
+    return this.#version.at(revision) ?? 1
+  }
 
   config(ns: string, key: string, revision: number): ModelConfig | null {
     return this.#configs.get(`${ns}/${key}`)?.at(revision) ?? null
@@ -162,8 +167,14 @@ export class Model {
         return this.#ok(false, null)
       case 'lease_clear':
         return this.#clear(command.leases)
-      default:
-        throw new Error(`the workload has no ${command.type}`)
+      case 'cluster_version':
+        if (command.version > this.clusterVersion(this.#revision)) {
+          this.#version.set(this.#revision, command.version)
+        }
+        return this.#ok(false, null)
+      case 'state_check':
+      case 'state_verdict':
+        return this.#ok(false, null)
     }
   }
 

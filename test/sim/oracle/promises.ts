@@ -96,6 +96,18 @@ export class Promises {
     this.counts[definite ? 'refused' : 'unknown'] += 1
   }
 
+  /** D1: nothing is answered from a state that the log has shown to be wrong. */
+  mayAnswer(
+    { id, exposedAt }: { readonly id: string; readonly exposedAt: number | null },
+    revision: number,
+  ): void {
+    insist(
+      exposedAt === null || revision < exposedAt,
+      'a state that was found wrong answers nothing (D1)',
+      () => `${id} answered a read at ${revision}, though entry ${exposedAt} said that it is wrong`,
+    )
+  }
+
   read(
     name: string,
     got: {

@@ -2,6 +2,7 @@
  * A long poll ends as soon as what it waits for has changed in the applied state of its node, at
  * the end of its time, and for no other reason (DESIGN §6, "Waits").
  */
+import type { Failure } from '../../../src/http/registry.ts'
 import type { WaitTarget } from '../../../src/http/registry.ts'
 import type { SimNode } from '../node.ts'
 import type { Invariant, Scene } from '../observer.ts'
@@ -58,8 +59,8 @@ export class Wakes implements Invariant {
     return wait
   }
 
-  ended(wait: Wait): void {
-    if (!this.#open.delete(wait)) return
+  ended(wait: Wait, failure: Failure | null): void {
+    if (!this.#open.delete(wait) || failure?.failure === 'fenced') return
     const { sometimes, world } = this.#scene
     const changed = this.#hasChanged(wait)
     const passedMs = world.nowMs - wait.begunMs

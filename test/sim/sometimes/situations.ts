@@ -46,6 +46,14 @@ export const SITUATIONS = [
   'a wait was woken',
   'a wait ran out',
   'a wait was for the future',
+  // States and versions
+  'a state was found wrong by the log',
+  'a state was found wrong by looking through it',
+  'a wrong state was replaced',
+  'a read was refused by a fenced node',
+  'a leader was fenced',
+  'the clusterVersion rose',
+  'an older program met what it does not know',
   // Leases
   'a suspect lease was cleared by a beat',
   'a suspect lease went over to another leader',

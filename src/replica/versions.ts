@@ -1,0 +1,69 @@
+/**
+ * The leader's duty for the clusterVersion (DESIGN §1.7): it rises by one entry once every member,
+ * learners and witnesses too, is connected and says that its program knows what comes with it. A
+ * member that is down holds it up: nobody knows what program it will come back with.
+ */
+import type { PeerIdentity } from '../mesh/peer.ts'
+import type { Raft } from '../raft/mod.ts'
+import type { Command } from '../state/mod.ts'
+
+/** How often a leader looks at what its members know. */
+const LOOK_MS = 500
+/** An entry that was proposed and not applied in this time is taken for lost. */
+const PATIENCE_MS = 5_000
+
+export interface VersionsHost {
+  readonly raft: Raft
+  self(): PeerIdentity
+  /** Of the state applied here. */
+  clusterVersion(): number
+  /** As whom a member is connected just now. */
+  connectedAs(id: string): PeerIdentity | null
+  nowMs(): number
+  propose(command: Command): void
+}
+
+/** A newer clusterVersion that this node knows, and who is in its way. */
+export interface Upgrade {
+  readonly to: number
+  /** As sentences; empty: it rises now. */
+  readonly blockedBy: readonly string[]
+}
+
+export class Versions {
+  readonly #host: VersionsHost
+  #nextLookMs = 0
+
+  constructor(host: VersionsHost) {
+    this.#host = host
+  }
+
+  endOfTurn(): void {
+    const { raft } = this.#host
+    if (raft.role !== 'leader' || raft.applied < raft.noopIndex || !raft.hasCommittedInTerm) return
+    const nowMs = this.#host.nowMs()
+    if (nowMs < this.#nextLookMs) return
+    this.#nextLookMs = nowMs + LOOK_MS
+    const upgrade = this.upgrade()
+    if (upgrade === null || upgrade.blockedBy.length > 0) return
+    this.#nextLookMs = nowMs + PATIENCE_MS
+    this.#host.propose({ type: 'cluster_version', version: upgrade.to })
+  }
+
+  /** One step at a time: so every step was once the newest, and tested as that. */
+  upgrade(): Upgrade | null {
+    const { raft } = this.#host
+    const self = this.#host.self()
+    const to = this.#host.clusterVersion() + 1
+    if (raft.membership === null || self.clusterVersionMax < to) return null
+    const others = raft.membership.members.filter(({ id }) => id !== self.id)
+    return { to, blockedBy: others.flatMap(({ id }) => this.#blocker(id, to) ?? []) }
+  }
+
+  #blocker(id: string, to: number): string | null {
+    const peer = this.#host.connectedAs(id)
+    if (peer === null) return `${id} is not connected, so nobody knows what it will run`
+    if (peer.clusterVersionMax >= to) return null
+    return `${id} runs rollcall ${peer.version}, which knows no more than ${peer.clusterVersionMax}`
+  }
+}

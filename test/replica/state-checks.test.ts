@@ -1,0 +1,81 @@
+import { describe, expect, test } from 'bun:test'
+import type { StateReport } from '../../src/mesh/peer.ts'
+import type { Membership } from '../../src/raft/types.ts'
+import { verdictOf } from '../../src/replica/state-checks.ts'
+
+/** `a b c` vote; those in capitals keep no state. */
+function voters(text: string, outgoing: string | null = null): Membership {
+  const ids = (list: string): string[] => list.split(' ').map((id) => id.toLowerCase())
+  const all = `${text} ${outgoing ?? ''}`.split(' ').filter((id) => id !== '')
+  return {
+    members: all.map((id) => ({
+      id: id.toLowerCase(),
+      incarnation: id,
+      url: null,
+      witness: id !== id.toLowerCase(),
+    })),
+    voters: ids(text),
+    outgoing: outgoing === null ? null : ids(outgoing),
+    learners: [],
+    wanted: null,
+  }
+}
+
+/** `a1 b1 c2`: who has which hash. */
+function reports(text: string): Map<string, StateReport> {
+  const each = text.split(' ').filter((word) => word !== '')
+  return new Map(
+    each.map((word) => [word.charAt(0), { index: 7, hash: word.slice(1), schema: 1 } as const]),
+  )
+}
+
+function verdict(membership: Membership, told: string): string {
+  const found = verdictOf(membership, reports(told))
+  return typeof found === 'string' ? found : found.hash
+}
+
+describe('verdictOf()', () => {
+  test.each([
+    ['', 'open'],
+    ['a1', 'open'],
+    ['a1 b1', '1'],
+    ['a1 b2', 'open'],
+    ['a1 b2 c2', '2'],
+    ['a1 b2 c3', 'split'],
+  ])('of three voters that say "%s" is %s', (told, expected) => {
+    expect(verdict(voters('a b c'), told)).toBe(expected)
+  })
+
+  test('needs more than half: two that differ are split', () => {
+    expect(verdict(voters('a b'), 'a1')).toBe('open')
+    expect(verdict(voters('a b'), 'a1 b1')).toBe('1')
+    expect(verdict(voters('a b'), 'a1 b2')).toBe('split')
+    expect(verdict(voters('a b c d'), 'a1 b1 c2 d2')).toBe('split')
+  })
+
+  test('waits for nobody whose voice could change nothing', () => {
+    expect(verdict(voters('a b c d e'), 'a1 b1 c2 d2')).toBe('open')
+    expect(verdict(voters('a b c d e'), 'a1 b2 c3 d4')).toBe('split')
+  })
+
+  test('is that of both configurations while joint', () => {
+    expect(verdict(voters('a b c', 'c d e'), 'a1 b1')).toBe('open')
+    expect(verdict(voters('a b c', 'c d e'), 'a1 b1 c1 d1')).toBe('1')
+    expect(verdict(voters('a b c', 'c d e'), 'a1 b1 c2 d2 e2')).toBe('split')
+  })
+
+  test('counts neither witnesses nor learners', () => {
+    expect(verdict(voters('a b W'), 'a1')).toBe('open')
+    expect(verdict(voters('a b W'), 'a1 b1')).toBe('1')
+    expect(verdict(voters('a b W'), 'a1 b2')).toBe('split')
+    expect(verdict(voters('a b c'), 'a1 x2 y2')).toBe('open')
+  })
+
+  test('does not compare schemas', () => {
+    const told = reports('a1 b1 c1')
+    told.set('b', { index: 7, hash: '1', schema: 2 })
+    expect(verdictOf(voters('a b c'), told)).toMatchObject({ hash: '1', schema: 1 })
+    told.set('c', { index: 7, hash: '1', schema: 3 })
+    expect(verdictOf(voters('a b c'), told)).toBe('split')
+  })
+})
