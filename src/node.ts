@@ -34,14 +34,14 @@ import {
   openDisk,
   loadSql,
   serve,
-  StateFileError,
   StateStore,
   type DirectoryLock,
   type Remote,
   type Server,
 } from './runtime/mod.ts'
-import { SchemaError, type SqlDriver, type StateMachine } from './state/mod.ts'
-import { Wal, WalDamaged, WalMismatch } from './storage/mod.ts'
+import { codeOf, startError } from './start-error.ts'
+import type { SqlDriver, StateMachine } from './state/mod.ts'
+import { Wal } from './storage/mod.ts'
 
 /** The largest request body that the routes accept. */
 const BODY_BYTES_MAX = 1024 * 1024
@@ -86,7 +86,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   } catch (error) {
     servers.api.closeNow()
     servers.mesh?.closeNow()
-    throw startError(error, options)
+    throw startError(error, options.dataDir)
   }
   node.replica.start()
   const { id } = node.replica.identity
@@ -209,7 +209,7 @@ async function assemble(options: NodeOptions, around: Surroundings): Promise<Ass
 }
 
 function openLog(options: NodeOptions, store: StateStore, around: Surroundings): Wal {
-  const { state, installed } = store
+  const { state, installed, foundedAnew } = store
   return Wal.open(openDisk(join(options.dataDir, 'log')), {
     segmentBytes: options.walSegmentBytes,
     nodeId: options.id,
@@ -218,6 +218,7 @@ function openLog(options: NodeOptions, store: StateStore, around: Surroundings):
     appliedIndex: state.appliedIndex,
     appliedTerm: state.appliedIndex === 0 ? null : state.appliedTerm,
     installed,
+    foundedAnew,
     onFailure: (error) => around.onFailure(error),
   })
 }
@@ -461,34 +462,4 @@ function sleep(ms: number): Promise<void> {
 function once(run: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | null = null
   return () => (running ??= run())
-}
-
-function codeOf(error: unknown): string | null {
-  const code = error instanceof Error ? (error as Error & { code?: unknown }).code : null
-  return typeof code === 'string' ? code : null
-}
-
-/** What the operator reads: what is wrong, and what to do. */
-function startError(error: unknown, options: NodeOptions): StartError {
-  if (error instanceof StartError) return error
-  const cause = { cause: error }
-  if (error instanceof WalMismatch && error.reason === 'node_id') {
-    const what = `the data directory ${options.dataDir} belongs to node ${error.actual}, not ${error.expected}`
-    return new StartError(3, `${what}; start it with its own --id, or choose another --data`, cause)
-  }
-  const message = error instanceof Error ? error.message : String(error)
-  if (
-    error instanceof WalDamaged ||
-    error instanceof WalMismatch ||
-    error instanceof StateFileError ||
-    error instanceof SchemaError
-  ) {
-    return new StartError(3, `${options.dataDir}: ${message}`, cause)
-  }
-  const code = codeOf(error)
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
-    const what = `the data directory ${options.dataDir} cannot be written (${code})`
-    return new StartError(1, `${what}; give it to this user, or choose another with --data`, cause)
-  }
-  return new StartError(1, `cannot start on ${options.dataDir}: ${message}`, cause)
 }

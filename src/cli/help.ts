@@ -14,6 +14,7 @@ const USAGE: Record<Command, string> = {
   status: 'rollcall status [--endpoint URL] [--output table|json]',
   member: 'rollcall member list | add NAME --url URL | remove NAME | promote NAME | withdraw NAME',
   transfer: 'rollcall transfer [NAME]',
+  recover: 'rollcall recover --data DIR [--force-new-cluster [--yes]]',
   version: 'rollcall version [--output table|json]',
   help: 'rollcall help [COMMAND]',
 }
@@ -32,6 +33,7 @@ const EXAMPLES: Partial<Record<Command, readonly string[]>> = {
     'rollcall member remove n3 --endpoint http://127.0.0.1:7401',
   ],
   transfer: ['rollcall transfer n2'],
+  recover: ['rollcall recover --data n1', 'rollcall recover --data n1 --force-new-cluster'],
 }
 
 const ENDING = `Every flag has a variable (--wal-segment is ROLLCALL_WAL_SEGMENT) and a key in the JSON file of

@@ -163,7 +163,9 @@ export class Belonging {
   /** Only until the first link: later, whoever turns foreign is the one that is misplaced. */
   #checkPlace(): void {
     if (this.#host.hasMetPeers() || this.#misplaced) return
-    const reason = misplacedBy(this.#identity, this.#founding, this.#host.ports.mesh.foreigners())
+    const { raft, ports } = this.#host
+    const known = { foreigners: ports.mesh.foreigners(), membership: raft.membership }
+    const reason = misplacedBy(this.#identity, this.#founding, known)
     if (reason === null) return
     this.#misplaced = true
     this.#host.ports.misplaced(reason)

@@ -12,7 +12,15 @@ export { serve } from './serve.ts'
 export type { Remote, Server } from './serve.ts'
 export { loadSql, openSql } from './sqlite.ts'
 export type { SqlFactory } from './sqlite.ts'
-export { openStateFile, StateFileError } from './state-file.ts'
+export { StateCopy } from './state-copy.ts'
+export {
+  findStateFile,
+  isDataDirectory,
+  openStateFile,
+  removeOtherFiles,
+  StateFileError,
+} from './state-file.ts'
+export type { StateFile } from './state-file.ts'
 export { StateStore } from './state-store.ts'
 export type { StateStoreOptions } from './state-store.ts'
 export { serveStateJobs } from './state-worker.ts'

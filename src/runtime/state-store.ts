@@ -69,6 +69,11 @@ export class StateStore implements StorePort {
     return this.#file.index > 0 && index === this.#file.index ? { index, term } : null
   }
 
+  /** The cluster that was founded anew with that snapshot; null: none was. */
+  get foundedAnew(): string | null {
+    return this.#file.foundedAnew
+  }
+
   /** Once the directory is known to be in order: removes what earlier processes left behind. */
   tidy(): void {
     removeOtherFiles(this.#options.dir, this.#file)

@@ -4,6 +4,8 @@ import type { Outcome } from './outcome.ts'
 import type { Tables } from './tables.ts'
 
 const CLUSTER_VERSION = 'cluster_version'
+/** Of a state that another cluster began: changes before this revision are not to be had. */
+export const COMPACTED_REVISION = 'compacted_revision'
 
 /** Before the first entry that raises it. */
 const CLUSTER_VERSION_FIRST = 1
@@ -12,7 +14,12 @@ export function clusterVersion(tables: Tables): number {
   return tables.setting.find(CLUSTER_VERSION)?.value ?? CLUSTER_VERSION_FIRST
 }
 
-/** Raises it; a proposal of two leaders that comes second changes nothing. */
+/** Where the state of this cluster begins; 0 where nothing was ever left out. */
+export function compactedRevision(tables: Tables): number {
+  return tables.setting.find(COMPACTED_REVISION)?.value ?? 0
+}
+
+/** Raises the version; a proposal of two leaders that comes second changes nothing. */
 export function raiseClusterVersion(
   context: Context,
   command: CommandOf<'cluster_version'>,
