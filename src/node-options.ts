@@ -28,6 +28,8 @@ export interface NodeOptions {
   readonly electionMaxMs: number
   /** A fraction: 0.05 is 5 %. */
   readonly clockDrift: number
+  /** A leader removes members that it has not reached for so long; null: never. */
+  readonly removeDeadAfterMs: number | null
   /** Null: chosen by what loads. */
   readonly sqlite: SqlDriver | null
   readonly walSegmentBytes: number

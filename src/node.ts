@@ -273,6 +273,7 @@ function makeReplica(options: NodeOptions, parts: Parts): Running {
         resetBytes: 4 * options.checkpointBytes,
         tailBytes: options.walTailBytes,
         logBytesMax: options.walBytesMax,
+        removeDeadAfterMs: options.removeDeadAfterMs,
       },
     },
     state,

@@ -193,6 +193,14 @@ export const FLAGS = {
     commands: NODES,
     read: readPercent,
   }),
+  'remove-dead-after': flag({
+    value: 'DURATION',
+    about:
+      'remove members that the leader has not reached for so long, where three voters and a quorum are left; without it nobody is removed',
+    fallback: null,
+    commands: SERVE,
+    read: readDuration,
+  }),
   sqlite: flag({
     value: 'bun|node|sql.js',
     about: 'SQLite driver; chosen by what loads when none is given',

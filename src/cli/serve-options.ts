@@ -35,6 +35,7 @@ export function serveOptions(settings: Settings, readFile: (path: string) => str
     join: joinOf(settings),
     clusterSecret: clusterSecret(settings, readFile),
     ...timing(settings),
+    removeDeadAfterMs: removeDeadAfterMs(settings),
     clockDrift: settings.need('clock-drift'),
     sqlite: settings.value('sqlite'),
     walSegmentBytes: settings.need('wal-segment'),
@@ -76,6 +77,18 @@ export function timing(
     )
   }
   return { heartbeatMs, electionMinMs, electionMaxMs }
+}
+
+/** A pause that an election bridges must not cost a member its place. */
+const DEAD_ELECTIONS_MIN = 3
+
+function removeDeadAfterMs(settings: Settings): number | null {
+  const afterMs = settings.value('remove-dead-after')
+  const minMs = DEAD_ELECTIONS_MIN * timing(settings).electionMaxMs
+  if (afterMs === null || afterMs >= minMs) return afterMs
+  throw new UsageError(
+    `${settings.nameOf('remove-dead-after')}: ${formatDuration(afterMs)} is less than ${DEAD_ELECTIONS_MIN} of the longest election timeouts, ${formatDuration(minMs)}: a node that restarts would be removed`,
+  )
 }
 
 function checkListeners(settings: Settings, listen: Address, peerListen: Address | null): void {

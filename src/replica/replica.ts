@@ -99,6 +99,7 @@ export class Replica {
     this.members = new Members({
       raft: this.raft,
       electionMinMs: options.raft.electionMinMs,
+      removeDeadAfterMs: config.removeDeadAfterMs,
       logger: ports.logger,
       identity: () => this.identity,
       clock: () => ports.clock(),

@@ -44,6 +44,7 @@ export function clusterView(replica: Replica): ClusterView {
     revision: state.revision,
     members,
     change: changeView(replica),
+    deadMembers: raft.role === 'leader' ? replica.members.deadMembers : null,
   }
 }
 

@@ -37,6 +37,7 @@ test('serveOptions() without flags is one node on loopback with the timing of a 
     heartbeatMs: 100,
     electionMinMs: 600,
     electionMaxMs: 1_000,
+    removeDeadAfterMs: null,
     clockDrift: 0.05,
     sqlite: null,
     walSegmentBytes: 67_108_864,
@@ -50,7 +51,7 @@ test('serveOptions() reads every flag', () => {
   const line =
     '--id=n2 --listen 127.0.0.1:7402 --peer-listen [::1]:7502 --data d ' +
     '--cluster n3=http://127.0.0.1:7403,n2=http://127.0.0.1:7402/ --heartbeat 50ms ' +
-    '--election-timeout 300ms..2s --clock-drift 0.5% --sqlite sql.js --wal-segment 1MiB --wal-tail 64KiB --wal-max 1MiB --checkpoint-size 128KiB ' +
+    '--election-timeout 300ms..2s --remove-dead-after 10m --clock-drift 0.5% --sqlite sql.js --wal-segment 1MiB --wal-tail 64KiB --wal-max 1MiB --checkpoint-size 128KiB ' +
     '--cluster-secret-file secret'
   const args = line.split(' ')
   const files = { secret: '0123456789abcdef\n' }
@@ -70,6 +71,7 @@ test('serveOptions() reads every flag', () => {
     heartbeatMs: 50,
     electionMinMs: 300,
     electionMaxMs: 2_000,
+    removeDeadAfterMs: 600_000,
     clockDrift: 0.005,
     sqlite: 'sql.js',
     walSegmentBytes: 1_048_576,

@@ -56,6 +56,7 @@ test.each([
   [['serve', '--cluster-secret-file', '/nowhere/secret'], '/nowhere/secret'],
   [['serve', '--heartbeat', '100'], 'write 100ms or 100s'],
   [['serve', '--heartbeat', '400ms'], 'more than half of the shortest election timeout'],
+  [['serve', '--remove-dead-after', '2s'], 'less than 3 of the longest election timeouts, 3s'],
   [['serve', '--election-timeout', '1s'], '--election-timeout: "1s" is not a range'],
   [['serve', '--election-timeout', '600..1000'], 'write 600ms or 600s'],
   [['serve', '--election-timeout', '1s..600ms'], '1s is not less than 600ms'],

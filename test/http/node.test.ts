@@ -35,6 +35,7 @@ test('GET /v1/cluster is about all nodes', async () => {
     revision: 0,
     members: [],
     change: null,
+    deadMembers: null,
   })
 })
 

@@ -335,8 +335,9 @@ export class SimNode implements Endpoint {
     })
     const initial = this.#initialState(state, wal)
     const store = this.#openStore(wal, state)
+    const { removeDeadAfterMs } = plan
     const replica = new Replica(
-      { raft, initial, identity, founding, config: plan.upkeep },
+      { raft, initial, identity, founding, config: { ...plan.upkeep, removeDeadAfterMs } },
       state,
       this.#ports(wal, port, store),
     )

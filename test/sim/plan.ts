@@ -82,6 +82,8 @@ export interface Plan {
   readonly safetyMs: number
   /** Sizes at which the disk is tended: tiny in most seeds, so that logs are cut all the time. */
   readonly upkeep: UpkeepConfig
+  /** Leaders remove members that are silent for so long; null: nobody does. */
+  readonly removeDeadAfterMs: number | null
 }
 
 const TIMINGS = [
@@ -203,5 +205,6 @@ export function planOf(seed: number): Plan {
     roughStart: chance.oneIn(4),
     safetyMs: 30_000,
     upkeep: upkeepOf(chance, electionMaxMs),
+    removeDeadAfterMs: chance.oneIn(3) ? electionMaxMs * chance.pick([1, 2, 4]) : null,
   }
 }

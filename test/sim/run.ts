@@ -175,7 +175,7 @@ class Run {
     this.#network.heal()
     // A majority of all need not be one of the members of the moment.
     const size =
-      this.#chance.oneIn(2) || this.#churn.isOn
+      this.#chance.oneIn(2) || this.#churn.changesMembers
         ? this.#nodes.length
         : Math.floor(this.#nodes.length / 2) + 1
     const shuffled = this.#chance.shuffled(this.#nodes)

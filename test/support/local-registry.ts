@@ -140,6 +140,7 @@ export class LocalRegistry implements http.Registry {
       revision,
       members: [],
       change: null,
+      deadMembers: null,
     }
   }
 

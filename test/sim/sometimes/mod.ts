@@ -1,4 +1,5 @@
 export * from './situations.ts'
+import { DeadMemberSituations } from './dead-members.ts'
 import { ElectionSituations } from './elections.ts'
 import { LeaseSituations } from './leases.ts'
 import { LogSituations } from './logs.ts'
@@ -6,5 +7,10 @@ import type { Invariant, Scene } from '../observer.ts'
 
 /** Who looks out for what is interesting. */
 export function allSituations(scene: Scene): Invariant[] {
-  return [new ElectionSituations(scene), new LogSituations(scene), new LeaseSituations(scene)]
+  return [
+    new ElectionSituations(scene),
+    new LogSituations(scene),
+    new DeadMemberSituations(scene),
+    new LeaseSituations(scene),
+  ]
 }
