@@ -16,9 +16,11 @@ export interface NodeOptions {
   readonly peerListen: ListenAddress | null
   /** URL that others use; null: derived from `listen`. */
   readonly advertise: string | null
+  /** Nobody can dial it, from behind NAT say: it dials everybody, and has no URL at all. */
+  readonly dialsOnly: boolean
   readonly dataDir: string
   /** The founding list, sorted by id; null: a cluster of this node alone. */
-  readonly cluster: readonly { readonly id: string; readonly url: string }[] | null
+  readonly cluster: readonly { readonly id: string; readonly url: string | null }[] | null
   /** A member of the cluster that this node joins while it is empty; null: none. */
   readonly join: { readonly url: string; readonly role: 'voter' | 'learner' } | null
   /** Shared secret of the cluster; empty where every address is loopback. */

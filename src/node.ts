@@ -75,7 +75,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     },
     mesh: (socket) => (node === null ? refuse(socket) : node.mesh.accept(socket)),
   })
-  const url = options.advertise ?? servers.api.url
+  const url = options.dialsOnly ? null : (options.advertise ?? servers.api.url)
   try {
     node = await assemble(options, {
       url,
@@ -152,7 +152,8 @@ interface Assembled {
 }
 
 interface Surroundings {
-  readonly url: string
+  /** Where others reach this node; null: nowhere. */
+  readonly url: string | null
   readonly startedMs: number
   readonly closing: AbortSignal
   onFailure(error: Error): void
@@ -226,7 +227,7 @@ function openLog(options: NodeOptions, store: StateStore, around: Surroundings):
 interface Parts {
   readonly store: StateStore
   readonly wal: Wal
-  readonly url: string
+  readonly url: string | null
   onFailure(error: Error): void
 }
 
@@ -308,7 +309,7 @@ function initialState(state: StateMachine, wal: Wal): InitialState {
 function warnOfOtherList(options: NodeOptions, initial: InitialState): void {
   const stored = initial.memberships.at(-1)?.membership.members
   if (stored === undefined || options.cluster === null) return
-  const known = foundingList(stored.map(({ id, url }) => ({ id, url: url ?? '' })))
+  const known = foundingList(stored)
   const given = foundingList(options.cluster)
   if (known !== given) {
     options.logger.warn('--cluster differs from the stored membership, which wins', {
@@ -324,7 +325,7 @@ function makeMesh(
   { store, replica }: { readonly store: StateStore; replica(): Replica },
 ): Mesh {
   return new Mesh(
-    meshConfig({ identity, secret: options.clusterSecret, dialsAlways: false }),
+    meshConfig({ identity, secret: options.clusterSecret, dialsAlways: options.dialsOnly }),
     {
       dial,
       nowMs: () => performance.now(),
@@ -377,10 +378,10 @@ function setTimer(ms: number, run: () => void): () => void {
  * not reach a registry that listens for this machine alone. A listener for others is reached by
  * names that we cannot know.
  */
-function allowedHosts(options: NodeOptions, url: string): readonly string[] | null {
+function allowedHosts(options: NodeOptions, url: string | null): readonly string[] | null {
   const { host } = options.listen
   const isLoopback = host === 'localhost' || host === '::1' || host.startsWith('127.')
-  return isLoopback ? [new URL(url).hostname] : null
+  return isLoopback ? [url === null ? host : new URL(url).hostname] : null
 }
 
 function nodeMetrics(wal: Wal): ReadonlyMap<string, number> {

@@ -87,11 +87,10 @@ export const FLAGS = {
   advertise: flag({
     value: 'URL',
     about:
-      'how others reach this node, where --listen does not say it (none, for a node that only dials: not in this release yet)',
+      'how others reach this node, where --listen does not say it; none: they do not, it dials them all, from behind NAT say',
     fallback: null,
     commands: SERVE,
     read: (text: string) => (text === 'none' ? 'none' : readUrl(text)),
-    later: (value: string) => value === 'none',
   }),
   data: flag({
     value: 'DIR',

@@ -93,8 +93,7 @@ function flagHead(name: FlagName): string {
 function about(name: FlagName): string {
   const flag = present(findFlag(name), 'a listed flag exists')
   const fallback = flag.fallback === null ? '' : ` (default ${flag.fallback})`
-  const all = flag.later !== undefined && name !== 'advertise' // One value of it alone is for later.
-  return `${flag.about}${fallback}${all ? '; not in this release yet' : ''}`
+  return `${flag.about}${fallback}${flag.later === undefined ? '' : '; not in this release yet'}`
 }
 
 /** Breaks `text` between words at `columns`; lines after the first are indented. */

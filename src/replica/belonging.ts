@@ -123,6 +123,12 @@ export class Belonging {
     const { id, incarnation } = this.#identity
     const isIn = memberOf(membership, id)?.incarnation === incarnation
     const wasIn = before === null || memberOf(before, id)?.incarnation === incarnation
+    const isolated = this.#identity.url === null ? membership.members : []
+    for (const other of isolated.filter((member) => member.url === null && member.id !== id)) {
+      this.#host.ports.logger.warn('two members only dial: they cannot reach each other', {
+        other: other.id,
+      })
+    }
     if (!isIn && wasIn) {
       this.#host.ports.logger.warn(
         'this node is not a member of its cluster any more; it can be stopped',

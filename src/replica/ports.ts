@@ -79,8 +79,11 @@ export interface StorePort {
    */
   keepSnapshot(at: EntryId, done: (kept: boolean) => void): void
   dropSnapshot(): void
-  /** Fetches what a peer offers; the returned function cancels. */
-  fetch(offer: InstallSnapshot, url: string, events: FetchEvents): () => void
+  /**
+   * Fetches what a peer offers; the returned function cancels. Without a `url` the peer only dials,
+   * and is asked to.
+   */
+  fetch(offer: InstallSnapshot, url: string | null, events: FetchEvents): () => void
   /**
    * What was fetched becomes the state, and the log starts anew after it: both durable when this
    * returns. It blocks. False: it is not what was offered, and nothing has changed.

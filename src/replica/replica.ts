@@ -190,10 +190,7 @@ export class Replica {
       store: ports.store,
       logger: ports.logger,
       nowMs: () => ports.clock().nowMs,
-      urlOf: (id) => {
-        const link = ports.mesh.peers().find((peer) => peer.id === id)
-        return link?.identity?.url ?? null
-      },
+      placeOf: (id) => ports.mesh.peers().find((peer) => peer.id === id)?.identity ?? null,
       mayInstall: () => !this.upkeep.busy,
       turnSoon: () => this.#turnSoon(),
       installed: ({ snapshot }) => this.#installed(snapshot.index),

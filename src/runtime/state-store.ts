@@ -31,7 +31,7 @@ export interface StateStoreOptions {
   /** Of a copy: a whole disk's worth at once would hold the log up. */
   readonly copyBytesPerSecond: number
   readonly logger: Logger
-  openStream(to: NodeId, url: string, events: StreamEvents): Stream
+  openStream(to: NodeId, url: string | null, events: StreamEvents): Stream
   /** As `Wal.restart`. */
   restartLog(at: EntryId): void
   /** A checkpoint failed: the process must end (DESIGN §1.4). */
@@ -183,7 +183,7 @@ export class StateStore implements StorePort {
     return source
   }
 
-  fetch(offer: InstallSnapshot, url: string, events: FetchEvents): () => void {
+  fetch(offer: InstallSnapshot, url: string | null, events: FetchEvents): () => void {
     const { dir, logger, openStream } = this.#options
     const { snapshot, from } = offer
     this.#fetched?.close()

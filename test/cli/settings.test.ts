@@ -30,6 +30,7 @@ test('serveOptions() without flags is one node on loopback with the timing of a 
     listen: { host: '127.0.0.1', port: 7400 },
     peerListen: null,
     advertise: null,
+    dialsOnly: false,
     dataDir: 'rollcall-data',
     cluster: null,
     join: null,
@@ -61,6 +62,7 @@ test('serveOptions() reads every flag', () => {
     listen: { host: '127.0.0.1', port: 7402 },
     peerListen: { host: '::1', port: 7502 },
     advertise: 'http://127.0.0.1:7402',
+    dialsOnly: false,
     dataDir: 'd',
     cluster: [
       { id: 'n2', url: 'http://127.0.0.1:7402' },
@@ -131,6 +133,17 @@ test('serveOptions() beyond loopback wants a secret of 16 bytes', () => {
   expect(() => optionsOf({ args })).toThrow('--cluster-secret-file is missing')
   expect(() => withSecret('short\n')).toThrow('shorter than 16 bytes')
   expect(withSecret('0123456789abcdef').clusterSecret).toHaveLength(16)
+})
+
+test.each([
+  ['--advertise none'],
+  ['--listen 0.0.0.0:7401 --insecure --cluster-secret-file s --advertise none'],
+  ['--id n1 --cluster n1=none,n2=http://127.0.0.1:7402'],
+  ['--id n1 --cluster n1=none,n2=http://127.0.0.1:7402 --advertise none'],
+])('serveOptions() knows a node that only dials: %s', (line) => {
+  const options = optionsOf({ args: line.split(' '), files: { s: '0123456789abcdef' } })
+
+  expect(options).toMatchObject({ advertise: null, dialsOnly: true })
 })
 
 test('serveOptions() lets the listed URL differ from the listener where --advertise is given', () => {

@@ -79,7 +79,7 @@ export class SimStore implements StorePort {
 
   fetch(
     offer: InstallSnapshot,
-    _: string,
+    _: string | null,
     events: {
       progress(bytes: number, totalBytes: number): void
       done(result: 'whole' | 'gone'): void

@@ -66,10 +66,12 @@ export class ClusterNode {
     readonly command: readonly string[]
     readonly args: readonly string[]
     readonly proxy?: FaultProxy | null
+    /** Another address than loopback. */
+    readonly host?: string
   }) {
     this.id = place.id
     this.port = place.port
-    this.url = urlOf(place.port)
+    this.url = urlOf(place.port, place.host)
     this.dataDir = place.dataDir
     this.#command = place.command
     this.args = place.args
@@ -301,8 +303,8 @@ function proxiesOf(ports: readonly number[]): Promise<FaultProxy[]> {
   return Promise.all(ports.map((port) => openProxy({ to: { host: '127.0.0.1', port } })))
 }
 
-export function urlOf(port: number): string {
-  return `http://127.0.0.1:${port}`
+export function urlOf(port: number, host = '127.0.0.1'): string {
+  return `http://${host}:${port}`
 }
 
 /** Below the ports that systems give to outgoing connections: those could take a dead node's. */
