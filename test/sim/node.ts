@@ -27,7 +27,7 @@ import type { Network } from './network.ts'
 import { NodeClock } from './node-clock.ts'
 import type { Observer } from './observer.ts'
 import type { History } from './oracle/history.ts'
-import type { Plan } from './plan.ts'
+import { timesOf, type Plan } from './plan.ts'
 import { dial, type Endpoint } from './sockets.ts'
 import type { StateSource } from './state-source.ts'
 import { SimStore } from './store.ts'
@@ -327,9 +327,7 @@ export class SimNode implements Endpoint {
       id,
       incarnation,
       random: this.#chance.random,
-      heartbeatMs: plan.heartbeatMs,
-      electionMinMs: plan.electionMinMs,
-      electionMaxMs: plan.electionMaxMs,
+      ...timesOf(plan, this.at),
       clockDrift: plan.clockDrift,
       ...plan.raft,
     })

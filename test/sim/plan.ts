@@ -84,6 +84,21 @@ export interface Plan {
   readonly upkeep: UpkeepConfig
   /** Leaders remove members that are silent for so long; null: nobody does. */
   readonly removeDeadAfterMs: number | null
+  /** So many nodes have half of all times: `--timing` may differ between nodes. */
+  readonly hastyNodes: number
+}
+
+/** The times of the node in this place. */
+export function timesOf(
+  plan: Plan,
+  at: number,
+): Pick<Plan, 'heartbeatMs' | 'electionMinMs' | 'electionMaxMs'> {
+  const part = at < plan.hastyNodes ? 2 : 1
+  return {
+    heartbeatMs: plan.heartbeatMs / part,
+    electionMinMs: plan.electionMinMs / part,
+    electionMaxMs: plan.electionMaxMs / part,
+  }
 }
 
 const TIMINGS = [
@@ -168,9 +183,10 @@ export function planOf(seed: number): Plan {
   const [heartbeatMs, electionMinMs, electionMaxMs] = chance.pick(TIMINGS)
   const syncMaxMs = chance.pick([0.3, 2, 10, 40])
   const mesh = chance.oneIn(12) ? 'production' : 'light'
+  const nodes = chance.pick([1, 2, 3, 3, 3, 3, 3, 3, 3, 3, 4, 5, 5, 5])
   return {
     seed,
-    nodes: chance.pick([1, 2, 3, 3, 3, 3, 3, 3, 3, 3, 4, 5, 5, 5]),
+    nodes,
     mesh,
     encodes: chance.oneIn(12),
     sqlite: chance.oneIn(16),
@@ -206,5 +222,6 @@ export function planOf(seed: number): Plan {
     safetyMs: 30_000,
     upkeep: upkeepOf(chance, electionMaxMs),
     removeDeadAfterMs: chance.oneIn(3) ? electionMaxMs * chance.pick([1, 2, 4]) : null,
+    hastyNodes: chance.oneIn(5) ? chance.int(1, nodes) : 0,
   }
 }

@@ -15,7 +15,7 @@ import { History } from './oracle/history.ts'
 import { Promises } from './oracle/promises.ts'
 import { NeverEarly } from './oracle/ttl.ts'
 import { Wakes } from './oracle/wakes.ts'
-import { planOf, type Plan } from './plan.ts'
+import { planOf, timesOf, type Plan } from './plan.ts'
 import { allSituations, Sometimes } from './sometimes/mod.ts'
 import { SharedStates, SqliteStates, type StateOptions } from './state-source.ts'
 import { insist, Violation } from './violation.ts'
@@ -74,7 +74,8 @@ class Run {
     const history = (this.#history = new History((committed) =>
       this.#observer.committed(committed),
     ))
-    const { electionMinMs, clockDrift } = plan
+    const { clockDrift } = plan
+    const { electionMinMs } = timesOf(plan, 0) // No node has less.
     const sometimes = this.#sometimes
     const scene: Scene = { world, plan, history, nodes, electionMinMs, sometimes }
     this.#ttl = new NeverEarly(scene, clockDrift)
