@@ -102,7 +102,7 @@ export class Wal implements LogReader {
   static open(disk: Disk, options: WalOptions): Wal {
     assert(options.segmentBytes % BLOCK_BYTES === 0, 'a segment is a number of whole blocks')
     assert(options.segmentBytes >= 4 * OPENING_BYTES_MAX, 'a segment holds more than its opening')
-    const { appliedTerm = null, installed = null } = options
+    const { appliedTerm = null, installed = null, foundedAnew = null } = options
     const expected = { ...options, appliedTerm, installed }
     let verdict = judge(disk, expected)
     if (verdict === null) {
@@ -120,7 +120,7 @@ export class Wal implements LogReader {
     assert(verdict !== null, 'a log that was made can be opened')
     verdict.repair()
     const wal = new Wal(disk, options, verdict)
-    if (verdict.restartAt !== null) wal.restart(verdict.restartAt, options.foundedAnew ?? null)
+    if (verdict.restartAt !== null) wal.restart(verdict.restartAt, foundedAnew)
     return wal
   }
 
