@@ -12,10 +12,10 @@
  * @module
  */
 import { randomUUID } from 'node:crypto'
-import { statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { StartError } from './node-options.ts'
 import { assert } from './lib/assert.ts'
+import { StartError } from './node-options.ts'
 import { decodeMembership, encodeMembership, type Membership } from './raft/mod.ts'
 import {
   findStateFile,
@@ -187,6 +187,9 @@ function lookAt(
   live: StateFile,
   factory: SqlFactory,
 ): { readonly survivor: Survivor; readonly incarnation: string } | null {
+  if (!existsSync(join(dataDir, LOG))) {
+    throw new StartError(3, `${dataDir} has no log any more: what it promised cannot be known`)
+  }
   const state = readState(live, factory)
   const log = inspectLog(openDisk(join(dataDir, LOG)), expectationOf(live, state))
   const membership = log === null ? null : newestMembership(state, log)

@@ -49,8 +49,8 @@ async function confirm({ ask }: CommandContext, { nodeId }: Survivor): Promise<v
 }
 
 const ADVICE = `Nothing was changed. Of several survivors, the best is the one with the highest term of its last
-entry, and of those the one with the highest index: it holds every write that any of them holds
-and that was ever acknowledged, as far as one of them can. Look at all of them before you choose.
+entry, and of those the one with the highest index: it holds every acknowledged write that any of
+them holds (Raft §5.4.1). Look at all of them before you choose.
 With a quorum left there is nothing to recover: replace the lost nodes by \`rollcall member\`.`
 
 function report(survivor: Survivor): string {

@@ -20,6 +20,8 @@ export interface BelongingHost {
   readonly ports: Pick<ReplicaPorts, 'log' | 'mesh' | 'logger' | 'newClusterId' | 'misplaced'>
   /** Whether any peer was ever linked with, since this process started. */
   hasMetPeers(): boolean
+  /** Whether this cluster was made of what was left of another one. */
+  isFoundedAnew(): boolean
   /** Entry 1 of a new cluster. */
   bootstrap(membership: Membership): void
 }
@@ -169,9 +171,9 @@ export class Belonging {
   /** Only until the first link: later, whoever turns foreign is the one that is misplaced. */
   #checkPlace(): void {
     if (this.#host.hasMetPeers() || this.#misplaced) return
-    const { raft, ports } = this.#host
-    const known = { foreigners: ports.mesh.foreigners(), membership: raft.membership }
-    const reason = misplacedBy(this.#identity, this.#founding, known)
+    // After `rollcall recover` those of the old cluster are foreign, and that is how it should be.
+    if (this.#host.isFoundedAnew()) return
+    const reason = misplacedBy(this.#identity, this.#founding, this.#host.ports.mesh.foreigners())
     if (reason === null) return
     this.#misplaced = true
     this.#host.ports.misplaced(reason)

@@ -101,27 +101,16 @@ function judgeByMembership(
 export function misplacedBy(
   self: PeerIdentity,
   members: readonly FoundingMember[],
-  known: {
-    readonly foreigners: ReadonlyMap<NodeId, string>
-    readonly membership: Membership | null
-  },
+  foreigners: ReadonlyMap<NodeId, string>,
 ): string | null {
   if (self.clusterId === null) return null
-  const { foreigners, membership } = known
-  const foreign = members.filter(
-    ({ id }) => id !== self.id && foreigners.has(id) && isExpected(membership, id),
-  )
+  const foreign = members.filter(({ id }) => id !== self.id && foreigners.has(id))
   if (foreign.length * 2 <= members.length) return null
   const others = foreign.map(({ id }) => `${id} of ${foreigners.get(id)}`)
   return (
     `the data directory belongs to cluster ${self.clusterId}, but ${others.join(' and ')}; ` +
     'choose the right one with --data, or the right nodes with --cluster'
   )
-}
-
-/** Who is no member may be of any cluster: after `rollcall recover` the old ones are. */
-function isExpected(membership: Membership | null, id: NodeId): boolean {
-  return membership === null || memberOf(membership, id) !== null
 }
 
 /**

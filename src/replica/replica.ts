@@ -82,6 +82,7 @@ export class Replica {
         raft: this.raft,
         ports,
         hasMetPeers: () => this.#links.size > 0,
+        isFoundedAnew: () => this.state.compactedRevision > 0,
         bootstrap: (membership) => this.enqueue({ type: 'bootstrap', membership }),
       },
       {

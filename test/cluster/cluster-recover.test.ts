@@ -93,8 +93,8 @@ test(
     await cluster.voters([survivor.id], survivor)
     await oldRevisions(survivor, seen.lastIndex, founded!.revision)
 
+    await refused(survivor, gone)
     await joins(cluster, survivor)
-    await refused(survivor, gone[0] as ClusterNode)
     // Whatever came back, the new cluster is whole, and writes.
     expect((await survivor.put('/v1/config/after', 'x')).status).toBe(201)
   }),
@@ -139,17 +139,26 @@ async function joins(cluster: Cluster, survivor: ClusterNode): Promise<void> {
   }
 }
 
-/** One of the old cluster comes back: it hears that it is of another, and changes nothing. */
-async function refused(survivor: ClusterNode, old: ClusterNode): Promise<void> {
-  old.start()
-  for (const node of [old, survivor]) {
+/**
+ * Those of the old cluster come back, and are enough to go on as what they were. The new one and
+ * they refuse each other, also where the node starts again with its first `--cluster` list.
+ */
+async function refused(survivor: ClusterNode, gone: readonly ClusterNode[]): Promise<void> {
+  for (const node of gone) node.start()
+  for (const node of gone) await node.ready()
+  survivor.process.signal('SIGTERM')
+  expect(await survivor.process.ended()).toBe(0)
+  survivor.start()
+  for (const node of [survivor, ...gone]) {
     await until(`${node.id} says why`, () =>
       node.process.saying('peer refused').some((line) => /another cluster/.test(line)),
     )
   }
-  expect((await old.get('/readyz')).status).toBe(503)
-  expect((await survivor.status())['role']).not.toBe('candidate')
-  await old.process.kill()
+  await until('it has refused both', () =>
+    gone.every(({ id }) => survivor.process.saying(`"peer":"${id}"`).length > 0),
+  )
+  await survivor.ready()
+  for (const node of gone) await node.process.kill()
 }
 
 test.skipIf(strace === null)(
