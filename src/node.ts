@@ -86,7 +86,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   } catch (error) {
     servers.api.closeNow()
     servers.mesh?.closeNow()
-    throw startError(error, options.dataDir)
+    throw startError(error, options)
   }
   node.replica.start()
   const { id } = node.replica.identity
@@ -201,12 +201,18 @@ async function assemble(options: NodeOptions, around: Surroundings): Promise<Ass
       logger,
       allowedHosts: allowedHosts(options, around.url),
       closing: around.closing,
+      forward: options.witness ? askLeader : null,
     })
     return { app, ...replica, wal, store, lock, sqlite: sql.driver }
   } catch (error) {
     lock.release()
     throw error
   }
+}
+
+/** A runtime may try a pooled connection that was lost once more: a write must be sent once. */
+function askLeader(request: Request): Promise<Response> {
+  return fetch(request, { keepalive: request.method === 'GET' })
 }
 
 function openLog(options: NodeOptions, store: StateStore, around: Surroundings): Wal {
@@ -216,6 +222,7 @@ function openLog(options: NodeOptions, store: StateStore, around: Surroundings):
     nodeId: options.id,
     newNodeId: () => `node-${randomBytes(4).toString('hex')}`,
     newIncarnation: () => randomBytes(16).toString('hex'),
+    witness: options.witness,
     appliedIndex: state.appliedIndex,
     appliedTerm: state.appliedIndex === 0 ? null : state.appliedTerm,
     installed,
@@ -249,6 +256,7 @@ function makeReplica(options: NodeOptions, parts: Parts): Running {
     url,
     membershipIndex: 0,
     join: options.join?.role ?? null,
+    witness: options.witness,
     version: options.version,
   }
   const initial = initialState(state, wal)
@@ -259,6 +267,7 @@ function makeReplica(options: NodeOptions, parts: Parts): Running {
       raft: raftConfig({
         id,
         incarnation,
+        witness: options.witness,
         random: (bound) => randomInt(bound),
         heartbeatMs: options.heartbeatMs,
         electionMinMs: options.electionMinMs,

@@ -31,7 +31,7 @@ import {
 } from './runtime/mod.ts'
 import { startError } from './start-error.ts'
 import { foundAnew, revisionAfterLoss, StateMachine } from './state/mod.ts'
-import { inspectLog, SEGMENT_BYTES, Wal, type LogReport } from './storage/mod.ts'
+import { inspectLog, SEGMENT_BYTES, Wal, WalMismatch, type LogReport } from './storage/mod.ts'
 
 const LOG = 'log'
 /** Of entries that are applied in one transaction. */
@@ -89,7 +89,11 @@ export async function openRecovery(dataDir: string): Promise<Recovery> {
     return new DirectoryRecovery(dataDir, lock, await loadSql(null))
   } catch (error) {
     lock.release()
-    throw startError(error, dataDir)
+    if (error instanceof WalMismatch && error.reason === 'member_kind') {
+      const what = `${dataDir} is the directory of a witness`
+      throw new StartError(1, `${what}: it has no data that a cluster could go on with`)
+    }
+    throw startError(error, { dataDir, witness: false })
   }
 }
 
@@ -115,13 +119,7 @@ class DirectoryRecovery implements Recovery {
   }
 
   async foundAnew(): Promise<NewCluster> {
-    const { dataDir, clusterId: previousClusterId, nodeId, members } = this.survivor
-    if (members.find(({ id }) => id === nodeId)?.role === 'witness') {
-      throw new StartError(
-        1,
-        `${nodeId} is a witness: it has no data that a cluster could go on with`,
-      )
-    }
+    const { dataDir, clusterId: previousClusterId } = this.survivor
     const clusterId = randomUUID()
     let isDecided = false
     const copy = this.#copy()
@@ -142,7 +140,9 @@ class DirectoryRecovery implements Recovery {
         wal.close()
       }
     } catch (error) {
-      throw isDecided ? unfinished(error, clusterId) : startError(error, dataDir)
+      throw isDecided
+        ? unfinished(error, clusterId)
+        : startError(error, { dataDir, witness: false })
     } finally {
       copy.discard()
     }
@@ -238,6 +238,7 @@ function expectationOf(live: StateFile, state: Applied) {
     appliedIndex: index,
     appliedTerm: index === 0 ? null : term,
     installed: live.index > 0 && live.index === index ? { index, term } : null,
+    witness: false,
   }
 }
 

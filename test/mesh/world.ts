@@ -165,6 +165,7 @@ export class TestNode implements MeshHost {
       url: options.url === null ? null : this.url,
       membershipIndex: 0,
       join: null,
+      witness: false,
       version: '0.1.0',
     }
     const secret = new TextEncoder().encode(options.secret ?? 'secret')

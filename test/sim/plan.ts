@@ -82,6 +82,8 @@ export interface Plan {
   readonly safetyMs: number
   /** Sizes at which the disk is tended: tiny in most seeds, so that logs are cut all the time. */
   readonly upkeep: UpkeepConfig
+  /** The last so many nodes are witnesses. */
+  readonly witnesses: number
   /** Leaders remove members that are silent for so long; null: nobody does. */
   readonly removeDeadAfterMs: number | null
   /** So many nodes have half of all times: `--timing` may differ between nodes. */
@@ -221,6 +223,7 @@ export function planOf(seed: number): Plan {
     roughStart: chance.oneIn(4),
     safetyMs: 30_000,
     upkeep: upkeepOf(chance, electionMaxMs),
+    witnesses: nodes > 2 && chance.oneIn(4) ? chance.int(1, (nodes - 1) >> 1) : 0,
     removeDeadAfterMs: chance.oneIn(3) ? electionMaxMs * chance.pick([1, 2, 4]) : null,
     hastyNodes: chance.oneIn(5) ? chance.int(1, nodes) : 0,
   }

@@ -3,6 +3,7 @@ import { DeadMemberSituations } from './dead-members.ts'
 import { ElectionSituations } from './elections.ts'
 import { LeaseSituations } from './leases.ts'
 import { LogSituations } from './logs.ts'
+import { WitnessSituations } from './witnesses.ts'
 import type { Invariant, Scene } from '../observer.ts'
 
 /** Who looks out for what is interesting. */
@@ -12,5 +13,6 @@ export function allSituations(scene: Scene): Invariant[] {
     new LogSituations(scene),
     new DeadMemberSituations(scene),
     new LeaseSituations(scene),
+    new WitnessSituations(scene),
   ]
 }
