@@ -236,8 +236,8 @@ class Run {
    * others work on (scenario 59).
    */
   #loseOne(): void {
-    if (this.#plan.witnesses === 0 || this.#churn.isOn || this.#core.length < this.#plan.nodes)
-      return
+    const { witnesses, nodes } = this.#plan
+    if (witnesses === 0 || this.#churn.changesMembers || this.#core.length < nodes) return
     const untilMs = this.#world.nowMs + ELECTIONS_TO_WORK * this.#plan.electionMaxMs
     this.#world.run(untilMs, () => this.#isWhole())
     insist(this.#isWhole(), 'a healed cluster is degraded no more', () => this.#describe())
