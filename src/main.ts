@@ -6,7 +6,8 @@ import { BUILD } from './version.ts'
 const context = processContext({
   build: BUILD,
   terminal: processTerminal(),
-  // Loaded only by `serve`, so that `help` and `version` stay quick.
+  // Loaded only where they are needed, so that `help` and `version` stay quick.
   startNode: async (options) => (await import('./node.ts')).startNode(options),
+  openRecovery: async (dataDir) => (await import('./recover.ts')).openRecovery(dataDir),
 })
 process.exit(await runCli(context))

@@ -16,9 +16,11 @@ export interface NodeOptions {
   readonly peerListen: ListenAddress | null
   /** URL that others use; null: derived from `listen`. */
   readonly advertise: string | null
+  /** Nobody can dial it, from behind NAT say: it dials everybody, and has no URL at all. */
+  readonly dialsOnly: boolean
   readonly dataDir: string
   /** The founding list, sorted by id; null: a cluster of this node alone. */
-  readonly cluster: readonly { readonly id: string; readonly url: string }[] | null
+  readonly cluster: readonly { readonly id: string; readonly url: string | null }[] | null
   /** A member of the cluster that this node joins while it is empty; null: none. */
   readonly join: { readonly url: string; readonly role: 'voter' | 'learner' } | null
   /** It votes, and keeps no data: no payloads in its log, no state (DESIGN §7). */
@@ -30,6 +32,8 @@ export interface NodeOptions {
   readonly electionMaxMs: number
   /** A fraction: 0.05 is 5 %. */
   readonly clockDrift: number
+  /** A leader removes members that it has not reached for so long; null: never. */
+  readonly removeDeadAfterMs: number | null
   /** Null: chosen by what loads. */
   readonly sqlite: SqlDriver | null
   readonly walSegmentBytes: number

@@ -75,7 +75,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     },
     mesh: (socket) => (node === null ? refuse(socket) : node.mesh.accept(socket)),
   })
-  const url = options.advertise ?? servers.api.url
+  const url = options.dialsOnly ? null : (options.advertise ?? servers.api.url)
   try {
     node = await assemble(options, {
       url,
@@ -152,7 +152,8 @@ interface Assembled {
 }
 
 interface Surroundings {
-  readonly url: string
+  /** Where others reach this node; null: nowhere. */
+  readonly url: string | null
   readonly startedMs: number
   readonly closing: AbortSignal
   onFailure(error: Error): void
@@ -215,7 +216,7 @@ function askLeader(request: Request): Promise<Response> {
 }
 
 function openLog(options: NodeOptions, store: StateStore, around: Surroundings): Wal {
-  const { state, installed } = store
+  const { state, installed, foundedAnew } = store
   return Wal.open(openDisk(join(options.dataDir, 'log')), {
     segmentBytes: options.walSegmentBytes,
     nodeId: options.id,
@@ -225,6 +226,7 @@ function openLog(options: NodeOptions, store: StateStore, around: Surroundings):
     appliedIndex: state.appliedIndex,
     appliedTerm: state.appliedIndex === 0 ? null : state.appliedTerm,
     installed,
+    foundedAnew,
     onFailure: (error) => around.onFailure(error),
   })
 }
@@ -232,7 +234,7 @@ function openLog(options: NodeOptions, store: StateStore, around: Surroundings):
 interface Parts {
   readonly store: StateStore
   readonly wal: Wal
-  readonly url: string
+  readonly url: string | null
   onFailure(error: Error): void
 }
 
@@ -283,6 +285,7 @@ function makeReplica(options: NodeOptions, parts: Parts): Running {
         resetBytes: 4 * options.checkpointBytes,
         tailBytes: options.walTailBytes,
         logBytesMax: options.walBytesMax,
+        removeDeadAfterMs: options.removeDeadAfterMs,
       },
     },
     state,
@@ -317,7 +320,7 @@ function initialState(state: StateMachine, wal: Wal): InitialState {
 function warnOfOtherList(options: NodeOptions, initial: InitialState): void {
   const stored = initial.memberships.at(-1)?.membership.members
   if (stored === undefined || options.cluster === null) return
-  const known = foundingList(stored.map(({ id, url }) => ({ id, url: url ?? '' })))
+  const known = foundingList(stored)
   const given = foundingList(options.cluster)
   if (known !== given) {
     options.logger.warn('--cluster differs from the stored membership, which wins', {
@@ -333,7 +336,7 @@ function makeMesh(
   { store, replica }: { readonly store: StateStore; replica(): Replica },
 ): Mesh {
   return new Mesh(
-    meshConfig({ identity, secret: options.clusterSecret, dialsAlways: false }),
+    meshConfig({ identity, secret: options.clusterSecret, dialsAlways: options.dialsOnly }),
     {
       dial,
       nowMs: () => performance.now(),
@@ -386,10 +389,10 @@ function setTimer(ms: number, run: () => void): () => void {
  * not reach a registry that listens for this machine alone. A listener for others is reached by
  * names that we cannot know.
  */
-function allowedHosts(options: NodeOptions, url: string): readonly string[] | null {
+function allowedHosts(options: NodeOptions, url: string | null): readonly string[] | null {
   const { host } = options.listen
   const isLoopback = host === 'localhost' || host === '::1' || host.startsWith('127.')
-  return isLoopback ? [new URL(url).hostname] : null
+  return isLoopback ? [url === null ? host : new URL(url).hostname] : null
 }
 
 function nodeMetrics(wal: Wal): ReadonlyMap<string, number> {

@@ -11,7 +11,10 @@ export function codeOf(error: unknown): string | null {
 }
 
 /** What the operator reads: what is wrong, and what to do. */
-export function startError(error: unknown, options: NodeOptions): StartError {
+export function startError(
+  error: unknown,
+  options: Pick<NodeOptions, 'dataDir' | 'witness'>,
+): StartError {
   if (error instanceof StartError) return error
   const cause = { cause: error }
   if (error instanceof WalMismatch && error.reason === 'node_id') {

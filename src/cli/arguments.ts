@@ -80,6 +80,7 @@ const WORDS_MAX: Record<Command, number> = {
   status: 0,
   member: 2,
   transfer: 1,
+  recover: 0,
   version: 0,
   help: 0,
 }

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import process from 'node:process'
+import { createInterface } from 'node:readline'
 import type { Build } from '../version.ts'
+import type { OpenRecovery } from './recover.ts'
 import type { StartNode } from './serve.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -13,6 +15,7 @@ export interface CommandContext {
   readonly self: readonly string[]
   readonly terminal: Terminal
   readonly startNode: StartNode
+  readonly openRecovery: OpenRecovery
   readonly readFile: (path: string) => string
   readonly sleep: (ms: number) => Promise<void>
   /** Every SIGTERM, SIGINT and SIGHUP, by name. */
@@ -20,11 +23,13 @@ export interface CommandContext {
   /** What nobody caught: an exception in a callback, a rejected promise. */
   onUncaught(handle: (error: unknown) => void): void
   onStdinEnd(handle: () => void): void
+  /** Puts a question to whoever sits at the terminal; null where nobody does. */
+  readonly ask: ((question: string) => Promise<string>) | null
 }
 
 /** The context of this process. */
 export function processContext(
-  given: Pick<CommandContext, 'build' | 'startNode' | 'terminal'>,
+  given: Pick<CommandContext, 'build' | 'startNode' | 'openRecovery' | 'terminal'>,
 ): CommandContext {
   return {
     ...given,
@@ -45,7 +50,20 @@ export function processContext(
     onStdinEnd(handle) {
       process.stdin.on('end', handle).on('error', handle).on('close', handle).resume()
     },
+    ask: process.stdin.isTTY === true && given.terminal.errIsTerminal ? askOnTerminal : null,
   }
+}
+
+/** The end of the input answers with an empty line. */
+function askOnTerminal(question: string): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr })
+  return new Promise((resolve) => {
+    lines.once('close', () => resolve(''))
+    lines.question(question, (answer) => {
+      resolve(answer)
+      lines.close()
+    })
+  })
 }
 
 /** A compiled program is its own command; from sources the runtime needs to be told the file. */

@@ -18,7 +18,16 @@ import {
   wholeBetween,
 } from './values.ts'
 
-export const COMMANDS = ['serve', 'dev', 'status', 'member', 'transfer', 'version', 'help'] as const
+export const COMMANDS = [
+  'serve',
+  'dev',
+  'status',
+  'member',
+  'transfer',
+  'recover',
+  'version',
+  'help',
+] as const
 export type Command = (typeof COMMANDS)[number]
 
 export const SUMMARIES: Record<Command, string> = {
@@ -27,6 +36,7 @@ export const SUMMARIES: Record<Command, string> = {
   status: 'show a running node and its cluster',
   member: 'list, add, remove, promote or withdraw members of the cluster',
   transfer: 'hand leadership over, to NAME or to the voter that is furthest',
+  recover: 'look at a stopped node after its cluster lost its quorum, and found a new one from it',
   version: 'show the version',
   help: 'explain a command: rollcall help COMMAND',
 }
@@ -77,18 +87,31 @@ export const FLAGS = {
   advertise: flag({
     value: 'URL',
     about:
-      'how others reach this node, where --listen does not say it (none, for a node that only dials: not in this release yet)',
+      'how others reach this node, where --listen does not say it; none: they do not, it dials them all, from behind NAT say',
     fallback: null,
     commands: SERVE,
     read: (text: string) => (text === 'none' ? 'none' : readUrl(text)),
-    later: (value: string) => value === 'none',
   }),
   data: flag({
     value: 'DIR',
     about: 'data directory; default ./rollcall-data, for dev a temporary one',
     fallback: null,
-    commands: NODES,
+    commands: ['serve', 'dev', 'recover'],
     read: readText,
+  }),
+  'force-new-cluster': flag({
+    value: null,
+    about: 'make this node the only voter of a new cluster; without it nothing is changed',
+    fallback: null,
+    commands: ['recover'],
+    read: readSwitch,
+  }),
+  yes: flag({
+    value: null,
+    about: 'do it without asking',
+    fallback: null,
+    commands: ['recover'],
+    read: readSwitch,
   }),
   cluster: flag({
     value: 'ID=URL,…',
@@ -167,6 +190,14 @@ export const FLAGS = {
     fallback: '5%',
     commands: NODES,
     read: readPercent,
+  }),
+  'remove-dead-after': flag({
+    value: 'DURATION',
+    about:
+      'remove members that the leader has not reached for so long, where three voters and a quorum are left; without it nobody is removed',
+    fallback: null,
+    commands: SERVE,
+    read: readDuration,
   }),
   sqlite: flag({
     value: 'bun|node|sql.js',
@@ -254,7 +285,7 @@ export const FLAGS = {
     value: 'table|json',
     about: 'how to show it',
     fallback: 'table',
-    commands: ['status', 'member', 'version'],
+    commands: ['status', 'member', 'recover', 'version'],
     read: oneOf(['table', 'json']),
   }),
   config: flag({

@@ -14,6 +14,7 @@ const USAGE: Record<Command, string> = {
   status: 'rollcall status [--endpoint URL] [--output table|json]',
   member: 'rollcall member list | add NAME --url URL | remove NAME | promote NAME | withdraw NAME',
   transfer: 'rollcall transfer [NAME]',
+  recover: 'rollcall recover --data DIR [--force-new-cluster [--yes]]',
   version: 'rollcall version [--output table|json]',
   help: 'rollcall help [COMMAND]',
 }
@@ -34,6 +35,7 @@ const EXAMPLES: Partial<Record<Command, readonly string[]>> = {
     'rollcall member remove n3 --endpoint http://127.0.0.1:7401',
   ],
   transfer: ['rollcall transfer n2'],
+  recover: ['rollcall recover --data n1', 'rollcall recover --data n1 --force-new-cluster'],
 }
 
 const ENDING = `Every flag has a variable (--wal-segment is ROLLCALL_WAL_SEGMENT) and a key in the JSON file of
@@ -93,8 +95,7 @@ function flagHead(name: FlagName): string {
 function about(name: FlagName): string {
   const flag = present(findFlag(name), 'a listed flag exists')
   const fallback = flag.fallback === null ? '' : ` (default ${flag.fallback})`
-  const all = flag.later !== undefined && name !== 'advertise' // One value of it alone is for later.
-  return `${flag.about}${fallback}${all ? '; not in this release yet' : ''}`
+  return `${flag.about}${fallback}${flag.later === undefined ? '' : '; not in this release yet'}`
 }
 
 /** Breaks `text` between words at `columns`; lines after the first are indented. */

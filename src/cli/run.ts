@@ -8,6 +8,7 @@ import { member, transfer } from './member.ts'
 import { serve } from './serve.ts'
 import { readSettings } from './settings.ts'
 import { status } from './status.ts'
+import { recover } from './recover.ts'
 import { printable } from './text.ts'
 import { versionText } from './version.ts'
 
@@ -39,6 +40,8 @@ async function dispatch(context: CommandContext): Promise<number> {
       return member(context, settings, words)
     case 'transfer':
       return transfer(context, settings, words)
+    case 'recover':
+      return recover(context, settings)
     case 'version':
       await terminal.out(versionText(context.build, settings.need('output')))
       return 0

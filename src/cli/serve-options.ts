@@ -44,7 +44,8 @@ export function serveOptions(settings: Settings, readFile: (path: string) => str
     listen,
     peerListen,
     // The list says how others reach this node, where no flag says it.
-    advertise: settings.value('advertise') ?? own,
+    advertise: own.dialsOnly ? null : (settings.value('advertise') ?? own.url),
+    dialsOnly: own.dialsOnly,
     dataDir: settings.value('data') ?? 'rollcall-data',
     cluster: settings.value('cluster'),
     join: joinOf(settings),
@@ -52,6 +53,7 @@ export function serveOptions(settings: Settings, readFile: (path: string) => str
     applyEntriesMax: settings.need('apply-batch'),
     clusterSecret: clusterSecret(settings, readFile),
     ...timing(settings),
+    removeDeadAfterMs: removeDeadAfterMs(settings),
     clockDrift: settings.need('clock-drift'),
     sqlite: settings.value('sqlite'),
     ...(witness ? WITNESS_SIZES : sizes(settings)),
@@ -121,6 +123,18 @@ export function timing(
   return { heartbeatMs, electionMinMs, electionMaxMs }
 }
 
+/** A pause that an election bridges must not cost a member its place. */
+const DEAD_ELECTIONS_MIN = 3
+
+function removeDeadAfterMs(settings: Settings): number | null {
+  const afterMs = settings.value('remove-dead-after')
+  const minMs = DEAD_ELECTIONS_MIN * timing(settings).electionMaxMs
+  if (afterMs === null || afterMs >= minMs) return afterMs
+  throw new UsageError(
+    `${settings.nameOf('remove-dead-after')}: ${formatDuration(afterMs)} is less than ${DEAD_ELECTIONS_MIN} of the longest election timeouts, ${formatDuration(minMs)}: a node that restarts would be removed`,
+  )
+}
+
 function checkListeners(settings: Settings, listen: Address, peerListen: Address | null): void {
   for (const name of ['listen', 'peer-listen'] as const) {
     const address = name === 'listen' ? listen : peerListen
@@ -142,14 +156,17 @@ function checkListeners(settings: Settings, listen: Address, peerListen: Address
   }
 }
 
-/** Answers this node's own URL in the list; null without a list. */
-function checkCluster(
-  settings: Settings,
-  listen: Address,
-  peerListen: Address | null,
-): string | null {
+interface Place {
+  /** Of this node in the list; null without one, or without a list. */
+  readonly url: string | null
+  readonly dialsOnly: boolean
+}
+
+/** What list and `--advertise` say about this node, together. */
+function checkCluster(settings: Settings, listen: Address, peerListen: Address | null): Place {
   const cluster = settings.value('cluster')
-  if (cluster === null) return null
+  const advertise = settings.value('advertise')
+  if (cluster === null) return { url: null, dialsOnly: advertise === 'none' }
   const where = settings.nameOf('cluster')
   const id = settings.value('id')
   if (id === null) throw new UsageError(`${where} needs --id: which of the listed nodes is this?`)
@@ -158,14 +175,21 @@ function checkCluster(
     const ids = cluster.map((node) => node.id).join(', ')
     throw new UsageError(`${where} lists ${ids}, but not this node, ${settings.nameOf('id')} ${id}`)
   }
-  // Where --advertise is given, something may forward: then the list need not fit the listener.
-  if (settings.value('advertise') !== null) return null
-  if (![listen, peerListen].some((address) => address !== null && fits(own.url, address))) {
+  if (advertise !== null && (own.url === null) !== (advertise === 'none')) {
     throw new UsageError(
-      `${where} lists ${id} at ${own.url}, but it listens on ${urlOf(listen)}: let them agree, or give --advertise`,
+      `${where} lists ${id}=${own.url ?? 'none'}, but ${settings.nameOf('advertise')} is ${advertise}: a node that only dials is listed as ${id}=none`,
     )
   }
-  return own.url
+  if (own.url === null) return { url: null, dialsOnly: true }
+  // Where --advertise is given, something may forward: then the list need not fit the listener.
+  if (advertise !== null) return { url: null, dialsOnly: false }
+  const { url } = own
+  if (![listen, peerListen].some((address) => address !== null && fits(url, address))) {
+    throw new UsageError(
+      `${where} lists ${id} at ${url}, but it listens on ${urlOf(listen)}: let them agree, or give --advertise`,
+    )
+  }
+  return { url, dialsOnly: false }
 }
 
 /** Whether who dials `url` can arrive at `address`; a name may be any address. */
@@ -209,7 +233,7 @@ function readSecret(settings: Settings, path: string, readFile: (path: string) =
 function addressesOf(settings: Settings): readonly string[] {
   const advertise = settings.value('advertise')
   const listed = (settings.value('cluster') ?? []).map((node) => node.url)
-  const urls = [...listed, advertise, settings.value('join')]
+  const urls = [...listed, advertise === 'none' ? null : advertise, settings.value('join')]
   return [
     settings.need('listen').host,
     ...[settings.value('peer-listen')].flatMap((address) => (address ? [address.host] : [])),

@@ -13,7 +13,7 @@ export interface Address {
 
 export interface ListedNode {
   readonly id: string
-  readonly url: string
+  readonly url: string | null
 }
 
 export interface Range {
@@ -71,6 +71,9 @@ export function readCluster(text: string): readonly ListedNode[] {
   const urls = new Set(nodes.map((node) => node.url))
   for (const node of nodes) {
     if (!ids.delete(node.id)) throw new BadValue(`lists the id ${quote(node.id)} twice`)
+    if (node.url === null && !urls.has(null)) {
+      throw new BadValue('lists two nodes that only dial (none): they could never reach each other')
+    }
     if (!urls.delete(node.url)) throw new BadValue(`lists ${node.url} twice`)
   }
   return nodes.sort((a, b) => (a.id < b.id ? -1 : 1))
@@ -81,7 +84,8 @@ function readListedNode(part: string): ListedNode {
   if (at < 0) {
     throw new BadValue(`${quote(part)} is not id=url; a list looks like n1=http://…,n2=http://…`)
   }
-  return { id: readName(part.slice(0, at)), url: readUrl(part.slice(at + 1)) }
+  const url = part.slice(at + 1)
+  return { id: readName(part.slice(0, at)), url: url === 'none' ? null : readUrl(url) }
 }
 
 /** A duration with its unit, in milliseconds. */

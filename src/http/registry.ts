@@ -105,6 +105,26 @@ export interface ClusterView {
   readonly degradedDetail: string | null
   /** The change of the members that is under way; null where none is. */
   readonly change: ChangeView | null
+  /** What the leader does about members that it does not reach; null: nothing, by itself. */
+  readonly deadMembers: DeadMembersView | null
+}
+
+/** `--remove-dead-after`, as the leader goes by it. */
+export interface DeadMembersView {
+  readonly removeAfterMs: number
+  readonly silent: readonly {
+    readonly id: string
+    /** As this leader saw it itself. */
+    readonly silentMs: number
+    /** Why it stays all the same, as a sentence. */
+    readonly keptBy: string | null
+  }[]
+  /** By this leader, since its process started; the last ones. */
+  readonly removed: readonly {
+    readonly id: string
+    readonly silentMs: number
+    readonly removedAt: string
+  }[]
 }
 
 export interface UpgradeView {

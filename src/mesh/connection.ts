@@ -12,6 +12,8 @@ export class Connection {
   readonly link: Link
   /** Whom it was dialed for; null where it was accepted. */
   readonly dialed: NodeId | null
+  /** Of a stream: the peer asked for it, and was not told what it is for. */
+  dialsBack = false
   /** Of a stream: who listens to it. */
   events: StreamEvents | null = null
   readonly #outbox: Outbox

@@ -19,6 +19,7 @@
  * | messages | both | peer messages (`codec.ts`) |
  * | ping, pong | both | a number, echoed |
  * | stream_hello | dialer | as `hello`: opens a stream, a link beside the peers' (`streams.ts`) |
+ * | dial_back | peer → one that only dials | none: it is asked to open a stream |
  * | fetch, piece, gone | on a stream | parts of a snapshot (`snapshot-codec.ts`) |
  */
 import { assert } from '../lib/assert.ts'
@@ -36,6 +37,7 @@ export type FrameType =
   | 'ping'
   | 'pong'
   | 'stream_hello'
+  | 'dial_back'
   | StreamFrameType
 
 /** What a stream carries once it is up. */
@@ -81,6 +83,7 @@ const TYPES: readonly FrameType[] = [
   'fetch',
   'piece',
   'gone',
+  'dial_back',
 ]
 
 /** Those which a node of another version may send. */

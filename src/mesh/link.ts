@@ -65,6 +65,8 @@ export type LinkOutput =
   | { readonly type: 'receive'; readonly messages: readonly PeerMessage[] }
   /** Of a stream. The payload is a view into the WebSocket's message. */
   | { readonly type: 'stream_frame'; readonly frame: Frame }
+  /** The peer cannot dial this node, and wants a stream. */
+  | { readonly type: 'dial_back' }
   /** The last output. `refusal`: what the operator should know, where one side refused. */
   | { readonly type: 'end'; readonly reason: string; readonly refusal: string | null }
 
@@ -174,6 +176,11 @@ export class Link {
     this.#receivedMs = nowMs
   }
 
+  /** Asks the peer to open a stream to this node. */
+  askDialBack(): LinkOutput[] {
+    return this.isUp && this.#purpose === 'peer' ? [send('dial_back')] : []
+  }
+
   /** Ends the link and tells the other side why. */
   refuse(reason: string): LinkOutput[] {
     if (this.#step === 'ended' || this.#step === 'opening') return this.#end(reason)
@@ -281,6 +288,9 @@ export class Link {
         const route = { from: id, incarnation, to: this.#config.identity.id }
         return [{ type: 'receive', messages: decodeMessages(payload, route) }]
       }
+      case 'dial_back':
+        if (this.#purpose !== 'peer') break
+        return [{ type: 'dial_back' }]
       case 'ping':
         return [send('pong', encode(number(payload)))]
       case 'pong':

@@ -2,6 +2,8 @@ import { assert } from '../lib/assert.ts'
 import { Backoff } from '../lib/backoff.ts'
 import type { NodeId } from '../raft/types.ts'
 import { Connection } from './connection.ts'
+import { DialBacks } from './dial-back.ts'
+import { Foreigners } from './foreigners.ts'
 import { Link, type LinkOutput } from './link.ts'
 import type { PeerIdentity, PeerMessage } from './peer.ts'
 import { isStreamFrame, streamOver, type Stream, type StreamEvents } from './streams.ts'
@@ -56,9 +58,9 @@ export class Mesh {
   readonly #unsent = new Set<Connection>()
   /** Refused, and closed in a moment. */
   readonly #leaving = new Map<Socket, () => void>()
+  readonly #dialBacks: DialBacks
   #strangerRefusal: string | null = null
-  /** The clusters that strangers under a name claimed, who were refused; the oldest goes first. */
-  readonly #claims = new Map<NodeId, string>()
+  readonly #foreigners: Foreigners
   /** Where an empty node looks for the cluster that it is to join. */
   #contact: Peer | null = null
   #cancelTick: (() => void) | null = null
@@ -71,6 +73,8 @@ export class Mesh {
     this.#ports = ports
     this.#host = host
     this.#identity = config.identity
+    this.#dialBacks = new DialBacks(ports)
+    this.#foreigners = new Foreigners(config.strangersMax)
   }
 
   /** Whom to keep a link with; this node itself is left out. Links with those that left are closed. */
@@ -110,13 +114,36 @@ export class Mesh {
     return this.#eventsOf(connection)
   }
 
-  /** Opens a stream to a node. `StreamEvents.up` says when it may be written to. */
-  openStream(to: NodeId, url: string, events: StreamEvents): Stream {
+  /**
+   * Opens a stream to a node; without a `url` it is asked to. `StreamEvents.up` says when it may be
+   * written to.
+   */
+  openStream(to: NodeId, url: string | null, events: StreamEvents): Stream {
     assert(to !== this.#identity.id, 'a node needs no stream to itself')
+    if (url === null) return this.#awaitStream(to, events)
     const connection = this.#connect({ dialed: { id: to }, socket: null }, 'stream')
     connection.events = events
     connection.socket = this.#ports.dial(url, this.#eventsOf(connection))
     return this.#streamOf(connection)
+  }
+
+  #awaitStream(from: NodeId, events: StreamEvents): Stream {
+    const link = this.#up.get(from)
+    if (link !== undefined) this.#run(link, () => link.link.askDialBack())
+    const asked = link !== undefined
+    return this.#dialBacks.await(from, events, { asked, waitMs: this.#config.handshakeMs })
+  }
+
+  /** One at a time: whoever asks again has given the one before up. */
+  #dialBack({ link }: Connection): void {
+    const { id = '', url = null } = link.peer ?? {}
+    if (url === null) return
+    for (const other of this.#connections) {
+      if (other.dialsBack && other.dialed === id) this.#drop(other, 'another one was asked for')
+    }
+    const connection = this.#connect({ dialed: { id }, socket: null }, 'stream')
+    connection.dialsBack = true
+    connection.socket = this.#ports.dial(url, this.#eventsOf(connection))
   }
 
   #streamOf(connection: Connection): Stream {
@@ -164,7 +191,7 @@ export class Mesh {
 
   /** Those that were refused since they are of another cluster, and of which; not proven. */
   foreigners(): ReadonlyMap<NodeId, string> {
-    return this.#claims
+    return this.#foreigners.claims
   }
 
   /** Closes everything. The host hears nothing more. */
@@ -175,6 +202,7 @@ export class Mesh {
     for (const peer of this.#peers.values()) peer.cancelRedial?.()
     this.#contact?.cancelRedial?.()
     this.#contact = null
+    this.#dialBacks.stop()
     for (const connection of this.#connections) connection.socket.close()
     for (const [socket, cancel] of this.#leaving) {
       cancel()
@@ -325,6 +353,8 @@ export class Mesh {
       case 'up':
         if (connection.link.purpose === 'stream') return this.#streamUp(connection, output.peer)
         return this.#becomeUp(connection, output.peer)
+      case 'dial_back':
+        return this.#dialBack(connection)
       case 'stream_frame':
         if (!isStreamFrame(output.frame)) return
         return connection.events?.receive(output.frame.type, output.frame.payload)
@@ -341,9 +371,9 @@ export class Mesh {
   }
 
   #streamUp(connection: Connection, peer: PeerIdentity): void {
-    if (connection.dialed === null) {
-      connection.events = this.#host.stream?.(peer, this.#streamOf(connection)) ?? null
-    }
+    const stream = this.#streamOf(connection)
+    if (connection.dialed === null) connection.events = this.#dialBacks.take(peer.id, stream)
+    connection.events ??= this.#host.stream?.(peer, stream) ?? null
     if (connection.events === null) return this.#drop(connection, 'no stream is wanted')
     connection.events.up()
   }
@@ -380,16 +410,6 @@ export class Mesh {
   }
 
   /** The operator of either side sees why; once for each reason, not for each attempt. */
-  #noteClaim(id: NodeId, clusterId: string | null): void {
-    this.#claims.delete(id)
-    if (clusterId === null || clusterId === this.#identity.clusterId) return
-    this.#claims.set(id, clusterId)
-    const [oldest] = this.#claims.keys()
-    if (this.#claims.size > this.#config.strangersMax && oldest !== undefined) {
-      this.#claims.delete(oldest)
-    }
-  }
-
   #noteRefusal({ link, dialed }: Connection, refusal: string): void {
     const id = dialed ?? link.claimed ?? ''
     // What is refused beside a link that is up says nothing about that peer.
@@ -397,7 +417,7 @@ export class Mesh {
     const known = (peer?.refusal ?? this.#strangerRefusal) === refusal
     if (peer !== undefined) peer.refusal = refusal
     else this.#strangerRefusal = refusal
-    this.#noteClaim(id, link.claimedClusterId)
+    this.#foreigners.note(id, link.claimedClusterId, this.#identity.clusterId)
     const fields = { peer: dialed ?? link.claimed, refusal }
     if (known || refusal.endsWith(SECOND_LINK)) this.#ports.logger.debug('peer refused', fields)
     else this.#ports.logger.warn('peer refused', fields)

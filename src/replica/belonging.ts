@@ -20,6 +20,8 @@ export interface BelongingHost {
   readonly ports: Pick<ReplicaPorts, 'log' | 'mesh' | 'logger' | 'newClusterId' | 'misplaced'>
   /** Whether any peer was ever linked with, since this process started. */
   hasMetPeers(): boolean
+  /** Whether this cluster was made of what was left of another one. */
+  isFoundedAnew(): boolean
   /** Entry 1 of a new cluster. */
   bootstrap(membership: Membership): void
 }
@@ -123,6 +125,12 @@ export class Belonging {
     const { id, incarnation } = this.#identity
     const isIn = memberOf(membership, id)?.incarnation === incarnation
     const wasIn = before === null || memberOf(before, id)?.incarnation === incarnation
+    const isolated = this.#identity.url === null ? membership.members : []
+    for (const other of isolated.filter((member) => member.url === null && member.id !== id)) {
+      this.#host.ports.logger.warn('two members only dial: they cannot reach each other', {
+        other: other.id,
+      })
+    }
     if (!isIn && wasIn) {
       this.#host.ports.logger.warn(
         'this node is not a member of its cluster any more; it can be stopped',
@@ -163,6 +171,8 @@ export class Belonging {
   /** Only until the first link: later, whoever turns foreign is the one that is misplaced. */
   #checkPlace(): void {
     if (this.#host.hasMetPeers() || this.#misplaced) return
+    // After `rollcall recover` those of the old cluster are foreign, and that is how it should be.
+    if (this.#host.isFoundedAnew()) return
     const reason = misplacedBy(this.#identity, this.#founding, this.#host.ports.mesh.foreigners())
     if (reason === null) return
     this.#misplaced = true

@@ -20,8 +20,8 @@ export interface CatchUpHost {
   /** There is nothing to fetch: what is offered is all that a witness keeps. */
   readonly isWitness: boolean
   nowMs(): number
-  /** Where that node is reached; null where nobody knows. */
-  urlOf(id: string): string | null
+  /** Where that node is reached, without a url by asking it to dial; null: it was never met. */
+  placeOf(id: string): { readonly url: string | null } | null
   /** Whether the files may be changed now. */
   mayInstall(): boolean
   turnSoon(): void
@@ -121,15 +121,15 @@ export class CatchUp {
   #begin(offer: StateOffer): void {
     const { logger, store } = this.#host
     if (this.#host.nowMs() < this.#notBeforeMs) return
-    const url = this.#host.urlOf(offer.from)
-    if (url === null) {
-      logger.warn('a snapshot is needed from a node without an address', { from: offer.from })
+    const place = this.#host.placeOf(offer.from)
+    if (place === null) {
+      logger.warn('a snapshot is needed from a node that was never met', { from: offer.from })
       this.#notBeforeMs = this.#host.nowMs() + 10 * RETRY_MS
       return
     }
     const { index, term } = offer.snapshot
     logger.info('fetching a snapshot', { from: offer.from, index, term })
-    const cancel = store.fetch(offer, url, {
+    const cancel = store.fetch(offer, place.url, {
       progress: (bytes, totalBytes) => {
         this.#bytes += Math.max(0, bytes - fetch.bytes)
         fetch.bytes = bytes

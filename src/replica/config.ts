@@ -17,6 +17,8 @@ export interface ReplicaConfig extends UpkeepConfig, StateChecksConfig, FenceCon
   readonly leasesPerCommand: number
   /** How long a forwarded request may take before its link is given up on. */
   readonly sweepMs: number
+  /** A leader removes members that it has not reached for so long; null: never. */
+  readonly removeDeadAfterMs: number | null
 }
 
 const MIB = 1024 * 1024
@@ -30,6 +32,7 @@ export const REPLICA_DEFAULTS: ReplicaConfig = {
   beatGatherMs: 3,
   leasesPerCommand: 500,
   sweepMs: 50,
+  removeDeadAfterMs: null,
   checkpointBytes: 16 * MIB,
   resetBytes: 64 * MIB,
   tailBytes: 64 * MIB,

@@ -14,14 +14,15 @@ import type { PeerLink } from './ports.ts'
 
 export interface FoundingMember {
   readonly id: NodeId
-  readonly url: string
+  /** Null: it only dials. */
+  readonly url: string | null
 }
 
-/** `n1=http://…,n2=http://…`, sorted by id: equal on all nodes that were started alike. */
+/** `n1=http://…,n2=none`, sorted by id: equal on all nodes that were started alike. */
 export function foundingList(members: readonly FoundingMember[]): string {
   return [...members]
     .sort((a, b) => (a.id < b.id ? -1 : 1))
-    .map(({ id, url }) => `${id}=${url}`)
+    .map(({ id, url }) => `${id}=${url ?? 'none'}`)
     .join(',')
 }
 
@@ -144,7 +145,9 @@ export function waitsFor(
   const missing = others.flatMap(({ id, url }) => {
     const link = links.find((candidate) => candidate.id === id)
     if (link?.refusal) return [`${id} (refused: ${link.refusal})`]
-    if (!link?.connected || link.identity === null) return [`${id} at ${url}`]
+    if (!link?.connected || link.identity === null) {
+      return [url === null ? `${id}, which only dials` : `${id} at ${url}`]
+    }
     const { clusterId } = link.identity
     // Whoever meets an existing cluster founds no other: it was in it, and lost its disk.
     if (hasMembership(link.identity)) return [`${id} (it is in a cluster already)`]

@@ -104,7 +104,7 @@ function add(current: Membership, wanted: WantedMember): Planned {
   }
   if (member.witness !== (role === 'witness')) return refuse('conflict', keepsKind(member))
   if (url !== null && url !== member.url) {
-    const where = `${id} is a member already, at ${member.url}`
+    const where = `${id} is a member already, ${member.url === null ? 'which only dials' : `at ${member.url}`}`
     return refuse('conflict', `${where}; it moves by its own --advertise`)
   }
   if (current.voters.includes(id)) {
@@ -151,12 +151,17 @@ function join(
 ): Planned {
   const { id, incarnation, url, role, witness } = asked
   const member = memberOf(current, id)
+  const twin = url === null ? otherThatOnlyDials(current, id) : null
+  if (twin !== null) {
+    const both = `${id} only dials (--advertise none), and so does ${twin}`
+    return refuse('conflict', `${both}: the two could never reach each other`)
+  }
   if (member === null) {
     if (role === null) return refuse('not_found', `${id} is not a member, and did not ask to be`)
     return admit(current, { id, incarnation, url, role, witness })
   }
   if (member.witness !== witness) return refuse('conflict', kindProblem(member, witness))
-  const replaced = { ...member, incarnation, url: url ?? member.url }
+  const replaced = { ...member, incarnation, url }
   if (member.incarnation === incarnation || member.incarnation === null) {
     const isKnown = member.incarnation !== null && replaced.url === member.url
     return isKnown ? { type: 'done' } : replace(current, replaced)
@@ -196,12 +201,21 @@ export function planUpdate(current: Membership, sight: MemberSight): MembershipT
     if (known === null || known.witness !== member.witness) continue
     const isNew = member.incarnation === null
     if (!isNew && known.incarnation !== member.incarnation) continue
-    const url = known.url ?? member.url
+    const { url } = known // Null: it only dials.
     if (!isNew && url === member.url) continue
+    if (url === null && otherThatOnlyDials(current, member.id) !== null) continue
     const planned = replace(current, { ...member, incarnation: known.incarnation, url })
     if (planned.type === 'propose') return planned.target
   }
   return null
+}
+
+/** Two such nodes have no way to each other. One that never started may yet say where it is. */
+function otherThatOnlyDials(current: Membership, id: NodeId): NodeId | null {
+  const other = current.members.find((member) => {
+    return member.url === null && member.incarnation !== null && member.id !== id
+  })
+  return other?.id ?? null
 }
 
 function remove(current: Membership, id: NodeId): Planned {

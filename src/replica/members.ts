@@ -19,8 +19,10 @@ import {
   type RequestId,
   type Term,
 } from '../raft/mod.ts'
+import type { DeadMembersView } from '../http/registry.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { PeerIdentity } from '../mesh/peer.ts'
+import { DeadMembers } from './dead-members.ts'
 import { NOT_LEADER, TOO_MANY, type ReplyTo } from './desk.ts'
 import {
   planChange,
@@ -45,6 +47,8 @@ export interface MembersHost {
   readonly raft: Raft
   /** What counts as silence. */
   readonly electionMinMs: number
+  /** As in `ReplicaConfig`. */
+  readonly removeDeadAfterMs: number | null
   readonly logger: Logger
   identity(): PeerIdentity
   clock(): Clock
@@ -81,9 +85,19 @@ export class Members implements MemberSight {
   /** Below zero, so that they are nobody else's. */
   #lastId: RequestId = 0
   #lookMs = 0
+  readonly #dead: DeadMembers
 
   constructor(host: MembersHost) {
     this.#host = host
+    this.#dead = new DeadMembers(host.identity().id, {
+      afterMs: host.removeDeadAfterMs,
+      standstillMs: host.electionMinMs,
+    })
+  }
+
+  /** On the leader: who is silent, and who was removed for it; null where nobody ever is. */
+  get deadMembers(): DeadMembersView | null {
+    return this.#dead.view(this.#host.raft.membership, this)
   }
 
   /** Somebody asks the leader; `reply` is called once. */
@@ -143,11 +157,13 @@ export class Members implements MemberSight {
     this.#settle()
     this.#settleTransfer()
     if (raft.role !== 'leader') {
+      this.#dead.forget()
       for (const { reply } of this.#waiting.splice(0)) reply(NOT_LEADER)
       return
     }
+    const looks = this.#looks()
     const obstacle = this.#obstacle()
-    if (obstacle === null) this.#next()
+    if (obstacle === null) this.#next(looks)
     this.#expire(obstacle ?? 'other changes come first')
   }
 
@@ -190,7 +206,16 @@ export class Members implements MemberSight {
     return present(this.#host.raft.membership, 'a leader has a membership')
   }
 
-  #next(): void {
+  /** Whether it is time to look at the members again; what they are silent about is seen here. */
+  #looks(): boolean {
+    const { nowMs } = this.#host.clock()
+    if (nowMs < this.#lookMs) return false
+    this.#lookMs = nowMs + LOOK_MS
+    this.#dead.look(this.#membership(), this, nowMs)
+    return true
+  }
+
+  #next(looks: boolean): void {
     const current = this.#membership()
     while (this.#waiting.length > 0) {
       const { change, force, reply } = this.#waiting.shift() as Waiting
@@ -199,14 +224,26 @@ export class Members implements MemberSight {
       if (planned.type === 'refuse') reply(refusal(planned.code, planned.detail))
       else reply(this.#done(this.#host.raft.membershipIndex))
     }
-    const { nowMs } = this.#host.clock()
-    if (nowMs < this.#lookMs) return
-    this.#lookMs = nowMs + LOOK_MS
+    if (!looks) return
     const update = planUpdate(current, this)
     if (update !== null) return this.#propose(update, null)
     if (current.wanted !== null && this.blockers().length === 0) {
-      this.#propose(planPromotion(current), null)
+      return this.#propose(planPromotion(current), null)
     }
+    this.#removeDead(current)
+  }
+
+  #removeDead(current: Membership): void {
+    const id = this.#dead.next(current, this)
+    if (id === null) return
+    const planned = planChange(current, { type: 'remove', id }, { sight: this, force: false })
+    if (planned.type !== 'propose') return // It is the last that is wanted as a voter, say.
+    const silentMs = this.#dead.silentMs(id)
+    this.#host.logger.warn('removing a member that is silent for too long', { id, silentMs })
+    this.#propose(planned.target, (reply) => {
+      if (reply.type !== 'members_changed' || !reply.result.ok) return
+      this.#dead.removed(id, silentMs, this.#host.clock().wallMs)
+    })
   }
 
   #propose(target: MembershipTarget, reply: ReplyTo | null): void {

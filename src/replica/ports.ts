@@ -80,8 +80,11 @@ export interface StorePort {
    */
   keepSnapshot(at: EntryId, done: (result: 'kept' | 'no_room' | { wrong: string }) => void): void
   dropSnapshot(): void
-  /** Fetches what a peer offers; the returned function cancels. */
-  fetch(offer: StateOffer, url: string, events: FetchEvents): () => void
+  /**
+   * Fetches what a peer offers; the returned function cancels. Without a `url` the peer only dials,
+   * and is asked to.
+   */
+  fetch(offer: StateOffer, url: string | null, events: FetchEvents): () => void
   /**
    * What was fetched becomes the state, durable when this returns, and nothing that `fence` said
    * holds for it. `restart`: the log starts anew after it, durable as well; `keep`: it holds that

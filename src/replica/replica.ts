@@ -84,6 +84,7 @@ export class Replica {
         raft: this.raft,
         ports,
         hasMetPeers: () => this.#links.size > 0,
+        isFoundedAnew: () => this.state.compactedRevision > 0,
         bootstrap: (membership) => this.enqueue({ type: 'bootstrap', membership }),
       },
       {
@@ -101,6 +102,7 @@ export class Replica {
     this.members = new Members({
       raft: this.raft,
       electionMinMs: options.raft.electionMinMs,
+      removeDeadAfterMs: config.removeDeadAfterMs,
       logger: ports.logger,
       identity: () => this.identity,
       clock: () => ports.clock(),
@@ -237,10 +239,7 @@ export class Replica {
       logger: ports.logger,
       nowMs: () => ports.clock().nowMs,
       isWitness: this.#raftConfig.witness,
-      urlOf: (id) => {
-        const link = ports.mesh.peers().find((peer) => peer.id === id)
-        return link?.identity?.url ?? null
-      },
+      placeOf: (id) => ports.mesh.peers().find((peer) => peer.id === id)?.identity ?? null,
       mayInstall: () => !this.upkeep.busy,
       turnSoon: () => this.#turnSoon(),
       installed: () => this.#installed('snapshot_installed'),

@@ -55,6 +55,7 @@ export function clusterView(replica: Replica): ClusterView {
     members,
     ...degradedView(replica),
     change: changeView(replica),
+    deadMembers: raft.role === 'leader' ? replica.members.deadMembers : null,
   }
 }
 

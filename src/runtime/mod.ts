@@ -13,7 +13,16 @@ export type { Remote, Server } from './serve.ts'
 export { loadSql, openSql } from './sqlite.ts'
 export type { SqlFactory } from './sqlite.ts'
 export { StateDamaged } from './sqlite-guard.ts'
-export { openStateFile, StateFileError } from './state-file.ts'
+export { StateCopy } from './state-copy.ts'
+export {
+  findStateFile,
+  isDataDirectory,
+  openStateFile,
+  readFence,
+  removeOtherFiles,
+  StateFileError,
+} from './state-file.ts'
+export type { StateFile } from './state-file.ts'
 export { StateStore } from './state-store.ts'
 export type { StateStoreOptions } from './state-store.ts'
 export { serveStateJobs } from './state-worker.ts'

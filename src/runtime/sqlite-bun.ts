@@ -3,8 +3,9 @@ import type { Sql, SqlRow, SqlValue, Statement } from '../state/sql.ts'
 import { assertParams, parameterCount } from './sqlite-params.ts'
 
 /** Only ever imported dynamically, on Bun: no other runtime knows `bun:sqlite`. */
-export function openBun(path: string): Sql {
-  const db = new Database(path, { create: true, readwrite: true, strict: true })
+export function openBun(path: string, { readOnly } = { readOnly: false }): Sql {
+  const mode = readOnly ? { readonly: true } : { create: true, readwrite: true }
+  const db = new Database(path, { ...mode, strict: true })
   return {
     driver: 'bun',
     exec: (sql) => void db.run(sql),

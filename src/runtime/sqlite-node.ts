@@ -3,8 +3,8 @@ import type { Sql, SqlRow, SqlValue, Statement } from '../state/sql.ts'
 import { assertParams, parameterCount } from './sqlite-params.ts'
 
 /** Deno, and Node where it has it. Only ever imported dynamically: older Node lacks the module. */
-export function openNode(path: string): Sql {
-  const db = new DatabaseSync(path)
+export function openNode(path: string, { readOnly } = { readOnly: false }): Sql {
+  const db = new DatabaseSync(path, { readOnly })
   return {
     driver: 'node',
     exec: (sql) => db.exec(sql),

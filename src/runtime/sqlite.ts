@@ -34,14 +34,16 @@ export interface SqlFactory {
   readonly driver: SqlDriver
   /** As {@link openSql}. With sql.js a copy in memory of what the file holds, if it may be read. */
   open(path: string): Sql
+  /** Only to look at a file that is there: neither it nor its `-wal` changes. */
+  openReadOnly(path: string): Sql
 }
 
 /** The driver asked for, or the first of bun, node, sql.js that loads. Rejects as {@link openSql}. */
 export async function loadSql(asked: SqlDriver | null): Promise<SqlFactory> {
   const loaded = await opener(asked)
   if (loaded.driver === 'sql.js') {
-    const { open } = loaded
-    return { driver: 'sql.js', open: (path) => configured(open(imageOf(path)), MEMORY) }
+    const openImage = (path: string): Sql => configured(loaded.open(imageOf(path)), MEMORY)
+    return { driver: 'sql.js', open: openImage, openReadOnly: openImage }
   }
   const { driver, open } = loaded
   return {
@@ -50,6 +52,7 @@ export async function loadSql(asked: SqlDriver | null): Promise<SqlFactory> {
       if (path !== MEMORY) createPrivate(path)
       return configured(open(path), path)
     },
+    openReadOnly: (path) => open(path, { readOnly: true }),
   }
 }
 
@@ -66,7 +69,9 @@ function imageOf(path: string): Uint8Array | null {
 
 type Opener =
   | { readonly driver: 'sql.js'; readonly open: (image: Uint8Array | null) => Sql }
-  | { readonly driver: 'bun' | 'node'; readonly open: (path: string) => Sql }
+  | { readonly driver: 'bun' | 'node'; readonly open: OpenFile }
+
+type OpenFile = (path: string, options?: { readonly readOnly: boolean }) => Sql
 
 async function opener(driver: SqlDriver | null): Promise<Opener> {
   if (driver !== null) return load(driver)

@@ -1,7 +1,8 @@
 /**
  * Which database is the live one (DESIGN §4): each has its own name, `state-<index>.db`, and the
  * file `CURRENT` names one of them. A name is never used twice, so the `-wal` of an old database
- * can never be taken for that of a new one.
+ * can never be taken for that of a new one. A second line names the cluster that was founded anew
+ * with that database (`rollcall recover`); the log is restarted as its log.
  *
  * @module
  */
@@ -21,7 +22,7 @@ import { utf8 } from '../lib/bytes.ts'
 
 const CURRENT = 'CURRENT'
 const FENCED = 'FENCED'
-const STATE_FILE = /^state-(0|[1-9]\d{0,15})\.db$/
+const STATE_FILE = /^state-(0|[1-9]\d{0,15})\.db(?:\ncluster ([\x21-\x7e]{1,128}))?$/
 const LEFTOVER = /^state-\d+\.db(-wal|-shm|-journal)?$/
 
 /** The directory does not hold the state that it says it holds: exit 3. */
@@ -33,6 +34,18 @@ export interface StateFile {
   readonly path: string
   /** The log index in its name: what the database held when it was put there. */
   readonly index: number
+  /** The cluster that was founded anew with it; null: it is of the cluster that the log says. */
+  readonly foundedAnew: string | null
+}
+
+/** Whether `dir` was ever used as a data directory. Changes nothing. */
+export function isDataDirectory(dir: string): boolean {
+  return existsSync(join(dir, CURRENT)) || existsSync(join(dir, 'log'))
+}
+
+/** As {@link openStateFile}, but makes nothing: null where there is no live database. */
+export function findStateFile(dir: string): StateFile | null {
+  return existsSync(join(dir, CURRENT)) ? readStateFile(dir) : null
 }
 
 /**
@@ -41,15 +54,23 @@ export interface StateFile {
  * @throws {StateFileError} where `CURRENT` is damaged or names a file that is not there.
  */
 export function openStateFile(dir: string): StateFile {
-  if (!existsSync(join(dir, CURRENT))) return createStateFile(dir)
-  const name = readFileSync(join(dir, CURRENT), 'utf8').trimEnd()
-  const index = STATE_FILE.exec(name)?.[1]
+  return findStateFile(dir) ?? createStateFile(dir)
+}
+
+function readStateFile(dir: string): StateFile {
+  const text = readFileSync(join(dir, CURRENT), 'utf8').trimEnd()
+  const [, index, foundedAnew = null] = STATE_FILE.exec(text) ?? []
   if (index === undefined) {
     throw new StateFileError(`${join(dir, CURRENT)} is damaged: it names no state file`)
   }
+  const name = nameOf(Number(index))
   const path = join(dir, name)
   if (!existsSync(path)) throw new StateFileError(`${join(dir, CURRENT)} names ${name}: missing`)
-  return { path, index: Number(index) }
+  return { path, index: Number(index), foundedAnew }
+}
+
+function nameOf(index: number): string {
+  return `state-${index}.db`
 }
 
 /**
@@ -58,11 +79,11 @@ export function openStateFile(dir: string): StateFile {
  */
 function createStateFile(dir: string): StateFile {
   for (const name of readdirSync(dir)) if (LEFTOVER.test(name)) rmSync(join(dir, name))
-  const name = 'state-0.db'
+  const name = nameOf(0)
   closeSync(openSync(join(dir, name), 'wx', 0o600))
   syncDirectory(dir) // The file has its name before CURRENT says so.
   writeCurrent(dir, name)
-  return { path: join(dir, name), index: 0 }
+  return { path: join(dir, name), index: 0, foundedAnew: null }
 }
 
 /** A file next to the database that is none yet, or a copy of one. */
@@ -73,7 +94,7 @@ const BESIDE = /^(state-.*\.tmp(-wal|-shm)?|snapshot-.*)$/
  * Returns its path. What a crash left under that name goes first.
  */
 export function placeStateFile(dir: string, from: string, index: number): string {
-  const name = `state-${index}.db`
+  const name = nameOf(index)
   for (const suffix of ['', '-wal', '-shm', '-journal']) {
     rmSync(join(dir, `${name}${suffix}`), { force: true })
   }
@@ -83,10 +104,14 @@ export function placeStateFile(dir: string, from: string, index: number): string
 }
 
 /** `state-<index>.db` is the live one from now on, whatever happens. */
-export function makeCurrent(dir: string, index: number): StateFile {
-  const name = `state-${index}.db`
-  writeCurrent(dir, name)
-  return { path: join(dir, name), index }
+export function makeCurrent(
+  dir: string,
+  index: number,
+  foundedAnew: string | null = null,
+): StateFile {
+  const name = nameOf(index)
+  writeCurrent(dir, foundedAnew === null ? name : `${name}\ncluster ${foundedAnew}`)
+  return { path: join(dir, name), index, foundedAnew }
 }
 
 /**
@@ -107,7 +132,7 @@ export function writeFence(dir: string, live: StateFile, reason: string): void {
 
 /** Removes databases that are not live, and what was being made; a copy that is kept stays. */
 export function removeOtherFiles(dir: string, live: StateFile, kept: string | null = null): void {
-  const name = `state-${live.index}.db`
+  const name = nameOf(live.index)
   for (const other of readdirSync(dir)) {
     if (kept !== null && join(dir, other) === kept) continue
     const isOld = LEFTOVER.test(other) && !other.startsWith(name)
@@ -116,8 +141,8 @@ export function removeOtherFiles(dir: string, live: StateFile, kept: string | nu
   if (readFence(dir, live) === null) rmSync(join(dir, FENCED), { force: true })
 }
 
-function writeCurrent(dir: string, name: string): void {
-  replaceFile(dir, CURRENT, `${name}\n`)
+function writeCurrent(dir: string, text: string): void {
+  replaceFile(dir, CURRENT, `${text}\n`)
 }
 
 /** Atomic: after a crash at any point the file is the old one, the new one, or not yet there. */

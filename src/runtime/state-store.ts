@@ -35,7 +35,7 @@ export interface StateStoreOptions {
   /** Of a copy: a whole disk's worth at once would hold the log up. */
   readonly copyBytesPerSecond: number
   readonly logger: Logger
-  openStream(to: NodeId, url: string, events: StreamEvents): Stream
+  openStream(to: NodeId, url: string | null, events: StreamEvents): Stream
   /** As `Wal.restart`. */
   restartLog(at: EntryId): void
   /** A checkpoint failed: the process must end (DESIGN §1.4). */
@@ -88,6 +88,11 @@ export class StateStore implements StorePort {
   get installed(): EntryId | null {
     const { appliedIndex: index, appliedTerm: term } = this.state
     return this.#file.index > 0 && index === this.#file.index ? { index, term } : null
+  }
+
+  /** The cluster that was founded anew with that snapshot; null: none was. */
+  get foundedAnew(): string | null {
+    return this.#file.foundedAnew
   }
 
   /** Once the directory is known to be in order: removes what earlier processes left behind. */
@@ -237,7 +242,7 @@ export class StateStore implements StorePort {
     })
   }
 
-  fetch(offer: StateOffer, url: string, events: FetchEvents): () => void {
+  fetch(offer: StateOffer, url: string | null, events: FetchEvents): () => void {
     const { dir, logger, openStream } = this.#options
     const { snapshot, from } = offer
     this.#fetched?.close()

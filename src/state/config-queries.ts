@@ -6,6 +6,7 @@ import { PrefixRevisions } from './prefix-revisions.ts'
 import type { Page } from './reader.ts'
 import type { ConfigMeta, ConfigRow } from './rows.ts'
 import type { ConfigRecord } from './schema.ts'
+import { compactedRevision } from './settings.ts'
 import type { Sql, SqlValue, Statement } from './sql.ts'
 import type { Tables } from './tables.ts'
 
@@ -16,6 +17,8 @@ type List = (...params: SqlValue[]) => readonly ConfigRecord[]
 /** Reads over configuration. */
 export class ConfigQueries {
   readonly #tables: Tables
+  /** Where nothing is known of a key, this is its revision: what was before it is not known. */
+  readonly #floor: number
   readonly #value: Statement
   readonly #at: List
   readonly #after: List
@@ -24,6 +27,7 @@ export class ConfigQueries {
 
   constructor(sql: Sql, tables: Tables) {
     this.#tables = tables
+    this.#floor = compactedRevision(tables)
     this.#value = sql.prepare('SELECT value FROM event WHERE revision = ?1 AND n = ?2')
     const list = (comparison: string) =>
       tables.config.query(
@@ -50,7 +54,7 @@ export class ConfigQueries {
   }
 
   revision(ns: string, key: string): number {
-    return this.#tables.config.find(ns, key)?.revision ?? 0
+    return this.#tables.config.find(ns, key)?.revision ?? this.#floor
   }
 
   list(ns: string, page: Page): readonly ConfigMeta[] {
@@ -64,7 +68,7 @@ export class ConfigQueries {
     const known = this.#prefixes.get(ns, prefix)
     if (known !== null) return known
     const [newest] = this.#prefixRevision.get(ns, prefix, prefixEnd(prefix)) ?? []
-    const revision = (newest as number | null | undefined) ?? 0
+    const revision = (newest as number | null | undefined) ?? this.#floor
     this.#prefixes.set(ns, prefix, revision)
     return revision
   }

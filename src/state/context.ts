@@ -6,6 +6,7 @@ import type { EventBody } from './event.ts'
 import type { Outcome, OutcomeResult, Refusal } from './outcome.ts'
 import type { Tail } from './schema.ts'
 import { Scopes } from './scope.ts'
+import { compactedRevision } from './settings.ts'
 import type { Tables } from './tables.ts'
 
 /** The entry at work: all that a handler may know besides the rows and its command. */
@@ -32,7 +33,7 @@ export class Context {
   constructor(tables: Tables, hash: MultisetHash) {
     this.tables = tables
     this.#hash = hash
-    this.scopes = new Scopes(tables.scope)
+    this.scopes = new Scopes(tables.scope, compactedRevision(tables))
   }
 
   begin(entry: EntryStamp): void {

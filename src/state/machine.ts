@@ -17,7 +17,12 @@ import type * as rows from './rows.ts'
 import { CREATE_APPLIED, SCHEMA_VERSION, TABLES } from './schema.ts'
 import { serviceRow } from './service-commands.ts'
 import { ServiceQueries } from './service-queries.ts'
-import { clusterVersion, storedClusterVersion, writeMembership } from './settings.ts'
+import {
+  clusterVersion,
+  compactedRevision,
+  storedClusterVersion,
+  writeMembership,
+} from './settings.ts'
 import type { Sql, SqlRow, Statement } from './sql.ts'
 import { addAllRows, createStatements } from './table.ts'
 import { openTables } from './tables.ts'
@@ -129,6 +134,11 @@ export class StateMachine implements StateReader {
 
   get clusterVersion(): number {
     return this.#clusterVersion
+  }
+
+  /** Changes before this revision are not to be had; 0 where all are. */
+  get compactedRevision(): number {
+    return compactedRevision(this.#db.tables)
   }
 
   /** The newest applied membership, in the core's encoding; null before the first. */

@@ -21,11 +21,14 @@ const CACHED_MAX = 10_000
  */
 export class Scopes {
   readonly #table: Table<ScopeRecord>
+  readonly #floor: number
   readonly #cache = new Map<string, Cached>()
   #dirty: Cached[] = []
 
-  constructor(table: Table<ScopeRecord>) {
+  /** `floor`: the revision before which nothing is known, so that nothing is older. */
+  constructor(table: Table<ScopeRecord>, floor: number) {
     this.#table = table
+    this.#floor = floor
   }
 
   touch(change: TopicChange): void {
@@ -59,7 +62,7 @@ export class Scopes {
 
   /** As stored: right between batches. */
   revision(ns: string, topic: string): number {
-    return this.#table.find(ns, topic)?.revision ?? 0
+    return this.#table.find(ns, topic)?.revision ?? this.#floor
   }
 
   /** Whether anything ever happened to the topic, this batch included. */

@@ -6,6 +6,8 @@ import type { Sql } from './sql.ts'
 import type { Tables } from './tables.ts'
 
 const CLUSTER_VERSION = 'cluster_version'
+/** Of a state that another cluster began: changes before this revision are not to be had. */
+export const COMPACTED_REVISION = 'compacted_revision'
 
 export function clusterVersion(tables: Tables): number {
   return tables.setting.find(CLUSTER_VERSION)?.value ?? CLUSTER_VERSION_FIRST
@@ -17,7 +19,12 @@ export function storedClusterVersion(sql: Sql): number {
   return (row?.[0] as number | undefined) ?? CLUSTER_VERSION_FIRST
 }
 
-/** Raises it; a proposal of two leaders that comes second changes nothing. */
+/** Where the state of this cluster begins; 0 where nothing was ever left out. */
+export function compactedRevision(tables: Tables): number {
+  return tables.setting.find(COMPACTED_REVISION)?.value ?? 0
+}
+
+/** Raises the version; a proposal of two leaders that comes second changes nothing. */
 export function raiseClusterVersion(
   context: Context,
   command: CommandOf<'cluster_version'>,

@@ -114,9 +114,13 @@ export class Appender {
     this.#openingSequence = Infinity
   }
 
-  /** Begins the log anew after `at`, in the next segment; entries before it are void. */
-  restart(next: Segment, at: EntryId): void {
+  /**
+   * Begins the log anew after `at`, in the next segment; entries before it are void. Its cluster
+   * may be another one from here on.
+   */
+  restart(next: Segment, at: EntryId, clusterId: string | null): void {
     this.roll(next)
+    this.#identity = { ...this.#identity, clusterId }
     this.#marker = at
     this.#last = at
     this.#hardState = inTerm(this.#hardState, at.term)

@@ -54,6 +54,8 @@ export interface Verdict {
   readonly spare: Segment | null
   /** Makes durable what was read, cuts the torn tail, removes leftovers. */
   repair(): void
+  /** Instead of `repair`, where the log was only looked at. */
+  close(): void
 }
 
 export interface Expectation {
@@ -123,6 +125,9 @@ function judgeSegments(disk: Disk, segments: readonly Segment[], expected: Expec
       const { end, positions: unconfirmed } = walk
       const firstNumber = (walk.replay.openings[0] as Opening).number
       repair(disk, { inUse, leftovers, unconfirmed, recordedUpTo, end, firstNumber })
+    },
+    close: () => {
+      for (const segment of segments) segment.file.close()
     },
   }
 }

@@ -56,6 +56,7 @@ export class Replay {
   /** Applies the records of the batch at `at`. */
   apply(records: readonly LogRecord[], at: BatchPosition): void {
     if (at.offset === 0) checkOpening(records)
+    if (at.offset === 0 && this.#isRestartedBy(records)) this.#restarts = true
     for (const record of records) this.#applyRecord(record, at)
   }
 
@@ -74,12 +75,20 @@ export class Replay {
     }
   }
 
+  /** Another marker: a snapshot was installed, and all before it is void. */
+  #isRestartedBy(records: readonly LogRecord[]): boolean {
+    const marker = records.find((record) => record.type === 'snapshot')?.snapshot
+    return this.#marker !== null && marker !== undefined && !same(this.#marker, marker)
+  }
+
   #setIdentity(identity: Identity): void {
     const known = this.#identity
     if (known !== null && !sameOwner(known, identity)) {
       throw new RecordError(`the log of ${identity.nodeId} goes on behind that of ${known.nodeId}`)
     }
-    if (known !== null && known.clusterId !== null && identity.clusterId !== known.clusterId) {
+    // Only where it restarts: the state of a cluster that lost its quorum founds another one.
+    const isBound = known !== null && known.clusterId !== null && !this.#restarts
+    if (isBound && identity.clusterId !== known.clusterId) {
       throw new RecordError('the cluster of a log changes')
     }
     this.#identity = identity
@@ -94,14 +103,11 @@ export class Replay {
     this.#hardState = hardState
   }
 
-  /** Another marker: a snapshot was installed, and all before it is void. */
   #setSnapshot(marker: EntryId): void {
-    const known = this.#marker
-    if (known !== null && !same(known, marker)) {
+    if (this.#restarts) {
       if (marker.index <= (this.#start?.index ?? 0))
         throw new RecordError('the log restarts in its past')
       this.#forget()
-      this.#restarts = true
     }
     this.#marker = marker
   }

@@ -45,6 +45,11 @@ export interface WalOptions {
    * not hold that entry, an install was cut off, and is finished: see `restart`.
    */
   readonly installed?: EntryId | null
+  /**
+   * The cluster that was founded anew with that snapshot (`rollcall recover`): the log belongs to
+   * it from the restart on. Null: the snapshot came from the log's own cluster.
+   */
+  readonly foundedAnew?: string | null
   /** A write or an fsync failed. Called once; the process must end (DESIGN §1.4). */
   onFailure(error: Error): void
 }
@@ -99,7 +104,7 @@ export class Wal implements LogReader {
   static open(disk: Disk, options: WalOptions): Wal {
     assert(options.segmentBytes % BLOCK_BYTES === 0, 'a segment is a number of whole blocks')
     assert(options.segmentBytes >= 4 * OPENING_BYTES_MAX, 'a segment holds more than its opening')
-    const { appliedTerm = null, installed = null, witness = false } = options
+    const { appliedTerm = null, installed = null, foundedAnew = null, witness = false } = options
     const expected = { ...options, appliedTerm, installed, witness }
     let verdict = judge(disk, expected)
     if (verdict === null) {
@@ -118,7 +123,7 @@ export class Wal implements LogReader {
     assert(verdict !== null, 'a log that was made can be opened')
     verdict.repair()
     const wal = new Wal(disk, options, verdict)
-    if (verdict.restartAt !== null) wal.restart(verdict.restartAt)
+    if (verdict.restartAt !== null) wal.restart(verdict.restartAt, foundedAnew)
     return wal
   }
 
@@ -275,27 +280,27 @@ export class Wal implements LogReader {
   /**
    * The database is a snapshot of `at`, which this log does not hold: it starts anew after that
    * entry, with its hard state kept (DESIGN §4). What waits to be written loses its entries.
-   * Durable when it returns; it blocks.
+   * Durable when it returns; it blocks. `foundedAnew`: as in `WalOptions`.
    */
-  restart(at: EntryId): void {
+  restart(at: EntryId, foundedAnew: string | null = null): void {
     assert(this.#state === 'open', 'the log is open')
     assert(at.index > this.start.index, 'a log restarts ahead')
     try {
-      this.#restart(at)
+      this.#restart(at, foundedAnew ?? this.identity.clusterId)
     } catch (error) {
       this.#fail(asError(error))
       throw error
     }
   }
 
-  #restart(at: EntryId): void {
+  #restart(at: EntryId, clusterId: string | null): void {
     const flight = this.#flight
     this.#flight = null
     this.#syncNow()
     this.#queue.restart(at.term)
     const old = this.#appender.segment
     const next = this.#nextSegmentNow(old.number + 1)
-    this.#appender.restart(next, at)
+    this.#appender.restart(next, at, clusterId)
     this.#syncNow()
     old.file.close()
     this.#addSegment(next, at)

@@ -33,9 +33,15 @@ async function startNode(options: NodeOptions): Promise<RunningNode> {
   return { url, id: options.id ?? 'generated', sqlite: 'bun', stop, failed }
 }
 
+function openRecovery(): never {
+  throw new Error('no test of this program recovers')
+}
+
 function never<T>(): Promise<T> {
   return new Promise(() => {})
 }
 
 const build = { version: '0.0.0', commit: 'none', compiled: false }
-process.exit(await runCli(processContext({ build, terminal: processTerminal(), startNode })))
+process.exit(
+  await runCli(processContext({ build, terminal: processTerminal(), startNode, openRecovery })),
+)

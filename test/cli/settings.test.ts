@@ -30,6 +30,7 @@ test('serveOptions() without flags is one node on loopback with the timing of a 
     listen: { host: '127.0.0.1', port: 7400 },
     peerListen: null,
     advertise: null,
+    dialsOnly: false,
     dataDir: 'rollcall-data',
     cluster: null,
     join: null,
@@ -38,6 +39,7 @@ test('serveOptions() without flags is one node on loopback with the timing of a 
     heartbeatMs: 100,
     electionMinMs: 600,
     electionMaxMs: 1_000,
+    removeDeadAfterMs: null,
     clockDrift: 0.05,
     sqlite: null,
     walSegmentBytes: 67_108_864,
@@ -52,7 +54,7 @@ test('serveOptions() reads every flag', () => {
   const line =
     '--id=n2 --listen 127.0.0.1:7402 --peer-listen [::1]:7502 --data d ' +
     '--cluster n3=http://127.0.0.1:7403,n2=http://127.0.0.1:7402/ --heartbeat 50ms ' +
-    '--election-timeout 300ms..2s --clock-drift 0.5% --sqlite sql.js --wal-segment 1MiB --wal-tail 64KiB --wal-max 1MiB --checkpoint-size 128KiB --apply-batch 500 ' +
+    '--election-timeout 300ms..2s --remove-dead-after 10m --clock-drift 0.5% --sqlite sql.js --wal-segment 1MiB --wal-tail 64KiB --wal-max 1MiB --checkpoint-size 128KiB --apply-batch 500 ' +
     '--cluster-secret-file secret'
   const args = line.split(' ')
   const files = { secret: '0123456789abcdef\n' }
@@ -62,6 +64,7 @@ test('serveOptions() reads every flag', () => {
     listen: { host: '127.0.0.1', port: 7402 },
     peerListen: { host: '::1', port: 7502 },
     advertise: 'http://127.0.0.1:7402',
+    dialsOnly: false,
     dataDir: 'd',
     cluster: [
       { id: 'n2', url: 'http://127.0.0.1:7402' },
@@ -73,6 +76,7 @@ test('serveOptions() reads every flag', () => {
     heartbeatMs: 50,
     electionMinMs: 300,
     electionMaxMs: 2_000,
+    removeDeadAfterMs: 600_000,
     clockDrift: 0.005,
     sqlite: 'sql.js',
     walSegmentBytes: 1_048_576,
@@ -143,6 +147,17 @@ test('serveOptions() beyond loopback wants a secret of 16 bytes', () => {
   expect(() => optionsOf({ args })).toThrow('--cluster-secret-file is missing')
   expect(() => withSecret('short\n')).toThrow('shorter than 16 bytes')
   expect(withSecret('0123456789abcdef').clusterSecret).toHaveLength(16)
+})
+
+test.each([
+  ['--advertise none'],
+  ['--listen 0.0.0.0:7401 --insecure --cluster-secret-file s --advertise none'],
+  ['--id n1 --cluster n1=none,n2=http://127.0.0.1:7402'],
+  ['--id n1 --cluster n1=none,n2=http://127.0.0.1:7402 --advertise none'],
+])('serveOptions() knows a node that only dials: %s', (line) => {
+  const options = optionsOf({ args: line.split(' '), files: { s: '0123456789abcdef' } })
+
+  expect(options).toMatchObject({ advertise: null, dialsOnly: true })
 })
 
 test('serveOptions() lets the listed URL differ from the listener where --advertise is given', () => {

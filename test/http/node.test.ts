@@ -37,6 +37,7 @@ test('GET /v1/cluster is about all nodes', async () => {
     members: [],
     degraded: false,
     change: null,
+    deadMembers: null,
   })
 })
 

@@ -132,6 +132,8 @@ export function pipe(world: World): [Pipe, Pipe] {
 export interface NodeOptions {
   readonly id: string
   readonly secret?: string
+  /** Null: it only dials. */
+  readonly url?: null
   readonly clusterId?: string | null
   readonly incarnation?: string
   readonly clusterVersionMax?: number
@@ -161,7 +163,7 @@ export class TestNode implements MeshHost {
       incarnation: options.incarnation ?? `incarnation-of-${id}`,
       clusterId: options.clusterId ?? null,
       foundingList: null,
-      url: this.url,
+      url: options.url === null ? null : this.url,
       membershipIndex: 0,
       join: null,
       witness: false,

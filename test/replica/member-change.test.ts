@@ -324,3 +324,31 @@ test('any row of changes leads from one membership that can be stored to the nex
     { numRuns: 2_000 },
   )
 })
+
+test('planChange() lets one node that only dials join, and no second one', () => {
+  const who = { id: 'd', incarnation: 'd1', url: null } as const
+  const asked = { type: 'join', ...who, role: 'voter', witness: false } as const
+  const { members } = targetOf(plan(ABC, asked))
+  expect(members.find(({ id }) => id === 'd')).toMatchObject({ url: null, incarnation: 'd1' })
+
+  const withOne = {
+    ...ABC,
+    members: ABC.members.map((m) => (m.id === 'b' ? { ...m, url: null } : m)),
+  }
+  expect(plan(withOne, asked)).toMatchObject({
+    type: 'refuse',
+    code: 'conflict',
+    detail: expect.stringContaining('so does b'),
+  })
+})
+
+test('planUpdate() follows a member that only dials from now on, but not a second one', () => {
+  const incarnationOf = (id: string) => ABC.members.find((m) => m.id === id)?.incarnation ?? ''
+  const hidden = (id: string) => ({ [id]: { incarnation: incarnationOf(id), url: null } })
+  const sight = sightOf({ connected: hidden('b') })
+  const target = planUpdate(ABC, sight)
+  expect(target?.members.find(({ id }) => id === 'b')?.url).toBeNull()
+
+  const after = { ...ABC, members: target?.members ?? [] }
+  expect(planUpdate(after, sightOf({ connected: { ...hidden('b'), ...hidden('c') } }))).toBeNull()
+})

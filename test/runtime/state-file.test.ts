@@ -3,7 +3,13 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openSql } from '../../src/runtime/sqlite.ts'
-import { openStateFile, StateFileError } from '../../src/runtime/state-file.ts'
+import {
+  findStateFile,
+  isDataDirectory,
+  makeCurrent,
+  openStateFile,
+  StateFileError,
+} from '../../src/runtime/state-file.ts'
 
 let dir = ''
 
@@ -16,7 +22,7 @@ afterEach(() => {
 })
 
 test('a fresh directory gets state-0.db, named by CURRENT, both private', () => {
-  expect(openStateFile(dir)).toEqual({ path: join(dir, 'state-0.db'), index: 0 })
+  expect(openStateFile(dir)).toEqual({ path: join(dir, 'state-0.db'), index: 0, foundedAnew: null })
   expect(readdirSync(dir).toSorted()).toEqual(['CURRENT', 'state-0.db'])
   expect(readFileSync(join(dir, 'CURRENT'), 'utf8')).toBe('state-0.db\n')
   for (const name of readdirSync(dir)) expect(statSync(join(dir, name)).mode & 0o777).toBe(0o600)
@@ -36,7 +42,11 @@ test('CURRENT decides, whatever else lies there', () => {
   writeFileSync(join(dir, 'state-4711.db'), '')
   expect(openStateFile(dir).index).toBe(0)
   writeFileSync(join(dir, 'CURRENT'), 'state-4711.db\n')
-  expect(openStateFile(dir)).toEqual({ path: join(dir, 'state-4711.db'), index: 4711 })
+  expect(openStateFile(dir)).toEqual({
+    path: join(dir, 'state-4711.db'),
+    index: 4711,
+    foundedAnew: null,
+  })
 })
 
 test('without CURRENT a half-made database is made anew, without its old -wal', () => {
@@ -61,3 +71,22 @@ test.each(['', 'state-.db', '../state-0.db', 'state-0.db\nstate-1.db', 'state-01
     expect(() => openStateFile(dir)).toThrow(StateFileError)
   },
 )
+
+test('a database of a cluster that was founded anew says so in CURRENT', () => {
+  openStateFile(dir)
+  writeFileSync(join(dir, 'state-7.db'), '')
+  const made = makeCurrent(dir, 7, 'c0ffee')
+  expect(made).toEqual({ path: join(dir, 'state-7.db'), index: 7, foundedAnew: 'c0ffee' })
+  expect(openStateFile(dir)).toEqual(made)
+  makeCurrent(dir, 7)
+  expect(openStateFile(dir).foundedAnew).toBeNull()
+})
+
+test('looking for the live database makes nothing', () => {
+  expect(findStateFile(dir)).toBeNull()
+  expect(isDataDirectory(dir)).toBe(false)
+  expect(readdirSync(dir)).toEqual([])
+  openStateFile(dir)
+  expect(findStateFile(dir)?.index).toBe(0)
+  expect(isDataDirectory(dir)).toBe(true)
+})

@@ -43,6 +43,11 @@ export class Churn {
     return this.#meanMs > 0
   }
 
+  /** Whether they change at all, be it by a leader that takes out its dead. */
+  get changesMembers(): boolean {
+    return this.isOn || this.#plan.removeDeadAfterMs !== null
+  }
+
   get counts(): readonly (readonly [string, number])[] {
     return [
       ['member changes asked', this.#asked],
@@ -103,7 +108,7 @@ export class Churn {
   /** All nodes vote again, and nothing is under way. */
   restore(): void {
     this.#stopped = true
-    if (!this.isOn) return
+    if (!this.changesMembers) return
     const untilMs = this.#world.nowMs + ELECTIONS_TO_SETTLE * this.#plan.electionMaxMs
     const members = this.#nodes.map((node) => {
       return { id: node.id, url: node.url, role: roleOf(node, 'voter') } as const

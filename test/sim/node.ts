@@ -29,7 +29,7 @@ import type { Network } from './network.ts'
 import { NodeClock } from './node-clock.ts'
 import type { Observer } from './observer.ts'
 import type { History } from './oracle/history.ts'
-import type { Plan } from './plan.ts'
+import { timesOf, type Plan } from './plan.ts'
 import { dial, type Endpoint } from './sockets.ts'
 import type { Rot } from './shared-state.ts'
 import type { Sometimes } from './sometimes/mod.ts'
@@ -401,16 +401,21 @@ export class SimNode implements Endpoint {
       incarnation,
       witness: this.isWitness,
       random: this.#chance.random,
-      heartbeatMs: plan.heartbeatMs,
-      electionMinMs: plan.electionMinMs,
-      electionMaxMs: plan.electionMaxMs,
+      ...timesOf(plan, this.at),
       clockDrift: plan.clockDrift,
       ...plan.raft,
     })
     const initial = this.#initialState(state, wal)
     const store = this.#openStore(wal, state)
+    const { removeDeadAfterMs } = plan
     const replica = new Replica(
-      { raft, initial, identity, founding, config: { ...plan.upkeep, ...plan.custody } },
+      {
+        raft,
+        initial,
+        identity,
+        founding,
+        config: { ...plan.upkeep, ...plan.custody, removeDeadAfterMs },
+      },
       state,
       this.#ports(wal, port, store),
     )

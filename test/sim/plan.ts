@@ -88,6 +88,23 @@ export interface Plan {
   readonly custody: StateChecksConfig & FenceConfig
   /** The last so many nodes are witnesses. */
   readonly witnesses: number
+  /** Leaders remove members that are silent for so long; null: nobody does. */
+  readonly removeDeadAfterMs: number | null
+  /** So many nodes have half of all times: `--timing` may differ between nodes. */
+  readonly hastyNodes: number
+}
+
+/** The times of the node in this place. */
+export function timesOf(
+  plan: Plan,
+  at: number,
+): Pick<Plan, 'heartbeatMs' | 'electionMinMs' | 'electionMaxMs'> {
+  const part = at < plan.hastyNodes ? 2 : 1
+  return {
+    heartbeatMs: plan.heartbeatMs / part,
+    electionMinMs: plan.electionMinMs / part,
+    electionMaxMs: plan.electionMaxMs / part,
+  }
 }
 
 const TIMINGS = [
@@ -221,5 +238,7 @@ export function planOf(seed: number): Plan {
     upkeep: upkeepOf(chance, electionMaxMs),
     witnesses: nodes > 2 && chance.oneIn(4) ? chance.int(1, (nodes - 1) >> 1) : 0,
     custody: custodyOf(chance),
+    removeDeadAfterMs: chance.oneIn(3) ? electionMaxMs * chance.pick([1, 2, 4]) : null,
+    hastyNodes: chance.oneIn(5) ? chance.int(1, nodes) : 0,
   }
 }

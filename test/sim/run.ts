@@ -18,7 +18,7 @@ import { History } from './oracle/history.ts'
 import { Promises } from './oracle/promises.ts'
 import { NeverEarly } from './oracle/ttl.ts'
 import { Wakes } from './oracle/wakes.ts'
-import { planOf, type Plan } from './plan.ts'
+import { planOf, timesOf, type Plan } from './plan.ts'
 import { allSituations, Sometimes } from './sometimes/mod.ts'
 import { SharedStates, SqliteStates, type StateOptions } from './state-source.ts'
 import { insist, Violation } from './violation.ts'
@@ -78,7 +78,8 @@ class Run {
     const history = (this.#history = new History((committed) =>
       this.#observer.committed(committed),
     ))
-    const { electionMinMs, clockDrift } = plan
+    const { clockDrift } = plan
+    const { electionMinMs } = timesOf(plan, 0) // No node has less.
     const sometimes = this.#sometimes
     const scene: Scene = { world, plan, history, nodes, electionMinMs, sometimes }
     this.#ttl = new NeverEarly(scene, clockDrift)
@@ -192,7 +193,7 @@ class Run {
     // A majority of all need not be one of the members of the moment.
     const size =
       // And who is fenced must not lead, so it must not be needed for that either.
-      this.#chance.oneIn(2) || this.#churn.isOn || this.#decay.isOn
+      this.#chance.oneIn(2) || this.#churn.changesMembers || this.#decay.isOn
         ? this.#nodes.length
         : Math.floor(this.#nodes.length / 2) + 1
     // What was written while data nodes were away may be on one of them alone: all come back.
@@ -247,8 +248,8 @@ class Run {
    * others work on (scenario 59).
    */
   #loseOne(): void {
-    if (this.#plan.witnesses === 0 || this.#churn.isOn || this.#core.length < this.#plan.nodes)
-      return
+    const { witnesses, nodes } = this.#plan
+    if (witnesses === 0 || this.#churn.changesMembers || this.#core.length < nodes) return
     const untilMs = this.#world.nowMs + ELECTIONS_TO_WORK * this.#plan.electionMaxMs
     this.#world.run(untilMs, () => this.#isWhole())
     insist(this.#isWhole(), 'a healed cluster is degraded no more', () => this.#describe())

@@ -84,7 +84,7 @@ export class SimStore implements StorePort {
 
   fetch(
     offer: StateOffer,
-    _: string,
+    _: string | null,
     events: {
       progress(bytes: number, totalBytes: number): void
       done(result: 'whole' | 'gone'): void

@@ -20,6 +20,15 @@ function longLog(count: number, seed = 1): Harness {
   return h
 }
 
+/** A short one, of a cluster. */
+function logOf(clusterId: string, seed = 1): Harness {
+  const h = new Harness({ seed })
+  h.open().setClusterId(clusterId)
+  h.write([entry(1, 1), entry(2, 7)], hard(7, 'n1', 600))
+  h.settle()
+  return h
+}
+
 function segmentsOf(h: Harness): readonly string[] {
   return h.disk.list().filter((name) => name.endsWith('.log'))
 }
@@ -196,6 +205,36 @@ describe('Wal.restart()', () => {
     const wal = longLog(20).wal
     const start = wal.compact({ ...ALL, durable: 10 })
     expect(start.index).toBeGreaterThan(0)
+  })
+
+  test('a cluster that is founded anew has the log from the restart on', () => {
+    const h = logOf('old')
+    h.wal.restart(AT, 'new')
+    expect(h.wal.identity.clusterId).toBe('new')
+    h.write([entry(101, 7)])
+    h.settle()
+    h.crash()
+    const wal = h.open({ appliedIndex: 100, appliedTerm: 7, installed: AT, foundedAnew: 'new' })
+    expect(wal.identity.clusterId).toBe('new')
+    expect(wal.recovered).toMatchObject({ snapshot: AT, last: { index: 101, term: 7 } })
+    expect(() => wal.setClusterId('old')).toThrow('one cluster')
+  })
+
+  test('where that was cut off, the next start ends it: by then it is the new cluster', () => {
+    for (let seed = 1; seed <= 60; seed++) {
+      const h = logOf('old', seed)
+      h.disk.failOn(seed % 2 === 0 ? 'write' : 'sync', { code: 'EIO', nth: 1 + (seed % 5) })
+      try {
+        h.wal.restart(AT, 'new')
+      } catch {
+        expect(h.failures).toHaveLength(1)
+      }
+      h.disk.forgetFaults()
+      h.crash()
+      const wal = h.open({ appliedIndex: 100, appliedTerm: 7, installed: AT, foundedAnew: 'new' })
+      expect([seed, wal.identity.clusterId]).toEqual([seed, 'new'])
+      expect(wal.recovered).toMatchObject({ snapshot: AT, last: AT })
+    }
   })
 
   for (const call of ['write', 'sync', 'sync_directory', 'rename', 'open'] as const) {

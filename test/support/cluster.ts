@@ -6,6 +6,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { type FaultProxy, openProxy } from './fault-proxy.ts'
+import { Links } from './links.ts'
 import { binary, Program } from './program.ts'
 import { until } from './until.ts'
 
@@ -20,6 +22,8 @@ export interface ClusterOptions {
   readonly flags?: (place: number) => readonly string[]
   /** Another program than the executable, for the node of this place. */
   readonly command?: (place: number) => readonly string[] | null
+  /** Peers reach each node through a proxy that can hurt what passes; tests reach it directly. */
+  readonly proxied?: boolean
   /** False: the nodes are not started. */
   readonly start?: boolean
 }
@@ -52,6 +56,8 @@ export class ClusterNode {
   /** The program: another one from the next start on, where a test changes it. */
   command: readonly string[]
   readonly args: readonly string[]
+  /** Stands before its mesh, where the cluster is `proxied`. */
+  readonly proxy: FaultProxy | null
   readonly processes: Program[] = []
 
   constructor(place: {
@@ -60,13 +66,17 @@ export class ClusterNode {
     readonly dataDir: string
     readonly command: readonly string[]
     readonly args: readonly string[]
+    readonly proxy?: FaultProxy | null
+    /** Another address than loopback. */
+    readonly host?: string
   }) {
     this.id = place.id
     this.port = place.port
-    this.url = urlOf(place.port)
+    this.url = urlOf(place.port, place.host)
     this.dataDir = place.dataDir
     this.command = place.command
     this.args = place.args
+    this.proxy = place.proxy ?? null
   }
 
   get process(): Program {
@@ -157,13 +167,20 @@ export class Cluster {
     flags: readonly string[] = [],
   ): Promise<ClusterNode> {
     const [port = 0] = await freePorts(1)
+    const [proxy = null] = contact.proxy === null ? [] : await proxiesOf([port])
     const dataDir = join(this.folder, `${id}-joins`)
     const listen = `127.0.0.1:${port}`
     const args = ['serve', '--id', id, '--listen', listen, '--data', dataDir]
-    const joins = [...args, '--join', contact.url, ...flags]
-    const node = new ClusterNode({ id, port, dataDir, command: [binary()], args: joins })
+    const advertise = proxy === null ? [] : ['--advertise', proxy.url]
+    const joins = [...args, '--join', contact.proxy?.url ?? contact.url, ...advertise, ...flags]
+    const node = new ClusterNode({ id, port, dataDir, command: [binary()], args: joins, proxy })
     this.nodes.push(node)
     return node
+  }
+
+  /** The links of the nodes there are, where the cluster is `proxied`. */
+  get links(): Links {
+    return new Links(this.nodes)
   }
 
   /** What the cluster says of its members, by id, asked of `node`. */
@@ -224,6 +241,7 @@ export class Cluster {
   async stop(): Promise<void> {
     const processes = this.nodes.flatMap((node) => node.processes)
     await Promise.all(processes.map((program) => program.kill()))
+    await Promise.all(this.nodes.map((node) => node.proxy?.close()))
     rmSync(this.folder, { recursive: true, force: true })
   }
 }
@@ -265,21 +283,29 @@ async function plan(options: ClusterOptions): Promise<Cluster> {
   const { size = 3, flags = () => [], command = () => null } = options
   const folder = mkdtempSync(join(tmpdir(), 'rollcall-cluster-'))
   const ports = await freePorts(size)
-  const list = ports.map((port, i) => `n${i + 1}=${urlOf(port)}`).join(',')
+  const proxies = options.proxied === true ? await proxiesOf(ports) : []
+  const urls = ports.map((port, i) => proxies[i]?.url ?? urlOf(port))
+  const list = urls.map((url, i) => `n${i + 1}=${url}`).join(',')
   const nodes = ports.map((port, i) => {
     const id = `n${i + 1}`
     const dataDir = join(folder, id)
     const listen = `127.0.0.1:${port}`
     const cluster = size > 1 ? ['--cluster', list] : []
-    const args = ['serve', '--id', id, '--listen', listen, '--data', dataDir, ...cluster]
-    const program = command(i) ?? [binary()]
-    return new ClusterNode({ id, port, dataDir, command: program, args: [...args, ...flags(i)] })
+    const proxy = proxies[i] ?? null
+    const advertise = proxy === null ? [] : ['--advertise', proxy.url]
+    const first = ['serve', '--id', id, '--listen', listen, '--data', dataDir]
+    const args = [...first, ...cluster, ...advertise, ...flags(i)]
+    return new ClusterNode({ id, port, dataDir, command: command(i) ?? [binary()], args, proxy })
   })
   return new Cluster(nodes, folder)
 }
 
-export function urlOf(port: number): string {
-  return `http://127.0.0.1:${port}`
+function proxiesOf(ports: readonly number[]): Promise<FaultProxy[]> {
+  return Promise.all(ports.map((port) => openProxy({ to: { host: '127.0.0.1', port } })))
+}
+
+export function urlOf(port: number, host = '127.0.0.1'): string {
+  return `http://${host}:${port}`
 }
 
 /** Below the ports that systems give to outgoing connections: those could take a dead node's. */

@@ -89,6 +89,17 @@ export class Load {
     expect(json['outcome']).toBe(status === 504 ? 'unknown' : 'not_applied')
   }
 
+  /** As `verify`, on a cluster that goes on with the values at other revisions. */
+  async verifyValues(node: ClusterNode): Promise<void> {
+    const found = await configOf(node, { prefix: `${this.#name}/`, consistency: 'lease' })
+    const values = new Map(found.map(({ key, value }) => [key, value]))
+    for (const key of this.#once.keys()) expect([key, values.has(key)]).toEqual([key, true])
+    for (const [key, { acked, unknown }] of this.#counters) {
+      if (acked !== null)
+        expect([acked.value, ...unknown]).toContain(values.get(key) ?? `no ${key}`)
+    }
+  }
+
   /** Every acknowledged write is on `node`, or a later one that nobody got an answer to. */
   async verify(node: ClusterNode, consistency: 'lease' | 'linearizable' | 'stale'): Promise<void> {
     const found = await configOf(node, { prefix: `${this.#name}/`, consistency })

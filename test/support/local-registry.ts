@@ -146,6 +146,7 @@ export class LocalRegistry implements http.Registry {
       degraded: false,
       degradedDetail: null,
       change: null,
+      deadMembers: null,
     }
   }
 

@@ -34,7 +34,7 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     name: 'snapshot-without-restart',
     source: 'a snapshot is installed and the old log stays (scenario 50, DESIGN §4)',
     file: 'src/storage/wal.ts',
-    find: '    if (verdict.restartAt !== null) wal.restart(verdict.restartAt)\n',
+    find: '    if (verdict.restartAt !== null) wal.restart(verdict.restartAt, foundedAnew)\n',
     replace: '',
   },
   {

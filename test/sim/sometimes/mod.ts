@@ -1,5 +1,6 @@
 export * from './situations.ts'
 import { CustodySituations } from './custody.ts'
+import { DeadMemberSituations } from './dead-members.ts'
 import { ElectionSituations } from './elections.ts'
 import { LeaseSituations } from './leases.ts'
 import { LogSituations } from './logs.ts'
@@ -11,6 +12,7 @@ export function allSituations(scene: Scene): Invariant[] {
   return [
     new ElectionSituations(scene),
     new LogSituations(scene),
+    new DeadMemberSituations(scene),
     new LeaseSituations(scene),
     new CustodySituations(scene),
     new WitnessSituations(scene),

@@ -35,6 +35,8 @@ export const SITUATIONS = [
   'a disk refused a write for want of room',
   'a node came back with an older state than its log',
   'a node came back without a state',
+  // Members
+  'a member that was silent for too long was removed',
   // Writes and reads
   'an unknown write had happened',
   'an unknown write had not happened',
