@@ -248,6 +248,7 @@ export class SimNode implements Endpoint {
         this.counts.installs += 1
         this.#around.world.note(`${this.id} installs a snapshot`, snapshot.index)
         this.view.installing(this.#committedTerms(snapshot.index))
+        this.#around.observer.installing(this, snapshot.index)
       },
     })
   }

@@ -1,5 +1,5 @@
 /** What the invariants are told, and what they may look at. */
-import type { Entry, LogWrite, Message } from '../../src/raft/mod.ts'
+import type { Entry, LogIndex, LogWrite, Message } from '../../src/raft/mod.ts'
 import type { Committed, History } from './oracle/history.ts'
 import type { SimNode } from './node.ts'
 import type { Plan } from './plan.ts'
@@ -23,6 +23,8 @@ export interface Invariant {
   writing?(node: SimNode, write: LogWrite): void
   /** The process is about to be thrown away. */
   died?(node: SimNode): void
+  /** The log of the node is about to start anew after entry `last`, which a snapshot holds. */
+  installing?(node: SimNode, last: LogIndex): void
   /** A message of the core has arrived, and was not looked at yet. */
   receiving?(node: SimNode, message: Message): void
   /** A message of the core leaves. */
@@ -40,6 +42,7 @@ type Hook = keyof Invariant
 export class Observer {
   readonly #started: Invariant[]
   readonly #died: Invariant[]
+  readonly #installing: Invariant[]
   readonly #writing: Invariant[]
   readonly #receiving: Invariant[]
   readonly #sending: Invariant[]
@@ -52,6 +55,7 @@ export class Observer {
       invariants.filter((invariant) => invariant[hook] !== undefined)
     this.#started = having('started')
     this.#died = having('died')
+    this.#installing = having('installing')
     this.#writing = having('writing')
     this.#receiving = having('receiving')
     this.#sending = having('sending')
@@ -66,6 +70,10 @@ export class Observer {
 
   died(node: SimNode): void {
     for (const invariant of this.#died) invariant.died?.(node)
+  }
+
+  installing(node: SimNode, last: LogIndex): void {
+    for (const invariant of this.#installing) invariant.installing?.(node, last)
   }
 
   receiving(node: SimNode, message: Message): void {

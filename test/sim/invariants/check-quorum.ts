@@ -1,8 +1,9 @@
-import { quorumReached } from '../../../src/raft/quorum.ts'
 import type { Message, NodeId, Term } from '../../../src/raft/mod.ts'
 import type { SimNode } from '../node.ts'
 import type { Invariant, Scene } from '../observer.ts'
 import { insist } from '../violation.ts'
+import type { Configurations } from './configurations.ts'
+import { haveMajority } from './quorums.ts'
 
 interface Leading {
   readonly boot: number
@@ -20,10 +21,12 @@ interface Leading {
  */
 export class CheckQuorum implements Invariant {
   readonly #scene: Scene
+  readonly #configurations: Configurations
   readonly #leading = new Map<NodeId, Leading>()
 
-  constructor(scene: Scene) {
+  constructor(scene: Scene, configurations: Configurations) {
     this.#scene = scene
+    this.#configurations = configurations
   }
 
   receiving(node: SimNode, message: Message): void {
@@ -60,18 +63,18 @@ export class CheckQuorum implements Invariant {
 
   #check(node: SimNode, { heardMs, term, steppedMs }: Leading): void {
     const { plan } = this.#scene
-    const { membership } = node.raft
-    if (membership === null) return
+    const membership = this.#configurations.current(node)?.membership
+    if (membership === undefined) return
     // Who is new, to the leadership or among the members, counts as heard when it is first seen.
     for (const { id } of membership.members) if (!heardMs.has(id)) heardMs.set(id, steppedMs)
-    const lastMs = quorumReached(membership, (id) =>
-      id === node.id ? steppedMs : (heardMs.get(id) ?? -Infinity),
-    )
-    const limitMs = plan.electionMaxMs + 2 * plan.heartbeatMs + 20
+    const fromMs = steppedMs - (plan.electionMaxMs + 2 * plan.heartbeatMs + 20)
+    const isHeard = (id: NodeId): boolean => id === node.id || (heardMs.get(id) ?? 0) >= fromMs
     insist(
-      steppedMs - lastMs <= limitMs,
+      haveMajority(membership, isHeard),
       'a leader that nobody answers stands down',
-      () => `${node.id} leads term ${term}, a majority last answered ${steppedMs - lastMs} ms ago`,
+      () =>
+        `${node.id} leads term ${term} at ${steppedMs}, was answered by ` +
+        [...heardMs].map(([id, atMs]) => `${id} at ${atMs}`).join(', '),
     )
   }
 
