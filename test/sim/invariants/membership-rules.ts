@@ -76,6 +76,25 @@ function describe({ voters, outgoing }: Membership): string {
   return `[${voters.join(' ')}]${outgoing === null ? '' : ` out of [${outgoing.join(' ')}]`}`
 }
 
+/** The last membership of a node's log is in force, from its append to its truncation (Raft §6). */
+export class InForceFromAppend implements Invariant {
+  readonly #configurations: Configurations
+
+  constructor(configurations: Configurations) {
+    this.#configurations = configurations
+  }
+
+  stepped(node: SimNode): void {
+    const inForce = node.raft.membershipIndex
+    const last = this.#configurations.current(node)?.index ?? 0
+    insist(
+      inForce === last,
+      'the last membership of the log is in force',
+      () => `${node.id} acts by the membership at ${inForce}, its log holds one at ${last}`,
+    )
+  }
+}
+
 /** Nobody campaigns but who votes in a membership that may hold (scenario 14, Thesis §4.2.2). */
 export class OnlyVotersCampaign implements Invariant {
   readonly #configurations: Configurations

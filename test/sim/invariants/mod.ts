@@ -13,6 +13,7 @@ import { ElectedByMajority, ElectionSafety } from './election-safety.ts'
 import { LeaseExclusive } from './leader-lease.ts'
 import { LogMatching } from './log-matching.ts'
 import {
+  InForceFromAppend,
   OneChangeAtATime,
   OnlyVotersCampaign,
   PromotedWhenCaughtUp,
@@ -30,6 +31,7 @@ export function allInvariants(scene: Scene): Invariant[] {
     new OneChangeAtATime(configurations),
     new PromotedWhenCaughtUp(configurations),
     configurations, // After those who compare what is written with what was before it.
+    new InForceFromAppend(configurations),
     new OnlyVotersCampaign(configurations),
     new RemovedLeaderGoes(scene, configurations),
     new VotesNotWithheld(),

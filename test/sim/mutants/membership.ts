@@ -124,7 +124,9 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     source: 'who believes itself a learner refuses its vote (etcd#10998; scenario 14)',
     file: 'src/raft/election.ts',
     find: '  if (core.leader !== null) return false\n',
-    replace: '  if (core.leader !== null || !core.isVoter) return false\n',
+    replace: `  if (core.leader !== null) return false
+  if (core.membership?.learners.includes(core.config.id)) return false
+`,
   },
   {
     name: 'learner-campaigns',
@@ -146,5 +148,12 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     file: 'src/raft/reconfigure.ts',
     find: '} else if (!isVoter(membership, config.id) && !beginTransfer(core)) {',
     replace: '} else if (membership.voters.length === 0) {',
+    more: [
+      {
+        file: 'src/raft/reconfigure.ts',
+        find: 'const stays = membership.voters.includes(config.id)',
+        replace: 'const stays = isVoter(membership, config.id)',
+      },
+    ],
   },
 ]
