@@ -1,5 +1,5 @@
 /** What the invariants are told, and what they may look at. */
-import type { Entry, LogIndex, LogWrite, Message } from '../../src/raft/mod.ts'
+import type { Entry, EntryId, LogIndex, LogWrite, Message } from '../../src/raft/mod.ts'
 import type { Committed, History } from './oracle/history.ts'
 import type { SimNode } from './node.ts'
 import type { Plan } from './plan.ts'
@@ -23,6 +23,10 @@ export interface Invariant {
   writing?(node: SimNode, write: LogWrite): void
   /** The process is about to be thrown away. */
   died?(node: SimNode): void
+  /** A write that the log reports durable; the view does not know it yet. */
+  persisted?(node: SimNode, write: LogWrite): void
+  /** The log of the node starts after that entry now: what was before it is gone. */
+  compacted?(node: SimNode, start: EntryId): void
   /** The log of the node is about to start anew after entry `last`, which a snapshot holds. */
   installing?(node: SimNode, last: LogIndex): void
   /** A message of the core has arrived, and was not looked at yet. */
@@ -43,6 +47,8 @@ export class Observer {
   readonly #started: Invariant[]
   readonly #died: Invariant[]
   readonly #installing: Invariant[]
+  readonly #persisted: Invariant[]
+  readonly #compacted: Invariant[]
   readonly #writing: Invariant[]
   readonly #receiving: Invariant[]
   readonly #sending: Invariant[]
@@ -56,6 +62,8 @@ export class Observer {
     this.#started = having('started')
     this.#died = having('died')
     this.#installing = having('installing')
+    this.#persisted = having('persisted')
+    this.#compacted = having('compacted')
     this.#writing = having('writing')
     this.#receiving = having('receiving')
     this.#sending = having('sending')
@@ -70,6 +78,15 @@ export class Observer {
 
   died(node: SimNode): void {
     for (const invariant of this.#died) invariant.died?.(node)
+  }
+
+  persisted(node: SimNode, write: LogWrite): void {
+    for (const invariant of this.#persisted) invariant.persisted?.(node, write)
+    node.view.persisted(write.write)
+  }
+
+  compacted(node: SimNode, start: EntryId): void {
+    for (const invariant of this.#compacted) invariant.compacted?.(node, start)
   }
 
   installing(node: SimNode, last: LogIndex): void {

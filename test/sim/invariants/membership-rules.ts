@@ -49,7 +49,8 @@ export class OneChangeAtATime implements Invariant {
     insist(
       node.raft.termAt(committed) === term,
       'no membership before a commit of its term',
-      () => `${node.id} leads term ${term}, has committed up to ${committed}, and writes ${next.index}`,
+      () =>
+        `${node.id} leads term ${term}, has committed up to ${committed}, and writes ${next.index}`,
     )
     insist(
       before.index <= committed,

@@ -128,7 +128,8 @@ export class PreVoteFirst implements Invariant {
     insist(
       isMajority(this.#configurations, node, from),
       'a term is raised after a pre-vote alone',
-      () => `${node.id} raises the term to ${message.term}: only ${[...from.keys()].join(' ')} agreed`,
+      () =>
+        `${node.id} raises the term to ${message.term}: only ${[...from.keys()].join(' ')} agreed`,
     )
   }
 }

@@ -31,6 +31,7 @@ export function incarnationIn({ members }: Membership, id: NodeId): string | nul
 
 /** Whether that very incarnation votes. */
 export function votesIn(membership: Membership, id: NodeId, incarnation: string): boolean {
-  if (incarnationIn(membership, id) !== incarnation || membership.learners.includes(id)) return false
+  if (incarnationIn(membership, id) !== incarnation || membership.learners.includes(id))
+    return false
   return configurationsOf(membership).some((voters) => voters.includes(id))
 }

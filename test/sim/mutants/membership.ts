@@ -73,7 +73,7 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     name: 'joint-elects-by-new-alone',
     source: 'while joint the new voters elect by themselves (scenario 55)',
     file: 'src/raft/quorum.ts',
-    find: "if (membership.outgoing === null) return incoming\n  const outgoing = tallyMajority",
+    find: 'if (membership.outgoing === null) return incoming\n  const outgoing = tallyMajority',
     replace: 'if (membership.voters.length > 0) return incoming\n  const outgoing = tallyMajority',
     more: [
       {
