@@ -21,7 +21,7 @@ import { LeaderCalls } from './leader-calls.ts'
 import { Liveness } from './liveness.ts'
 import { encodeMemberRequest } from './member-codec.ts'
 import { Members } from './members.ts'
-import { isStranger } from './peers.ts'
+import { isReplaced, isStranger } from './peers.ts'
 import type { ReplicaPorts } from './ports.ts'
 import { Reads } from './reads.ts'
 import { encodeClusterInfo } from './status.ts'
@@ -401,6 +401,8 @@ export class Replica {
 
   #execute(ready: Ready): void {
     for (const message of ready.messages) {
+      const linked = this.#links.get(message.to)?.peer ?? null
+      if (isReplaced(this.raft, message.to, linked)) continue
       this.ports.mesh.send(message.to, { type: 'raft', message })
     }
     // Peers write while we do (Thesis §10.2.1): their frames leave before our disk is asked.

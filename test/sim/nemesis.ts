@@ -1,8 +1,11 @@
 /** Who makes things go wrong: each kind of fault that the plan names, at random moments. */
+import type { Casualties } from './casualties.ts'
 import type { Chance } from './chance.ts'
+import { damage } from './damage.ts'
 import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
 import type { FaultPlan, Plan } from './plan.ts'
+import type { Sometimes } from './sometimes/situations.ts'
 import type { World } from './world.ts'
 
 export class Nemesis {
@@ -11,6 +14,8 @@ export class Nemesis {
   readonly #chance: Chance
   readonly #network: Network
   readonly #nodes: readonly SimNode[]
+  readonly #casualties: Casualties
+  readonly #sometimes: Sometimes
   #stopped = false
   readonly counts = new Map<string, number>()
 
@@ -20,12 +25,16 @@ export class Nemesis {
     readonly chance: Chance
     readonly network: Network
     readonly nodes: readonly SimNode[]
+    readonly casualties: Casualties
+    readonly sometimes: Sometimes
   }) {
     this.#world = given.world
     this.#plan = given.plan
     this.#chance = given.chance
     this.#network = given.network
     this.#nodes = given.nodes
+    this.#casualties = given.casualties
+    this.#sometimes = given.sometimes
   }
 
   start(delayMs: number): void {
@@ -120,6 +129,10 @@ export class Nemesis {
         return node.disk.failOn('sync', { code: 'EIO', nth: this.#chance.int(1, 5) })
       case 'diskFull':
         return this.#fill(node, spanMs)
+      case 'wipe':
+        return this.#wipe(node, spanMs)
+      case 'rot':
+        return this.#rot(node, spanMs)
       case 'wallStep': {
         const ms = this.#chance.pick([-3_600_000, -500, -120, 120, 500, 3_600_000])
         this.#world.note(`wall clock of ${node.id} steps`, ms)
@@ -244,6 +257,27 @@ export class Nemesis {
       this.#network.clog(at, leader.at, pausedMs + this.#chance.ms(-8, 4))
     }
     leader.pause(pausedMs)
+  }
+
+  /** Its disk is gone for good, and it is started again on another one. */
+  #wipe(node: SimNode, spanMs: number): void {
+    if (!node.isUp || !this.#casualties.mayLose(node)) return
+    this.#casualties.lose(node)
+    this.#sometimes.met('a node lost its disk')
+    this.#crash(node, false, spanMs)
+    node.wipe()
+  }
+
+  /** What its log had made durable is damaged before it starts again. */
+  #rot(node: SimNode, spanMs: number): void {
+    if (!node.isUp || !this.#casualties.mayLose(node)) return
+    this.#crash(node, this.#chance.oneIn(2), spanMs)
+    const what = damage(node.disk, this.#chance)
+    if (what === null) return
+    this.#world.note(`damage to the log of ${node.id}: ${what}`)
+    this.#sometimes.met(`a disk was damaged: ${what}`)
+    this.#casualties.lose(node)
+    node.isDamaged = true
   }
 
   /** Nothing more fits until `spanMs` have passed. */

@@ -4,9 +4,10 @@
  */
 import { assert, present } from '../../src/lib/assert.ts'
 import type { Socket, SocketEvents } from '../../src/mesh/mod.ts'
-import type { Clock, EntryId, NodeId, Raft } from '../../src/raft/mod.ts'
+import type { Clock, EntryId, Incarnation, NodeId, Raft } from '../../src/raft/mod.ts'
 import type { Gateway, Replica } from '../../src/replica/mod.ts'
 import type { StateMachine } from '../../src/state/mod.ts'
+import { WalDamaged, WalMismatch } from '../../src/storage/mod.ts'
 import { SimDisk } from '../support/sim-disk.ts'
 import type { Chance } from './chance.ts'
 import type { Packet } from './light-mesh.ts'
@@ -15,22 +16,30 @@ import { NodeClock } from './node-clock.ts'
 import { openProcess, type Process } from './process.ts'
 import type { Endpoint } from './sockets.ts'
 import { SOCKETS, TIMERS, TURN, type Phase, type Surroundings } from './surroundings.ts'
-import { Violation } from './violation.ts'
+import { insist, Violation } from './violation.ts'
 
 /** How soon somebody starts a process again that ended by itself. */
 const RESTART_MS = 200
+/** How long somebody takes at most to see that a log was refused, and to move it away. */
+const OPERATOR_MS = 1_000
 
 export class SimNode implements Endpoint {
   readonly id: NodeId
   readonly at: number
   readonly clock: NodeClock
   readonly disk: SimDisk
-  readonly view = new LogView()
+  view = new LogView()
+  /** What its disks held that were lost, by incarnation: leaders may have counted them before. */
+  readonly lostViews = new Map<Incarnation, LogView>()
   boot = 0
   /** Over all its lives. */
   readonly counts = { compactions: 0, installs: 0 }
   /** A pause of the disk: what is synced until then ends only then. */
   diskStalledUntilMs = 0
+  /** What was durable is damaged: the log may be refused, and must not be opened without it. */
+  isDamaged = false
+  /** As whom it was started last; null once its disk is lost. */
+  incarnation: Incarnation | null = null
   /** Told when the process dies: clients whose connection is lost. */
   readonly onDeath = new Set<() => void>()
   readonly #around: Surroundings
@@ -38,6 +47,8 @@ export class SimNode implements Endpoint {
   #process: Process | null = null
   #paused = false
   #held: { readonly phase: Phase; readonly run: () => void }[] = []
+  /** How long what was read in this event blocks the process. */
+  #readMs = 0
 
   constructor(around: Surroundings, at: number, chance: Chance) {
     const { world, plan } = around
@@ -48,6 +59,12 @@ export class SimNode implements Endpoint {
     this.clock = new NodeClock(world.nowMs, chance.ms(0, 1e6), this.drawRate())
     this.disk = new SimDisk({
       random: chance.random,
+      garbledPermille: plan.disk.garbledPermille,
+      onRead: () => {
+        const { readMaxMs } = plan.disk
+        if (readMaxMs > 0 && this.isUp && !around.isHealed())
+          this.#readMs += chance.ms(0, readMaxMs)
+      },
       schedule: (task) => {
         const { syncMinMs, syncMaxMs } = plan.disk
         const stallMs = Math.max(0, this.diskStalledUntilMs - world.nowMs)
@@ -84,6 +101,11 @@ export class SimNode implements Endpoint {
     return `http://${this.id}`
   }
 
+  /** What the disk of that incarnation holds, or held until it was lost. */
+  viewOf(incarnation: Incarnation): LogView | null {
+    return incarnation === this.incarnation ? this.view : (this.lostViews.get(incarnation) ?? null)
+  }
+
   /** Both clocks, now. */
   readClock(): Clock {
     const { nowMs } = this.#around.world
@@ -110,6 +132,8 @@ export class SimNode implements Endpoint {
       const process = this.#tryOpen()
       if (process === null) return
       this.#process = process
+      this.incarnation = process.replica.identity.incarnation
+      this.isDamaged = false
       observer.started(this)
       process.replica.start()
       observer.stepped(this)
@@ -133,6 +157,19 @@ export class SimNode implements Endpoint {
     else this.disk.kill()
     for (const told of this.onDeath) told()
     this.onDeath.clear()
+  }
+
+  /** The directory is gone, as with a new disk: what comes back is somebody else of that name. */
+  wipe(): void {
+    assert(this.#process === null, 'a disk is changed while its machine is off')
+    this.#around.world.note(`${this.id} loses its disk`)
+    this.disk.format()
+    if (this.incarnation !== null) this.lostViews.set(this.incarnation, this.view)
+    this.view = new LogView()
+    this.#around.states.wiped(this.id)
+    this.incarnation = null
+    this.isDamaged = false
+    this.#around.observer.wiped(this)
   }
 
   /** It stands still for `ms`, and then goes on as if nothing had been. */
@@ -192,7 +229,17 @@ export class SimNode implements Endpoint {
       return
     }
     this.#guard(run)
-    if (this.isUp) this.#around.observer.stepped(this)
+    if (!this.isUp) return
+    this.#around.observer.stepped(this)
+    if (this.#readMs > 0) this.#waitForReads()
+  }
+
+  /** Reads are synchronous: nothing else is done meanwhile. */
+  #waitForReads(): void {
+    const ms = this.#readMs
+    this.#readMs = 0
+    this.#around.sometimes.met('a slow read held a node up')
+    this.pause(ms)
   }
 
   /** What the production code throws ends the process; but for a disk's refusal it is a bug. */
@@ -212,14 +259,32 @@ export class SimNode implements Endpoint {
     try {
       return this.#openProcess()
     } catch (error) {
-      if (!isDiskError(error)) throw error
-      this.#around.world.note(`${this.id} cannot start`, 0, () => error.message)
-      this.disk.kill()
-      this.#around.world.after(RESTART_MS, () => {
-        if (!this.isUp) this.start()
-      })
+      if (isRefusal(error)) this.#refuse(error)
+      else if (isDiskError(error)) this.#startAgain(error)
+      else throw error
       return null
     }
+  }
+
+  #startAgain(error: Error): void {
+    this.#around.world.note(`${this.id} cannot start`, 0, () => error.message)
+    this.disk.kill()
+    this.#around.world.after(RESTART_MS, () => {
+      if (!this.isUp) this.start()
+    })
+  }
+
+  /** Exit code 3: somebody moves the directory away, as the message says. */
+  #refuse(error: Error): void {
+    insist(this.isDamaged, 'only a damaged log is refused', () => `${this.id}: ${error.message}`)
+    this.#around.world.note(`${this.id} refuses its log`, 0, () => error.message)
+    this.#around.sometimes.met('damage before the durable end was found')
+    this.disk.kill()
+    this.#around.world.after(this.#chance.ms(50, OPERATOR_MS), () => {
+      if (this.isUp) return
+      if (this.isDamaged) this.wipe()
+      this.start()
+    })
   }
 
   #openProcess(): Process {
@@ -246,6 +311,11 @@ export class SimNode implements Endpoint {
     const lateMs = this.#chance.ms(0, 1)
     return this.#later(this.clock.trueSpan(Math.max(0, ms)) + lateMs, TIMERS, run)
   }
+}
+
+/** What the log throws that cannot vouch for what it promised. */
+function isRefusal(error: unknown): error is Error {
+  return error instanceof WalDamaged || error instanceof WalMismatch
 }
 
 /** What `SimDisk` throws when it was told to fail, or is full. */

@@ -1,5 +1,5 @@
 /** What the invariants are told, and what they may look at. */
-import type { Entry, EntryId, LogIndex, LogWrite, Message } from '../../src/raft/mod.ts'
+import type { Entry, EntryId, LogIndex, LogWrite, Message, NodeId } from '../../src/raft/mod.ts'
 import type { Committed, History } from './oracle/history.ts'
 import type { SimNode } from './node.ts'
 import type { Plan } from './plan.ts'
@@ -13,12 +13,16 @@ export interface Scene {
   readonly plan: Plan
   readonly electionMinMs: number
   readonly sometimes: Sometimes
+  /** Up to where the database of a node is durable. */
+  durableState(id: NodeId): LogIndex
 }
 
 /** One property. Its file states it, and says where it comes from. */
 export interface Invariant {
   /** A process has read its disk and is about to begin. */
   started?(node: SimNode): void
+  /** Its disk is lost, and all that it held. */
+  wiped?(node: SimNode): void
   /** A write is about to be handed to the log; the view does not hold it yet. */
   writing?(node: SimNode, write: LogWrite): void
   /** The process is about to be thrown away. */
@@ -46,6 +50,7 @@ type Hook = keyof Invariant
 export class Observer {
   readonly #started: Invariant[]
   readonly #died: Invariant[]
+  readonly #wiped: Invariant[]
   readonly #installing: Invariant[]
   readonly #persisted: Invariant[]
   readonly #compacted: Invariant[]
@@ -61,6 +66,7 @@ export class Observer {
       invariants.filter((invariant) => invariant[hook] !== undefined)
     this.#started = having('started')
     this.#died = having('died')
+    this.#wiped = having('wiped')
     this.#installing = having('installing')
     this.#persisted = having('persisted')
     this.#compacted = having('compacted')
@@ -91,6 +97,10 @@ export class Observer {
 
   installing(node: SimNode, last: LogIndex): void {
     for (const invariant of this.#installing) invariant.installing?.(node, last)
+  }
+
+  wiped(node: SimNode): void {
+    for (const invariant of this.#wiped) invariant.wiped?.(node)
   }
 
   receiving(node: SimNode, message: Message): void {

@@ -4,6 +4,8 @@
  * to rest in one state (liveness).
  */
 import { present } from '../../src/lib/assert.ts'
+import type { LogIndex, NodeId } from '../../src/raft/mod.ts'
+import { Casualties } from './casualties.ts'
 import { Chance } from './chance.ts'
 import { Churn } from './churn.ts'
 import { allInvariants } from './invariants/mod.ts'
@@ -60,6 +62,7 @@ class Run {
   readonly #states: SharedStates | SqliteStates
   readonly #nemesis: Nemesis
   readonly #churn: Churn
+  readonly #casualties: Casualties
   readonly #workload: Workload
   readonly #sometimes = new Sometimes()
   #next = 0
@@ -77,7 +80,8 @@ class Run {
     ))
     const { electionMinMs, clockDrift } = plan
     const sometimes = this.#sometimes
-    const scene: Scene = { world, plan, history, nodes, electionMinMs, sometimes }
+    const durableState = (id: NodeId): LogIndex => this.#states.durableOf(id)
+    const scene: Scene = { world, plan, history, nodes, electionMinMs, sometimes, durableState }
     this.#ttl = new NeverEarly(scene, clockDrift)
     const wakes = new Wakes(scene, clockDrift)
     const observers = [...allInvariants(scene), this.#ttl, wakes, ...allSituations(scene)]
@@ -94,6 +98,8 @@ class Run {
         id: `n${at + 1}`,
         url: `http://n${at + 1}`,
       })),
+      sometimes,
+      isHealed: () => network.healed,
       next: () => (this.#next += 1),
       node: (id) =>
         present(
@@ -103,8 +109,15 @@ class Run {
     }
     for (let at = 0; at < plan.nodes; at++) nodes.push(new SimNode(around, at, chanceOf(10 + at)))
     const promises = (this.#promises = new Promises(history, sometimes))
-    this.#nemesis = new Nemesis({ world, plan, chance: chanceOf(3), network, nodes })
     this.#churn = new Churn({ world, plan, chance: chanceOf(6), nodes })
+    const casualties = (this.#casualties = new Casualties({
+      nodes,
+      history,
+      sometimes,
+      changes: this.#churn.isOn,
+    }))
+    const harm = { world, plan, network, nodes, casualties, sometimes }
+    this.#nemesis = new Nemesis({ ...harm, chance: chanceOf(3) })
     const told = { history, promises, ttl: this.#ttl, wakes, sometimes }
     const bench = { world, plan, chance: chanceOf(4), nodes, ...told }
     this.#workload = new Workload({ ...bench, next: around.next })
@@ -176,7 +189,7 @@ class Run {
     this.#network.heal()
     // A majority of all need not be one of the members of the moment.
     const size =
-      this.#chance.oneIn(2) || this.#churn.isOn
+      this.#chance.oneIn(2) || this.#churn.isOn || !this.#casualties.areNone
         ? this.#nodes.length
         : Math.floor(this.#nodes.length / 2) + 1
     const shuffled = this.#chance.shuffled(this.#nodes)
@@ -233,7 +246,7 @@ class Run {
   }
 
   #isAtRest(): boolean {
-    if (!this.#workload.isIdle) return false
+    if (!this.#workload.isIdle || !this.#casualties.areNone) return false
     const { last, model } = this.#history
     for (const { raft } of this.#core) {
       if (raft.applied !== last || raft.last !== last) return false
@@ -256,6 +269,7 @@ class Run {
 
   #noteDisks(): void {
     for (const { counts } of this.#nodes.map(({ disk }) => disk)) {
+      if (counts.garbled > 0) this.#sometimes.met('a power cut left noise in a write')
       if (counts.torn > 0) this.#sometimes.met('a power cut tore a write')
       if (counts.refused > 0) this.#sometimes.met('a disk refused a write for want of room')
     }

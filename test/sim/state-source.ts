@@ -30,6 +30,8 @@ export interface StateSource {
     state: StateMachine,
     how: { readonly power: boolean; readonly durable: LogIndex },
   ): void
+  /** Nothing is left of it. */
+  wiped(id: NodeId): void
   /** The end of the run. */
   close(): void
 }
@@ -70,6 +72,11 @@ class Durable {
     applied: { readonly index: LogIndex; readonly term: Term },
   ): { readonly index: LogIndex; readonly term: Term } | null {
     return this.#installed.get(id) === applied.index ? applied : null
+  }
+
+  wiped(id: NodeId): void {
+    this.#durable.delete(id)
+    this.#installed.delete(id)
   }
 
   /** Up to where the state of a node is still there. */
@@ -125,6 +132,11 @@ export class SharedStates implements StateSource {
 
   left(id: NodeId, state: StateMachine, { power }: { readonly power: boolean }): void {
     this.#applied.set(id, this.#durable.survives(id, state.appliedIndex, power))
+  }
+
+  wiped(id: NodeId): void {
+    this.#durable.wiped(id)
+    this.#applied.delete(id)
   }
 
   close(): void {}
@@ -253,6 +265,12 @@ export class SqliteStates implements StateSource {
     this.#databases.delete(id)
     const { state: fresh } = this.#databaseOf(id)
     fresh.applyBatch(this.#entries(kept))
+  }
+
+  wiped(id: NodeId): void {
+    this.#durable.wiped(id)
+    this.#databases.get(id)?.sql.close()
+    this.#databases.delete(id)
   }
 
   close(): void {

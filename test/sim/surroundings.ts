@@ -6,6 +6,7 @@ import type { SimNode } from './node.ts'
 import type { Observer } from './observer.ts'
 import type { History } from './oracle/history.ts'
 import type { Plan } from './plan.ts'
+import type { Sometimes } from './sometimes/situations.ts'
 import type { StateSource } from './state-source.ts'
 import type { World } from './world.ts'
 
@@ -17,6 +18,9 @@ export interface Surroundings {
   readonly states: StateSource
   readonly history: History
   readonly founding: readonly FoundingMember[]
+  readonly sometimes: Sometimes
+  /** Whether faults are over. */
+  isHealed(): boolean
   /** A number that was never given out in this run. */
   next(): number
   node(id: NodeId): SimNode

@@ -5,7 +5,7 @@ import type { Invariant, Scene } from '../observer.ts'
 import { insist } from '../violation.ts'
 import type { Configurations } from './configurations.ts'
 import type { LogMatching } from './log-matching.ts'
-import { configurationsOf, haveMajority } from './quorums.ts'
+import { configurationsOf, haveMajority, incarnationIn } from './quorums.ts'
 
 /**
  * State Machine Safety: no two nodes commit or apply different entries at one index (Raft §5.4.3,
@@ -80,14 +80,16 @@ export class DurableOnQuorum implements Invariant {
 
   committed({ entry, by }: Committed): void {
     const { nodes } = this.#scene
-    const holders = nodes.filter((node) => node.view.holdsDurably(entry.index, entry.term))
     const leader = nodes.find((node) => node.isUp && node.id === by && node.raft.role === 'leader')
     if (leader === undefined) return // Told of it by a leader that committed it, and was looked at.
     // The configurations of whoever committed it: both majorities while joint (Raft §6).
     const placed = this.#configurations.current(leader)
     if (placed === null) return
     const { membership, index } = placed
-    const holds = (id: NodeId): boolean => holders.some((node) => node.id === id)
+    const holds = (id: NodeId): boolean => {
+      const view = nodes.find((node) => node.id === id)?.viewOf(incarnationIn(membership, id) ?? '')
+      return view?.holdsDurably(entry.index, entry.term) ?? false
+    }
     // A joint configuration of the very same step was not in force yet: the old one was.
     const isNewer = index > entry.index && membership.outgoing !== null
     const inForce = isNewer
@@ -98,7 +100,10 @@ export class DurableOnQuorum implements Invariant {
       'committed means durable on a majority',
       () =>
         `entry (${entry.term}, ${entry.index}) is committed, and durable on ` +
-        `[${holders.map(({ id }) => id).join(' ')}] of ` +
+        `[${membership.members
+          .map(({ id }) => id)
+          .filter(holds)
+          .join(' ')}] of ` +
         configurationsOf(inForce)
           .map((voters) => `[${voters.join(' ')}]`)
           .join(' and '),

@@ -22,6 +22,7 @@ import {
 } from './membership-rules.ts'
 import { PreVoteFirst, PromiseKept } from './promises-to-leaders.ts'
 import { EqualStateHash } from './state-hash.ts'
+import { OnlyAppliedLeaves, SilentAfterFailedSync } from './storage.ts'
 
 export function allInvariants(scene: Scene): Invariant[] {
   const log = new LogMatching(scene)
@@ -47,6 +48,8 @@ export function allInvariants(scene: Scene): Invariant[] {
     new PromiseKept(scene),
     new PreVoteFirst(configurations),
     new CheckQuorum(scene, configurations),
+    new SilentAfterFailedSync(),
+    new OnlyAppliedLeaves(scene),
     new LeaseExclusive(scene),
     new EqualStateHash(scene),
   ]

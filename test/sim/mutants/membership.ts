@@ -156,4 +156,40 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'amnesiac-votes',
+    source: 'a voter that lost its disk votes under its old name (scenario 37)',
+    file: 'src/raft/core.ts',
+    find: `    if (membership === null || !isVoter(membership, message.from)) return false
+    return memberOf(membership, message.from)?.incarnation === message.incarnation`,
+    replace: `    return membership !== null && isVoter(membership, message.from)`,
+    more: [
+      {
+        file: 'src/replica/peers.ts',
+        find: 'return known !== null && known.incarnation !== peer.incarnation',
+        replace: 'return known === undefined',
+      },
+    ],
+  },
+  {
+    name: 'amnesiac-counts',
+    source: 'what a voter acknowledges that lost its disk counts as before (scenario 37)',
+    file: 'src/raft/core.ts',
+    find: 'return member?.incarnation === incarnation',
+    replace: 'return member !== undefined || incarnation === null',
+    more: [
+      {
+        file: 'src/replica/peers.ts',
+        find: 'return known !== null && known.incarnation !== peer.incarnation',
+        replace: 'return known === undefined',
+      },
+    ],
+  },
+  {
+    name: 'sent-to-replacement',
+    source: 'a node that lost its disk is sent the snapshot that its predecessor needs (DESIGN §7)',
+    file: 'src/replica/peers.ts',
+    find: 'return known !== null && known.incarnation !== peer.incarnation',
+    replace: 'return known === undefined',
+  },
 ]

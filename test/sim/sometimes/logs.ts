@@ -24,6 +24,10 @@ export class LogSituations implements Invariant {
     }
   }
 
+  wiped(node: SimNode): void {
+    this.#written.delete(node.id)
+  }
+
   writing(node: SimNode, { entries }: LogWrite): void {
     const [first, last] = [entries[0], entries.at(-1)]
     if (first === undefined || last === undefined) return
