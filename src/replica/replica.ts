@@ -391,6 +391,12 @@ export class Replica {
     this.#timers.endOfTurn()
   }
 
+  /** A leader knows who its members are; anybody else may be behind, and answers whom it hears. */
+  #isReplaced(id: NodeId): boolean {
+    if (this.raft.role !== 'leader') return false
+    return isReplaced(this.raft, id, this.#links.get(id)?.peer ?? null)
+  }
+
   /** Does what the core wants done; a long replay is spread over turns, so that peers are heard. */
   #drain(): void {
     for (let ready = this.raft.takeReady(); ready !== null; ready = this.raft.takeReady()) {
@@ -401,8 +407,7 @@ export class Replica {
 
   #execute(ready: Ready): void {
     for (const message of ready.messages) {
-      const linked = this.#links.get(message.to)?.peer ?? null
-      if (isReplaced(this.raft, message.to, linked)) continue
+      if (this.#isReplaced(message.to)) continue
       this.ports.mesh.send(message.to, { type: 'raft', message })
     }
     // Peers write while we do (Thesis §10.2.1): their frames leave before our disk is asked.

@@ -36,6 +36,8 @@ export class SimNode implements Endpoint {
   readonly counts = { compactions: 0, installs: 0 }
   /** A pause of the disk: what is synced until then ends only then. */
   diskStalledUntilMs = 0
+  /** When it last went on after a pause, in true time. */
+  resumedMs = -Infinity
   /** What was durable is damaged: the log may be refused, and must not be opened without it. */
   isDamaged = false
   /** As whom it was started last; null once its disk is lost. */
@@ -183,6 +185,7 @@ export class SimNode implements Endpoint {
       if (this.boot !== boot) return
       world.note(`${this.id} goes on`)
       this.#paused = false
+      this.resumedMs = world.nowMs
       const held = this.#held
       this.#held = []
       // Timers that are due run first, then the sockets are read, then the turn ends.

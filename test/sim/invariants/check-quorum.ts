@@ -1,4 +1,4 @@
-import type { Message, NodeId, Term } from '../../../src/raft/mod.ts'
+import type { LogIndex, Message, NodeId, Term } from '../../../src/raft/mod.ts'
 import type { SimNode } from '../node.ts'
 import type { Invariant, Scene } from '../observer.ts'
 import { insist } from '../violation.ts'
@@ -11,6 +11,7 @@ interface Leading {
   /** When each peer last answered; all times are of the node's monotonic clock. */
   readonly heardMs: Map<NodeId, number>
   steppedMs: number
+  membershipIndex: LogIndex
   /** Not judged before: it has just begun, or stood still and must first read what waits. */
   fromMs: number
 }
@@ -45,20 +46,31 @@ export class CheckQuorum implements Invariant {
       return
     }
     const { heartbeatMs, electionMaxMs } = this.#scene.plan
-    const stoodStill = nowMs - leading.steppedMs > heartbeatMs
+    const goesOnMs = this.#scene.world.nowMs - node.resumedMs
+    const stoodStill = nowMs - leading.steppedMs > heartbeatMs || goesOnMs < heartbeatMs
     leading.steppedMs = nowMs
     // What had reached it just before counts from when it is looked at: now.
     if (stoodStill) leading.fromMs = nowMs + electionMaxMs + 2 * heartbeatMs
+    else if (this.#isOfAnother(node, leading)) leading.fromMs = nowMs + 2 * heartbeatMs
     else if (nowMs >= leading.fromMs) {
       leading.fromMs = nowMs + heartbeatMs / 4 // Often enough.
       this.#check(node, leading)
     }
   }
 
+  /** Another majority is asked for since: it looks whether it hears that with its next heartbeat. */
+  #isOfAnother(node: SimNode, leading: Leading): boolean {
+    const index = this.#configurations.current(node)?.index ?? 0
+    const isOther = index !== leading.membershipIndex
+    leading.membershipIndex = index
+    return isOther
+  }
+
   #begin(node: SimNode, nowMs: number): void {
     const { boot } = node
     const { term } = node.raft
-    this.#leading.set(node.id, { boot, term, heardMs: new Map(), steppedMs: nowMs, fromMs: nowMs })
+    const times = { heardMs: new Map(), steppedMs: nowMs, fromMs: nowMs }
+    this.#leading.set(node.id, { boot, term, membershipIndex: 0, ...times })
   }
 
   #check(node: SimNode, { heardMs, term, steppedMs }: Leading): void {
