@@ -56,8 +56,8 @@ export class Casualties {
 
   /** The last one that is committed. */
   get #membership(): Membership | null {
-    const last = this.#history.entries.findLast(({ entry }) => entry.type === 'membership')
-    return last === undefined ? null : decodeMembership(last.entry.data)
+    const last = this.#history.membershipAt(Infinity)
+    return last === null ? null : decodeMembership(last.data)
   }
 }
 

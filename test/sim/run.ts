@@ -14,6 +14,7 @@ import { Network } from './network.ts'
 import { SimNode } from './node.ts'
 import { Observer, type Scene } from './observer.ts'
 import { History } from './oracle/history.ts'
+import { KeyHistories } from './oracle/key-histories.ts'
 import { Promises } from './oracle/promises.ts'
 import { NeverEarly } from './oracle/ttl.ts'
 import { Wakes } from './oracle/wakes.ts'
@@ -57,6 +58,7 @@ class Run {
   readonly #chance: Chance
   readonly #history: History
   readonly #promises: Promises
+  readonly #keys = new KeyHistories()
   readonly #ttl: NeverEarly
   readonly #observer: Observer
   readonly #states: SharedStates | SqliteStates
@@ -118,7 +120,7 @@ class Run {
     }))
     const harm = { world, plan, network, nodes, casualties, sometimes }
     this.#nemesis = new Nemesis({ ...harm, chance: chanceOf(3) })
-    const told = { history, promises, ttl: this.#ttl, wakes, sometimes }
+    const told = { history, promises, keys: this.#keys, ttl: this.#ttl, wakes, sometimes }
     const bench = { world, plan, chance: chanceOf(4), nodes, ...told }
     this.#workload = new Workload({ ...bench, next: around.next })
   }
@@ -177,6 +179,7 @@ class Run {
     this.#mustWork()
     this.#mustRest()
     this.#promises.settle()
+    this.#keys.settle(this.#history)
     this.#noteDisks()
   }
 
@@ -279,6 +282,7 @@ class Run {
     return new Map<string, number>([
       ...this.#sometimes.counts,
       ...Object.entries(this.#promises.counts),
+      ...Object.entries(this.#keys.counts),
       ...Object.entries(this.#ttl.counts),
       ...this.#churn.counts,
       ...[...this.#nemesis.counts].map(([kind, count]) => [`fault ${kind}`, count] as const),

@@ -10,6 +10,7 @@ import type { Chance } from './chance.ts'
 import type { SimNode } from './node.ts'
 import type { History } from './oracle/history.ts'
 import type { Promises } from './oracle/promises.ts'
+import type { KeyHistories, KeyWrite } from './oracle/key-histories.ts'
 import type { NeverEarly } from './oracle/ttl.ts'
 import type { Wakes } from './oracle/wakes.ts'
 import type { Plan } from './plan.ts'
@@ -24,6 +25,7 @@ export interface Bench {
   readonly nodes: readonly SimNode[]
   readonly history: History
   readonly promises: Promises
+  readonly keys: KeyHistories
   readonly ttl: NeverEarly
   readonly wakes: Wakes
   readonly sometimes: Sometimes
@@ -155,7 +157,8 @@ export class Workload {
     const modes: Consistency[] = ['lease', 'lease', 'linearizable', 'linearizable', 'stale']
     const consistency = more.consistency ?? chance.pick(modes)
     const minRevision = chance.oneIn(4) ? (more.session ?? 0) : 0
-    const revision = await this.read(node, `${consistency} read of ${key}`, {
+    const calledMs = this.#bench.world.nowMs
+    const answer = await this.read(node, `${consistency} read of ${key}`, {
       consistency,
       minRevision,
       query: (state) => configView(state.config(NS, key)),
@@ -164,29 +167,32 @@ export class Workload {
         return configView(config === null ? null : { ...config.meta, value: config.value })
       },
     })
-    if (revision > 0 && consistency !== 'stale') {
-      more.versions?.set(key, history.model.config(NS, key, revision)?.meta.version ?? null)
+    if (answer === null) return 0
+    if (consistency !== 'stale') {
+      this.#bench.keys.read(key, answer.value, calledMs, this.#bench.world.nowMs)
+      more.versions?.set(key, answer.value?.version ?? null)
     }
-    return revision
+    return answer.revision
   }
 
-  async read(
+  /** Null where no answer came. */
+  async read<T>(
     node: SimNode,
     what: string,
     options: {
       readonly consistency: Consistency
       readonly minRevision: number
-      query(state: StateReader): unknown
-      expected(revision: number): unknown
+      query(state: StateReader): T
+      expected(revision: number): T
     },
-  ): Promise<number> {
+  ): Promise<{ readonly revision: number; readonly value: T } | null> {
     const { plan, promises, world, history, sometimes } = this.#bench
     const { consistency, minRevision, query, expected } = options
     const call = promises.call(world.nowMs)
     const { timeoutMs } = plan
     const request = { consistency, minRevision, maxStalenessMs: null, timeoutMs }
     const answer = await this.ask(node, plan.timeoutMs, (gateway) => gateway.read(request, query))
-    if (typeof answer === 'string' || !answer.got.ok) return 0
+    if (typeof answer === 'string' || !answer.got.ok) return null
     const { value, stamp } = answer.got
     const { revision } = stamp
     const name = `${what} on ${node.id} (served as ${stamp.consistency})`
@@ -197,7 +203,7 @@ export class Workload {
     }
     promises.read(name, { revision, minRevision, value, stale }, expected, call)
     world.note(`${what} on ${node.id}`, revision)
-    return revision
+    return { revision, value }
   }
 
   /** Null where no outcome was learnt. */
@@ -207,22 +213,26 @@ export class Workload {
     const { timeoutMs } = plan
     const name = `${command.type} begun at ${call.atMs.toFixed(3)} on ${node.id}`
     const write = promises.write(name, command)
+    const ofKey = isOfKey(command) ? this.#bench.keys.begun(command, call.atMs) : null
     const term = node.isUp ? node.raft.term : Infinity
     const answer = await this.ask(node, plan.timeoutMs, (gateway) =>
       gateway.propose(command, { timeoutMs }),
     )
     if (typeof answer === 'string') {
+      if (answer === 'refused') this.#bench.keys.refused(ofKey)
       promises.failed(write, answer === 'refused')
       return null
     }
     const outcome = answer.got
     if (isFailure(outcome)) {
       this.#noteFailure(outcome)
+      if (outcome.failure !== 'outcome_unknown') this.#bench.keys.refused(ofKey)
       promises.failed(write, outcome.failure !== 'outcome_unknown')
       world.note(`${command.type} on ${node.id} fails`, 0, () => outcome.failure)
       return null
     }
     promises.acknowledged(write, command, outcome, call)
+    this.#bench.keys.answered(ofKey, outcome, world.nowMs)
     if ((history.at(outcome.revision)?.entry.term ?? 0) > term) {
       sometimes.met('a write outlived the leader it was begun under')
     }
@@ -392,10 +402,18 @@ function isFailure(outcome: Outcome | Failure): outcome is Failure {
   return 'failure' in outcome
 }
 
-/** What is compared of a key. */
-function configView(config: { version: number; value: Uint8Array } | null): unknown {
-  return config === null ? null : [config.version, ...config.value]
+function isOfKey(command: Command): command is KeyWrite {
+  return command.type === 'config_put' || command.type === 'config_delete'
 }
+
+/** What is compared of a key. */
+function configView(
+  config: { readonly version: number; readonly value: Uint8Array } | null,
+): { readonly version: number; readonly by: string } | null {
+  return config === null ? null : { version: config.version, by: text.decode(config.value) }
+}
+
+const text = new TextDecoder()
 
 /** What is compared of an instance. */
 function view(row: { revision: number; health: string; spec: object } | null): unknown {

@@ -1,9 +1,18 @@
 import { decodeMembership } from '../../../src/raft/mod.ts'
-import type { LogIndex, LogWrite, Membership, NodeId } from '../../../src/raft/mod.ts'
+import type { Entry, LogIndex, LogWrite, Membership, NodeId } from '../../../src/raft/mod.ts'
 import type { SimNode } from '../node.ts'
 import type { Invariant } from '../observer.ts'
 import type { History } from '../oracle/history.ts'
 import type { LogMatching } from './log-matching.ts'
+
+/** Passed on as bytes, so that each is decoded once for all nodes that hold it. */
+const decoded = new WeakMap<Uint8Array, Membership>()
+
+export function membershipOf({ data }: Entry): Membership {
+  let membership = decoded.get(data)
+  if (membership === undefined) decoded.set(data, (membership = decodeMembership(data)))
+  return membership
+}
 
 export interface Placed {
   readonly index: LogIndex
@@ -40,8 +49,8 @@ export class Configurations implements Invariant {
     const { view } = node
     const stack: Placed[] = []
     for (let index = 1; index <= view.last; index++) {
-      const { type, data } = this.#log.entry(index, view.termAt(index) ?? 0)
-      if (type === 'membership') stack.push({ index, membership: decodeMembership(data) })
+      const entry = this.#log.entry(index, view.termAt(index) ?? 0)
+      push(stack, entry)
     }
     this.#stacks.set(node.id, stack)
   }
@@ -51,18 +60,13 @@ export class Configurations implements Invariant {
     if (first === undefined) return
     const stack = this.#of(node)
     while ((stack.at(-1)?.index ?? 0) >= first.index) stack.pop()
-    for (const { type, index, data } of entries) {
-      if (type === 'membership') stack.push({ index, membership: decodeMembership(data) })
-    }
+    for (const entry of entries) push(stack, entry)
   }
 
   /** The log is that of the committed history, up to there. */
   installing(node: SimNode, last: LogIndex): void {
     const stack: Placed[] = []
-    for (const { entry } of this.#history.entries.slice(0, last)) {
-      const { type, index, data } = entry
-      if (type === 'membership') stack.push({ index, membership: decodeMembership(data) })
-    }
+    for (const { entry } of this.#history.entries.slice(0, last)) push(stack, entry)
     this.#stacks.set(node.id, stack)
   }
 
@@ -70,5 +74,11 @@ export class Configurations implements Invariant {
     let stack = this.#stacks.get(node.id)
     if (stack === undefined) this.#stacks.set(node.id, (stack = []))
     return stack
+  }
+}
+
+function push(stack: Placed[], entry: Entry): void {
+  if (entry.type === 'membership') {
+    stack.push({ index: entry.index, membership: membershipOf(entry) })
   }
 }

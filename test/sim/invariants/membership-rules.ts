@@ -1,4 +1,3 @@
-import { decodeMembership } from '../../../src/raft/mod.ts'
 import type {
   LogIndex,
   LogWrite,
@@ -11,7 +10,7 @@ import type {
 import type { SimNode } from '../node.ts'
 import type { Invariant, Scene } from '../observer.ts'
 import { insist } from '../violation.ts'
-import type { Configurations, Placed } from './configurations.ts'
+import { membershipOf, type Configurations, type Placed } from './configurations.ts'
 import { incarnationIn, votesIn } from './quorums.ts'
 
 const sameIds = (a: readonly NodeId[] | null, b: readonly NodeId[] | null): boolean =>
@@ -35,12 +34,12 @@ export class OneChangeAtATime implements Invariant {
   writing(node: SimNode, { entries }: LogWrite): void {
     const { role, term } = node.raft
     let before = this.#configurations.current(node)
-    for (const { type, index, term: writtenIn, data } of entries) {
-      if (type !== 'membership') continue
-      const membership = decodeMembership(data)
-      const isOwn = role === 'leader' && writtenIn === term
-      if (isOwn && before !== null) this.#check(node, before, { index, membership })
-      before = { index, membership }
+    for (const entry of entries) {
+      if (entry.type !== 'membership') continue
+      const next = { index: entry.index, membership: membershipOf(entry) }
+      const isOwn = role === 'leader' && entry.term === term
+      if (isOwn && before !== null) this.#check(node, before, next)
+      before = next
     }
   }
 
@@ -119,14 +118,21 @@ function describeAll(placed: readonly Placed[]): string {
   return placed.map(({ index, membership }) => `${index}: ${describe(membership)}`).join(', ')
 }
 
+/** What a leader was told, in one process and term. */
+interface Heard {
+  readonly boot: number
+  readonly term: Term
+  /** By incarnation: up to where its log was acknowledged. */
+  readonly match: Map<string, LogIndex>
+}
+
 /**
  * Who is made a voter has answered the leader, in its term and as who it is, and is not far behind
  * (scenario 57): else the next loss could cost the quorum.
  */
 export class PromotedWhenCaughtUp implements Invariant {
   readonly #configurations: Configurations
-  /** Of each leader: in which term and process whose answers were heard, as `id incarnation`. */
-  readonly #heard = new Map<NodeId, { boot: number; term: Term; match: Map<string, LogIndex> }>()
+  readonly #heard = new Map<NodeId, Heard>()
 
   constructor(configurations: Configurations) {
     this.#configurations = configurations
@@ -134,31 +140,33 @@ export class PromotedWhenCaughtUp implements Invariant {
 
   receiving(node: SimNode, message: Message): void {
     if (message.type !== 'append_response' || !message.result.ok) return
+    if (node.raft.role !== 'leader') return
     let heard = this.#heard.get(node.id)
     if (heard?.boot !== node.boot || heard.term !== message.term) {
       heard = { boot: node.boot, term: message.term, match: new Map() }
       this.#heard.set(node.id, heard)
     }
-    const who = `${message.from} ${message.incarnation}`
-    heard.match.set(who, Math.max(message.result.match, heard.match.get(who) ?? 0))
+    const { incarnation } = message
+    heard.match.set(incarnation, Math.max(message.result.match, heard.match.get(incarnation) ?? 0))
   }
 
   writing(node: SimNode, { entries }: LogWrite): void {
     const { role, term } = node.raft
-    for (const { type, index, term: writtenIn, data } of entries) {
-      if (type !== 'membership' || role !== 'leader' || writtenIn !== term) continue
+    if (role !== 'leader') return
+    for (const entry of entries) {
+      if (entry.type !== 'membership' || entry.term !== term) continue
       const before = this.#configurations.current(node)?.membership
-      const next = decodeMembership(data)
+      const next = membershipOf(entry)
       if (before === undefined || next.outgoing === null) continue
       const promoted = next.voters.filter((id) => !before.voters.includes(id))
-      for (const id of promoted) if (id !== node.id) this.#check(node, next, id, index)
+      for (const id of promoted) if (id !== node.id) this.#check(node, next, id, entry.index)
     }
   }
 
   #check(node: SimNode, next: Membership, id: NodeId, index: LogIndex): void {
     const heard = this.#heard.get(node.id)
     const isOfTerm = heard?.boot === node.boot && heard.term === node.raft.term
-    const match = isOfTerm ? (heard.match.get(`${id} ${incarnationIn(next, id)}`) ?? 0) : 0
+    const match = isOfTerm ? (heard.match.get(incarnationIn(next, id) ?? '') ?? 0) : 0
     insist(
       match > 0 && index - match <= LAG_MAX,
       'who is promoted has caught up',

@@ -27,6 +27,8 @@ export interface Committed {
 export class History {
   readonly model = new Model()
   readonly entries: Committed[] = []
+  /** The entries among them that hold memberships. */
+  readonly #memberships: Entry[] = []
   readonly #onCommit: (committed: Committed) => void
 
   constructor(onCommit: (committed: Committed) => void) {
@@ -39,6 +41,11 @@ export class History {
 
   at(index: LogIndex): Committed | null {
     return this.entries[index - 1] ?? null
+  }
+
+  /** The last membership at or before that index; null: there is none. */
+  membershipAt(index: LogIndex): Entry | null {
+    return this.#memberships.findLast((entry) => entry.index <= index) ?? null
   }
 
   /** `who`, in `inTerm`, knows this entry to be committed, for the first time or as others do. */
@@ -65,6 +72,7 @@ export class History {
     const seen = { by: who, inTerm, atMs: nowMs, appliedMs: null, hash: null }
     const committed = { entry, command, effect, ...seen }
     this.entries.push(committed)
+    if (entry.type === 'membership') this.#memberships.push(entry)
     this.#onCommit(committed)
   }
 }
