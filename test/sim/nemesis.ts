@@ -5,6 +5,7 @@ import { damage } from './damage.ts'
 import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
 import type { FaultPlan, Plan } from './plan.ts'
+import type { Pressure } from './pressure.ts'
 import type { Sometimes } from './sometimes/situations.ts'
 import type { World } from './world.ts'
 
@@ -16,6 +17,7 @@ export class Nemesis {
   readonly #nodes: readonly SimNode[]
   readonly #casualties: Casualties
   readonly #sometimes: Sometimes
+  readonly #pressure: Pressure
   #stopped = false
   readonly counts = new Map<string, number>()
 
@@ -27,6 +29,7 @@ export class Nemesis {
     readonly nodes: readonly SimNode[]
     readonly casualties: Casualties
     readonly sometimes: Sometimes
+    readonly pressure: Pressure
   }) {
     this.#world = given.world
     this.#plan = given.plan
@@ -35,6 +38,7 @@ export class Nemesis {
     this.#nodes = given.nodes
     this.#casualties = given.casualties
     this.#sometimes = given.sometimes
+    this.#pressure = given.pressure
   }
 
   start(delayMs: number): void {
@@ -139,7 +143,10 @@ export class Nemesis {
         return node.clock.stepWall(ms)
       }
       case 'drift':
-        return node.clock.setRate(nowMs, node.drawRate())
+        if (this.#chance.oneIn(2)) return node.clock.setRate(nowMs, node.drawRate())
+        return this.#runApart(this.#leader(node), spanMs)
+      case 'lastBeat':
+        return this.#lastBeat(this.#world.nowMs + this.#plan.ttlMs)
       case 'transfer':
         return this.#handOver(this.#leader(node))
     }
@@ -149,10 +156,49 @@ export class Nemesis {
     return this.#nodes.find((node) => node.isUp && node.raft.role === 'leader') ?? otherwise
   }
 
-  /** As SIGTERM does it, and sometimes the process goes on as a follower. */
+  /**
+   * The leader's clock is as slow as it may be, all others are as fast: its lease and their promises
+   * end as far apart as they ever can (scenario 42).
+   */
+  #runApart(leader: SimNode, spanMs: number): void {
+    const { nowMs } = this.#world
+    const { clockDrift, heartbeatMs } = this.#plan
+    this.#world.note(`clocks run apart around ${leader.id}`)
+    for (const node of this.#nodes) {
+      node.clock.setRate(nowMs, node === leader ? 1 - clockDrift : 1 + clockDrift)
+    }
+    this.#world.after(this.#chance.ms(heartbeatMs, heartbeatMs * 5), () => {
+      if (!this.#stopped) this.#isolate(leader, spanMs + this.#plan.electionMaxMs * 2)
+    })
+  }
+
+  /**
+   * As soon as a lease is suspect its owner beats at the leader, which nobody hears any more: what
+   * that answers binds the next leader, so it must not answer what is not in the log.
+   */
+  #lastBeat(untilMs: number): void {
+    if (this.#stopped || this.#world.nowMs > untilMs) return
+    const lease = this.#pressure.suspect
+    const leader = this.#nodes.find((node) => node.isUp && node.raft.role === 'leader')
+    if (lease === null || leader === undefined) {
+      this.#world.after(5, () => this.#lastBeat(untilMs))
+      return
+    }
+    const paths = this.#nodes.flatMap(({ at }) => {
+      return at === leader.at ? [] : [[at, leader.at] as const, [leader.at, at] as const]
+    })
+    this.#cut(paths, this.#plan.electionMaxMs * 3)
+    this.#pressure.beatOnceMore(leader, lease)
+  }
+
+  /**
+   * As SIGTERM does it, and sometimes the process goes on as a follower, or does not hear what came of
+   * it for a while (scenario 43).
+   */
   #handOver(leader: SimNode): void {
     if (!leader.isUp) return
     const ends = this.#chance.oneIn(2)
+    if (!ends && this.#chance.oneIn(2)) this.#deafen(leader)
     const { boot } = leader
     this.#world.note(`${leader.id} hands over`)
     leader.arrive(() =>
@@ -163,6 +209,18 @@ export class Nemesis {
         })
       }),
     )
+  }
+
+  #deafen(leader: SimNode): void {
+    const { electionMinMs, disk } = this.#plan
+    this.#world.after(this.#chance.ms(1, 4 + disk.syncMaxMs), () => {
+      if (this.#stopped) return
+      const others = this.#nodes.filter((node) => node !== leader)
+      this.#cut(
+        others.map(({ at }) => [at, leader.at] as const),
+        electionMinMs * 2,
+      )
+    })
   }
 
   #crash(node: SimNode, power: boolean, spanMs: number): void {
@@ -236,6 +294,7 @@ export class Nemesis {
     const lateMs = this.#chance.ms(electionMinMs * 0.6, electionMaxMs * 0.95)
     this.#world.note(`answers to ${leader.id} are late`, Math.round(lateMs))
     for (const { at } of others) this.#network.clog(at, leader.at, lateMs)
+    if (this.#chance.oneIn(2)) this.#pressure.besiege(leader, electionMaxMs * 2)
     if (this.#chance.oneIn(3)) return this.#pauseUntilAnswered(leader, others)
     this.#world.after(this.#chance.ms(0, heartbeatMs * 2), () => {
       if (this.#stopped) return

@@ -26,6 +26,8 @@ export interface FaultPlan {
   readonly wallStep: number
   readonly drift: number
   readonly transfer: number
+  /** A last beat for a suspect lease, at a leader that is alone from then on. */
+  readonly lastBeat: number
 }
 
 export interface NetworkPlan {
@@ -128,6 +130,7 @@ const NO_FAULTS: FaultPlan = {
   wallStep: 0,
   drift: 0,
   transfer: 0,
+  lastBeat: 0,
 }
 
 /** A random subset of the faults, each at a rate of its own (swarm testing). */

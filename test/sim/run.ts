@@ -18,6 +18,7 @@ import { KeyHistories } from './oracle/key-histories.ts'
 import { Promises } from './oracle/promises.ts'
 import { NeverEarly } from './oracle/ttl.ts'
 import { Wakes } from './oracle/wakes.ts'
+import { Pressure } from './pressure.ts'
 import { planOf, type Plan } from './plan.ts'
 import { allSituations, Sometimes } from './sometimes/mod.ts'
 import { SharedStates, SqliteStates, type StateOptions } from './state-source.ts'
@@ -118,11 +119,15 @@ class Run {
       sometimes,
       changes: this.#churn.isOn,
     }))
-    const harm = { world, plan, network, nodes, casualties, sometimes }
-    this.#nemesis = new Nemesis({ ...harm, chance: chanceOf(3) })
     const told = { history, promises, keys: this.#keys, ttl: this.#ttl, wakes, sometimes }
     const bench = { world, plan, chance: chanceOf(4), nodes, ...told }
     this.#workload = new Workload({ ...bench, next: around.next })
+    const pressure = new Pressure(
+      { ...bench, chance: chanceOf(7), next: around.next },
+      this.#workload,
+    )
+    const harm = { world, plan, network, nodes, casualties, sometimes, pressure }
+    this.#nemesis = new Nemesis({ ...harm, chance: chanceOf(3) })
   }
 
   #openStates(chance: Chance): SharedStates | SqliteStates {
@@ -202,6 +207,7 @@ class Run {
       node.disk.capacityBytes = Number.MAX_SAFE_INTEGER
       node.diskStalledUntilMs = 0
       node.disk.forgetFaults()
+      node.clock.setRate(this.#world.nowMs, node.drawRate())
       if (node.isPaused) node.crash(false)
       if (!node.isUp) node.start()
     }

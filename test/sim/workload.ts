@@ -42,6 +42,7 @@ type Answer<T> = { readonly got: T } | 'refused' | 'lost'
 
 export class Workload {
   readonly #bench: Bench
+  readonly #silenced = new Set<string>()
   #stopped = false
   #open = 0
 
@@ -51,17 +52,22 @@ export class Workload {
 
   start(): void {
     const { plan } = this.#bench
-    for (let i = 0; i < plan.clients; i++) this.#run(this.#client(i))
-    for (let i = 0; i < plan.instances; i++) this.#run(this.#instance(i))
-    for (let i = 0; i < plan.holders; i++) this.#run(this.#holder(i))
+    for (let i = 0; i < plan.clients; i++) this.run(this.#client(i))
+    for (let i = 0; i < plan.instances; i++) this.run(this.#instance(i))
+    for (let i = 0; i < plan.holders; i++) this.run(this.#holder(i))
     const operators = new Operators(this.#bench, this)
-    for (let i = 0; i < plan.operators; i++) this.#run(operators.operate())
-    for (let i = 0; i < plan.waiters; i++) this.#run(operators.wait())
+    for (let i = 0; i < plan.operators; i++) this.run(operators.operate())
+    for (let i = 0; i < plan.waiters; i++) this.run(operators.wait())
   }
 
   /** Lets everybody finish what they are at. */
   stop(): void {
     this.#stopped = true
+  }
+
+  /** Its owner is not heard of for a while. */
+  silence(lease: string): void {
+    this.#silenced.add(lease)
   }
 
   get isStopped(): boolean {
@@ -72,7 +78,8 @@ export class Workload {
     return this.#open === 0
   }
 
-  #run(process: Promise<void>): void {
+  /** Counts as busy until it ends. */
+  run(process: Promise<void>): void {
     this.#open += 1
     process.then(
       () => (this.#open -= 1),
@@ -151,7 +158,12 @@ export class Workload {
   async readConfig(
     node: SimNode,
     key: string,
-    more: { versions?: Map<string, number | null>; session?: number; consistency?: Consistency },
+    more: {
+      readonly versions?: Map<string, number | null>
+      readonly session?: number
+      readonly consistency?: Consistency
+      readonly timeoutMs?: number
+    },
   ): Promise<number> {
     const { chance, history } = this.#bench
     const modes: Consistency[] = ['lease', 'lease', 'linearizable', 'linearizable', 'stale']
@@ -161,6 +173,7 @@ export class Workload {
     const answer = await this.read(node, `${consistency} read of ${key}`, {
       consistency,
       minRevision,
+      timeoutMs: more.timeoutMs ?? this.#bench.plan.timeoutMs,
       query: (state) => configView(state.config(NS, key)),
       expected: (at) => {
         const config = history.model.config(NS, key, at)
@@ -182,16 +195,16 @@ export class Workload {
     options: {
       readonly consistency: Consistency
       readonly minRevision: number
+      readonly timeoutMs?: number
       query(state: StateReader): T
       expected(revision: number): T
     },
   ): Promise<{ readonly revision: number; readonly value: T } | null> {
     const { plan, promises, world, history, sometimes } = this.#bench
-    const { consistency, minRevision, query, expected } = options
+    const { consistency, minRevision, query, expected, timeoutMs = plan.timeoutMs } = options
     const call = promises.call(world.nowMs)
-    const { timeoutMs } = plan
     const request = { consistency, minRevision, maxStalenessMs: null, timeoutMs }
-    const answer = await this.ask(node, plan.timeoutMs, (gateway) => gateway.read(request, query))
+    const answer = await this.ask(node, timeoutMs, (gateway) => gateway.read(request, query))
     if (typeof answer === 'string' || !answer.got.ok) return null
     const { value, stamp } = answer.got
     const { revision } = stamp
@@ -207,15 +220,18 @@ export class Workload {
   }
 
   /** Null where no outcome was learnt. */
-  async write(node: SimNode, command: Command): Promise<Outcome | null> {
-    const { plan, promises, world, history, sometimes } = this.#bench
+  async write(
+    node: SimNode,
+    command: Command,
+    timeoutMs = this.#bench.plan.timeoutMs,
+  ): Promise<Outcome | null> {
+    const { promises, world, history, sometimes } = this.#bench
     const call = promises.call(world.nowMs)
-    const { timeoutMs } = plan
     const name = `${command.type} begun at ${call.atMs.toFixed(3)} on ${node.id}`
     const write = promises.write(name, command)
     const ofKey = isOfKey(command) ? this.#bench.keys.begun(command, call.atMs) : null
     const term = node.isUp ? node.raft.term : Infinity
-    const answer = await this.ask(node, plan.timeoutMs, (gateway) =>
+    const answer = await this.ask(node, timeoutMs, (gateway) =>
       gateway.propose(command, { timeoutMs }),
     )
     if (typeof answer === 'string') {
@@ -260,9 +276,12 @@ export class Workload {
         await world.sleep(chance.ms(5, 60))
         continue
       }
+      if (this.#silenced.delete(instanceLease(key))) {
+        await world.sleep(plan.ttlMs * 2)
+        continue
+      }
       if (chance.oneIn(12)) {
-        await world.sleep(chance.ms(plan.ttlMs * 0.7, plan.ttlMs * chance.pick([1.3, 4]))) // Silent.
-        registered = chance.oneIn(2) // Or started again: it registers, whatever is known of it.
+        registered = await this.#fallSilent(key)
         continue
       }
       if (chance.oneIn(40)) {
@@ -272,9 +291,33 @@ export class Workload {
         continue
       }
       if (chance.oneIn(8)) await this.#readInstance(key)
-      const renewed = await this.#beat(instanceLease(key))
+      const renewed = await this.beat(instanceLease(key))
       if (renewed === 'gone') registered = false
       await world.sleep(renewed === 'lost' ? 20 : chance.ms(plan.ttlMs / 5, plan.ttlMs * 0.75))
+    }
+  }
+
+  /** Whether it goes on beating after it; else it registers, whatever is known of it. */
+  async #fallSilent(key: InstanceKey): Promise<boolean> {
+    const { world, chance, plan } = this.#bench
+    if (chance.oneIn(2)) await this.#untilLastMoment(instanceLease(key))
+    else await world.sleep(chance.ms(plan.ttlMs * 0.7, plan.ttlMs * chance.pick([1.3, 4])))
+    return chance.oneIn(2)
+  }
+
+  /**
+   * Until its lease is about to run out on the leader: what it does then is proposed before the
+   * expiry, and not applied yet when that is (DESIGN §5.2).
+   */
+  async #untilLastMoment(lease: string): Promise<void> {
+    const { world, chance, plan, nodes } = this.#bench
+    const aheadMs = chance.ms(0, 3 + plan.disk.syncMaxMs)
+    const untilMs = world.nowMs + 2 * plan.ttlMs
+    while (world.nowMs < untilMs && !this.#stopped) {
+      const leader = nodes.find((node) => node.isUp && node.raft.role === 'leader')
+      const leftMs = leader?.gateway.expiresInMs(lease) ?? plan.ttlMs / 4
+      if (leftMs <= aheadMs) return
+      await world.sleep(Math.max(1, (leftMs - aheadMs) * 0.8))
     }
   }
 
@@ -306,12 +349,15 @@ export class Workload {
     return true
   }
 
-  async #beat(lease: string): Promise<'renewed' | 'gone' | 'lost'> {
-    const { world, chance, plan, ttl, promises } = this.#bench
+  async beat(
+    lease: string,
+    node = this.#bench.chance.pick(this.#bench.nodes),
+  ): Promise<'renewed' | 'gone' | 'lost'> {
+    const { world, plan, ttl, promises } = this.#bench
     const sentMs = world.nowMs
     const { floor } = promises.call(sentMs)
     const { timeoutMs } = plan
-    const answer = await this.ask(chance.pick(this.#bench.nodes), timeoutMs, (gateway) =>
+    const answer = await this.ask(node, timeoutMs, (gateway) =>
       gateway.heartbeat([lease], { timeoutMs }),
     )
     if (typeof answer === 'string' || !answer.got.ok) return 'lost'
@@ -359,7 +405,7 @@ export class Workload {
   async #hold(id: string): Promise<void> {
     const { world, chance, plan } = this.#bench
     for (let beats = chance.int(1, 12); beats > 0 && !this.#stopped; beats--) {
-      if ((await this.#beat(id)) === 'gone') return
+      if ((await this.beat(id)) === 'gone') return
       await world.sleep(chance.ms(plan.ttlMs / 5, plan.ttlMs / 2))
     }
     if (chance.oneIn(2)) {

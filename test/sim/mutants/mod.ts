@@ -11,6 +11,7 @@ import { READ_MUTANTS } from './reads.ts'
 import { REPLICATION_MUTANTS } from './replication.ts'
 import { SERVICE_MUTANTS } from './services.ts'
 import { STORAGE_MUTANTS } from './storage.ts'
+import { WORLD_MUTANTS } from './world.ts'
 
 export const MUTANTS: readonly Mutant[] = [
   ...ELECTION_MUTANTS,
@@ -19,6 +20,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...READ_MUTANTS,
   ...STORAGE_MUTANTS,
   ...SERVICE_MUTANTS,
+  ...WORLD_MUTANTS,
 ]
 
 const ROOT = new URL('../../../', import.meta.url)
