@@ -101,7 +101,9 @@ export class Raft {
 
   /** On a leader, those that left and are still being told. */
   get departing(): readonly Member[] {
-    return [...(this.#core.leadership?.departing.values() ?? [])].map(({ member }) => member)
+    const members: Member[] = []
+    for (const { member } of this.#core.leadership?.departing.values() ?? []) members.push(member)
+    return members
   }
 
   /** The term of an entry, null where the log holds none. */
@@ -141,11 +143,11 @@ export class Raft {
 
   /** On a leader, what it knows of the others; empty elsewhere. */
   get progress(): readonly PeerProgress[] {
-    const { leadership } = this.#core
-    if (leadership === null) return []
-    return Array.from(leadership.progress, ([id, { match, lastAckMs, state }]) => {
-      return { id, match, lastAckMs, state }
-    })
+    const peers: PeerProgress[] = [] // In a loop: it is asked for in every turn.
+    for (const [id, { match, lastAckMs, state }] of this.#core.leadership?.progress ?? []) {
+      peers.push({ id, match, lastAckMs, state })
+    }
+    return peers
   }
 
   /** The last index that is no longer in the log. */

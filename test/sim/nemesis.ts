@@ -181,7 +181,7 @@ export class Nemesis {
     const lease = this.#pressure.suspect
     const leader = this.#nodes.find((node) => node.isUp && node.raft.role === 'leader')
     if (lease === null || leader === undefined) {
-      this.#world.after(5, () => this.#lastBeat(untilMs))
+      this.#world.after(20, () => this.#lastBeat(untilMs))
       return
     }
     const paths = this.#nodes.flatMap(({ at }) => {

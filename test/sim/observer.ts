@@ -39,6 +39,8 @@ export interface Invariant {
   sending?(node: SimNode, message: Message): void
   /** A node has done something. */
   stepped?(node: SimNode): void
+  /** A node has done something, and leads. */
+  leading?(node: SimNode): void
   /** An entry is known to be committed for the first time. */
   committed?(committed: Committed): void
   /** The state machine of a node is about to apply these. */
@@ -58,6 +60,7 @@ export class Observer {
   readonly #receiving: Invariant[]
   readonly #sending: Invariant[]
   readonly #stepped: Invariant[]
+  readonly #leading: Invariant[]
   readonly #committed: Invariant[]
   readonly #applying: Invariant[]
 
@@ -74,6 +77,7 @@ export class Observer {
     this.#receiving = having('receiving')
     this.#sending = having('sending')
     this.#stepped = having('stepped')
+    this.#leading = having('leading')
     this.#committed = having('committed')
     this.#applying = having('applying')
   }
@@ -118,6 +122,8 @@ export class Observer {
 
   stepped(node: SimNode): void {
     for (const invariant of this.#stepped) invariant.stepped?.(node)
+    if (node.raft.role !== 'leader') return
+    for (const invariant of this.#leading) invariant.leading?.(node)
   }
 
   committed(committed: Committed): void {

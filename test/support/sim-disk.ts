@@ -385,6 +385,9 @@ function garbled(bytes: Uint8Array, random: Random): Uint8Array {
 /** From this length on what is read is not copied at once, but by the next write, if any. */
 const LENT_BYTES_MIN = 8_192
 
+/** Most files are segments of a log, which grow by chunks. */
+const CAPACITY_MIN = 16_384
+
 class GrowingBytes {
   #bytes = new Uint8Array(0)
   /** Somebody reads a part of `#bytes`, which must not change under them. */
@@ -419,7 +422,7 @@ class GrowingBytes {
 
   resize(size: number): void {
     if (size > this.#bytes.length) {
-      const larger = new Uint8Array(Math.max(size, this.#bytes.length * 2))
+      const larger = new Uint8Array(Math.max(size, this.#bytes.length * 4, CAPACITY_MIN))
       larger.set(this.#bytes.subarray(0, this.size))
       this.#bytes = larger
       this.#lent = false

@@ -36,9 +36,8 @@ export class CheckQuorum implements Invariant {
     if (leading?.term === message.term) leading.heardMs.set(message.from, this.#nowMs(node))
   }
 
-  stepped(node: SimNode): void {
-    const { role, term } = node.raft
-    if (role !== 'leader') return
+  leading(node: SimNode): void {
+    const { term } = node.raft
     const nowMs = this.#nowMs(node)
     const leading = this.#leading.get(node.id)
     if (leading === undefined || leading.boot !== node.boot || leading.term !== term) {

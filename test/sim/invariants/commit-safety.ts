@@ -124,9 +124,9 @@ export class LeaderCompleteness implements Invariant {
     this.#scene = scene
   }
 
-  stepped(node: SimNode): void {
-    const { role, term } = node.raft
-    if (role !== 'leader' || this.#led.get(node.id) === term) return
+  leading(node: SimNode): void {
+    const { term } = node.raft
+    if (this.#led.get(node.id) === term) return
     this.#led.set(node.id, term)
     const { history } = this.#scene
     let index = history.last

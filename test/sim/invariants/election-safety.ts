@@ -30,9 +30,8 @@ export class ElectionSafety implements Invariant {
     for (const term of this.#leaders.keys()) if (term > node.raft.term) this.#leaders.delete(term)
   }
 
-  stepped(node: SimNode): void {
-    const { role, term } = node.raft
-    if (role !== 'leader') return
+  leading(node: SimNode): void {
+    const { term } = node.raft
     // A process that lost leadership by a crash does not win the same term again.
     const known = this.#leaders.get(term)
     if (known?.node === node && known.boot === node.boot) return
@@ -89,9 +88,9 @@ export class ElectedByMajority implements Invariant {
     if (votes.term === message.term) votes.from.set(message.from, message.incarnation)
   }
 
-  stepped(node: SimNode): void {
-    const { role, term } = node.raft
-    if (role !== 'leader' || this.#checked.get(node.id) === term) return
+  leading(node: SimNode): void {
+    const { term } = node.raft
+    if (this.#checked.get(node.id) === term) return
     this.#checked.set(node.id, term)
     const votes = this.#votes.get(node.id)
     const from: Yes = votes?.term === term ? votes.from : new Map()

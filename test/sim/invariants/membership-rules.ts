@@ -259,9 +259,8 @@ export class RemovedLeaderGoes implements Invariant {
     this.#configurations = configurations
   }
 
-  stepped(node: SimNode): void {
-    const { role, term, committed } = node.raft
-    if (role !== 'leader') return
+  leading(node: SimNode): void {
+    const { term, committed } = node.raft
     const current = this.#configurations.current(node)
     if (current === null || current.membership.voters.includes(node.id)) return
     if (current.membership.outgoing !== null || current.index > committed) return
