@@ -291,12 +291,17 @@ export class Nemesis {
   #lateAnswers(leader: SimNode): void {
     const { heartbeatMs, electionMinMs, electionMaxMs } = this.#plan
     const others = this.#nodes.filter((node) => node !== leader)
-    const lateMs = this.#chance.ms(electionMinMs * 0.6, electionMaxMs * 0.95)
+    const isSiege = this.#chance.oneIn(2)
+    // In a siege so late that another leader is there by then, and this one not yet gone.
+    const fromMs = isSiege
+      ? Math.min(electionMinMs * 1.2, electionMaxMs * 0.9)
+      : electionMinMs * 0.6
+    const lateMs = this.#chance.ms(fromMs, electionMaxMs * 0.97)
     this.#world.note(`answers to ${leader.id} are late`, Math.round(lateMs))
     for (const { at } of others) this.#network.clog(at, leader.at, lateMs)
-    if (this.#chance.oneIn(2)) this.#pressure.besiege(leader, electionMaxMs * 2)
-    if (this.#chance.oneIn(3)) return this.#pauseUntilAnswered(leader, others)
-    this.#world.after(this.#chance.ms(0, heartbeatMs * 2), () => {
+    if (isSiege) this.#pressure.besiege(leader, electionMaxMs * 2)
+    else if (this.#chance.oneIn(2)) return this.#pauseUntilAnswered(leader, others)
+    this.#world.after(this.#chance.ms(0, isSiege ? heartbeatMs / 2 : heartbeatMs * 2), () => {
       if (this.#stopped) return
       this.#cut(
         others.map(({ at }) => [leader.at, at] as const),

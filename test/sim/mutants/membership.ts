@@ -192,4 +192,12 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     find: 'return known !== null && known.incarnation !== peer.incarnation',
     replace: 'return known === undefined',
   },
+  {
+    name: 'sent-before-named',
+    source:
+      'a newcomer is given the log by a leader that nobody else knows to have taken it in (DESIGN §7)',
+    file: 'src/raft/leader.ts',
+    find: '    if (isTentative(core, id)) continue\n',
+    replace: '',
+  },
 ]
