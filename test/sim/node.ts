@@ -58,7 +58,8 @@ export class SimNode implements Endpoint {
     this.#chance = chance
     this.at = at
     this.id = `n${at + 1}`
-    this.clock = new NodeClock(world.nowMs, chance.ms(0, 1e6), this.drawRate())
+    const [originMs, rate] = [chance.ms(0, 1e6), this.drawRate()]
+    this.clock = new NodeClock(world.nowMs, { originMs, rate, wallDrifts: plan.wallDrifts })
     this.disk = new SimDisk({
       random: chance.random,
       garbledPermille: plan.disk.garbledPermille,

@@ -67,6 +67,8 @@ export interface Plan {
   readonly electionMinMs: number
   readonly electionMaxMs: number
   readonly clockDrift: number
+  /** Nobody corrects the wall clocks: they run at the rate of the monotonic ones. */
+  readonly wallDrifts: boolean
   readonly turnMaxMs: number
   readonly segmentBytes: number
   readonly raft: {
@@ -226,5 +228,6 @@ export function planOf(seed: number): Plan {
     roughStart: chance.oneIn(4),
     safetyMs: 30_000,
     upkeep: upkeepOf(chance, electionMaxMs),
+    wallDrifts: chance.oneIn(2),
   }
 }
