@@ -21,6 +21,8 @@ export interface NodeOptions {
   readonly cluster: readonly { readonly id: string; readonly url: string }[] | null
   /** A member of the cluster that this node joins while it is empty; null: none. */
   readonly join: { readonly url: string; readonly role: 'voter' | 'learner' } | null
+  /** It votes, and keeps no data: no payloads in its log, no state (DESIGN §7). */
+  readonly witness: boolean
   /** Shared secret of the cluster; empty where every address is loopback. */
   readonly clusterSecret: Uint8Array
   readonly heartbeatMs: number
@@ -37,6 +39,8 @@ export interface NodeOptions {
   readonly walBytesMax: number
   /** Written to the database before it is moved into its own file. */
   readonly checkpointBytes: number
+  /** Entries that one transaction of the state applies at most. */
+  readonly applyEntriesMax: number
   readonly version: string
   readonly logger: Logger
 }

@@ -105,19 +105,18 @@ export const FLAGS = {
     read: readUrl,
   }),
   role: flag({
-    value: 'voter|learner',
+    value: 'voter|learner|witness',
     about: 'what to join as; a voter is a learner until it has caught up; default voter',
     fallback: null,
     commands: ['serve', 'member'],
-    read: oneOf(['voter', 'learner']),
+    read: oneOf(['voter', 'learner', 'witness']),
   }),
   witness: flag({
     value: null,
-    about: 'join as a voter that keeps no data',
+    about: 'this node votes and keeps no data, a few MiB in all: with --join or --cluster',
     fallback: null,
     commands: SERVE,
     read: readSwitch,
-    later: (on: boolean) => on,
   }),
   'cluster-secret-file': flag({
     value: 'FILE',
@@ -206,6 +205,14 @@ export const FLAGS = {
     fallback: '16MiB',
     commands: NODES,
     read: bytesBetween('64KiB', '1GiB'),
+    hidden: true,
+  }),
+  'apply-batch': flag({
+    value: 'N',
+    about: 'most entries of the log that one transaction of the state applies, a replay included',
+    fallback: '1000',
+    commands: NODES,
+    read: wholeBetween(1, 10_000),
     hidden: true,
   }),
   nodes: flag({

@@ -1,5 +1,6 @@
 import { assert } from '../lib/assert.ts'
-import type { LogIndex, Round } from './types.ts'
+import { Pace } from './pace.ts'
+import type { Clock, LogIndex, Round } from './types.ts'
 
 export type ProgressState = 'probe' | 'replicate' | 'snapshot'
 
@@ -34,25 +35,48 @@ export class Progress {
   readonly #inflightBytesMax: number
   /** The newest round it acknowledged in this term. */
   ackedRound: Round = 0
-  /** When its last acknowledgement came, on our monotonic clock. */
-  lastAckMs: number
+  #lastAck: Clock
   /** The commit index that was last sent to it. */
   sentCommit: LogIndex = 0
+  /** It is sent entries without payloads, no further than `witnessLimit`. */
+  readonly witness: boolean
+  /** Whether it keeps up, which decides what a witness is sent (`witness.ts`). */
+  readonly pace: Pace
 
   constructor(given: {
+    readonly witness: boolean
     readonly last: LogIndex
-    readonly nowMs: number
+    readonly clock: Clock
+    /** Since when nothing was heard of it, where that is longer ago. */
+    readonly silentSinceMs: number
     readonly inflightMax: number
     readonly inflightBytesMax: number
   }) {
     this.#next = given.last + 1
-    this.lastAckMs = given.nowMs
+    this.witness = given.witness
+    this.#lastAck = { ...given.clock }
+    this.pace = new Pace(given.last, given.silentSinceMs)
     this.#inflightMax = given.inflightMax
     this.#inflightBytesMax = given.inflightBytesMax
   }
 
   get match(): LogIndex {
     return this.#match
+  }
+
+  /** When its last acknowledgement came; at first, when this leadership began. */
+  get lastAck(): Clock {
+    return this.#lastAck
+  }
+
+  /** The same on the monotonic clock. */
+  get lastAckMs(): number {
+    return this.#lastAck.nowMs
+  }
+
+  heardAt({ nowMs, wallMs }: Clock): void {
+    this.#lastAck = { nowMs, wallMs }
+    this.pace.heard(nowMs)
   }
 
   get next(): LogIndex {

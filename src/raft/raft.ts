@@ -10,8 +10,9 @@ import {
   onVoteResponse,
 } from './election.ts'
 import { appendEntry, onAppend, refuseOldLeader } from './follower.ts'
+import { passedMs } from './freshness.ts'
 import {
-  confirmedMs,
+  confirmedAt,
   hasCommittedInTerm,
   leaseRemainingMs,
   maybeCommit,
@@ -26,6 +27,7 @@ import { advanceMembership, proposeMembership } from './reconfigure.ts'
 import type { ProgressState } from './progress.ts'
 import { onInstallSnapshot, snapshotInstalled, wantedSnapshot } from './snapshot.ts'
 import { beginTransfer } from './transfer.ts'
+import { dataCopies, type DataCopies } from './witness.ts'
 import type {
   Clock,
   HardState,
@@ -47,6 +49,7 @@ export interface PeerProgress {
   readonly match: LogIndex
   readonly lastAckMs: number
   readonly state: ProgressState
+  readonly witness: boolean
 }
 
 export class Raft {
@@ -127,13 +130,15 @@ export class Raft {
   }
 
   /**
-   * When the newest commit that is applied here was confirmed: on a leader the sending of the
-   * newest round that a quorum acknowledged, elsewhere a contact with a leader. Null: never.
+   * How old the newest confirmed commit is that is applied here: on a leader since the sending of
+   * the newest round that a quorum acknowledged, elsewhere as the leader's word is dated. Null:
+   * never.
    */
-  get confirmedMs(): number | null {
+  stalenessMs(clock: Clock): number | null {
     const { role, log, freshness } = this.#core
-    const isFresh = role === 'leader' && this.hasCommittedInTerm && log.applied >= log.committed
-    return isFresh ? confirmedMs(this.#core) : freshness.atMs
+    const isFresh = role === 'leader' && log.applied >= log.committed
+    const at = (isFresh ? confirmedAt(this.#core) : null) ?? freshness.at
+    return at === null ? null : Math.ceil(passedMs(at, clock))
   }
 
   /** The largest commit index a leader named; what is behind it is still to be fetched. */
@@ -144,10 +149,16 @@ export class Raft {
   /** On a leader, what it knows of the others; empty elsewhere. */
   get progress(): readonly PeerProgress[] {
     const peers: PeerProgress[] = [] // In a loop: it is asked for in every turn.
-    for (const [id, { match, lastAckMs, state }] of this.#core.leadership?.progress ?? []) {
-      peers.push({ id, match, lastAckMs, state })
+    for (const [id, { match, lastAckMs, state, witness }] of this.#core.leadership?.progress ??
+      []) {
+      peers.push({ id, match, lastAckMs, state, witness })
     }
     return peers
+  }
+
+  /** How many copies there are of what is committed; null but on a leader of witnesses. */
+  get dataCopies(): DataCopies | null {
+    return dataCopies(this.#core)
   }
 
   /** The last index that is no longer in the log. */

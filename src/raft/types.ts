@@ -24,9 +24,10 @@ export interface EntryId {
 
 /**
  * `noop` opens a term (Raft §8, Thesis §6.4), `command` belongs to the state machine,
- * `membership` holds an encoded {@link Membership}.
+ * `membership` holds an encoded {@link Membership}, `withheld` is a `command` as a witness keeps
+ * it: in its place, without its payload. A data node never holds one (`witness.ts`).
  */
-export type EntryType = 'noop' | 'command' | 'membership'
+export type EntryType = 'noop' | 'command' | 'membership' | 'withheld'
 
 export interface Entry extends EntryId {
   readonly type: EntryType
@@ -55,7 +56,10 @@ export interface Member {
   readonly incarnation: Incarnation | null
   /** Where clients and peers reach it; null for one that only dials. */
   readonly url: string | null
-  /** A witness votes and stores no payloads (Thesis §11.7.2). */
+  /**
+   * A witness votes and stores no payloads (Thesis §11.7.2); all others are data nodes. Settled
+   * with the data directory: whoever changes its kind is another node, of another incarnation.
+   */
   readonly witness: boolean
 }
 
@@ -119,6 +123,14 @@ export interface Append extends Envelope {
   readonly round: Round
   /** The receiver refuses votes for this long from now (DESIGN §6). */
   readonly promiseMs: number
+  /** The newest round of which the receiver's own acknowledgement has come; 0: none. */
+  readonly heardRound: Round
+  /**
+   * How long before that acknowledgement came `commit` was surely all that any leader had
+   * committed; null where it may not be. Together they date `commit` on the receiver's clock,
+   * however long this message took.
+   */
+  readonly confirmedAgeMs: number | null
 }
 
 export interface AppendResponse extends Envelope {

@@ -33,6 +33,7 @@ test('serveOptions() without flags is one node on loopback with the timing of a 
     dataDir: 'rollcall-data',
     cluster: null,
     join: null,
+    witness: false,
     clusterSecret: new Uint8Array(0),
     heartbeatMs: 100,
     electionMinMs: 600,
@@ -43,6 +44,7 @@ test('serveOptions() without flags is one node on loopback with the timing of a 
     walTailBytes: 67_108_864,
     walBytesMax: 1_073_741_824,
     checkpointBytes: 16_777_216,
+    applyEntriesMax: 1_000,
   })
 })
 
@@ -50,7 +52,7 @@ test('serveOptions() reads every flag', () => {
   const line =
     '--id=n2 --listen 127.0.0.1:7402 --peer-listen [::1]:7502 --data d ' +
     '--cluster n3=http://127.0.0.1:7403,n2=http://127.0.0.1:7402/ --heartbeat 50ms ' +
-    '--election-timeout 300ms..2s --clock-drift 0.5% --sqlite sql.js --wal-segment 1MiB --wal-tail 64KiB --wal-max 1MiB --checkpoint-size 128KiB ' +
+    '--election-timeout 300ms..2s --clock-drift 0.5% --sqlite sql.js --wal-segment 1MiB --wal-tail 64KiB --wal-max 1MiB --checkpoint-size 128KiB --apply-batch 500 ' +
     '--cluster-secret-file secret'
   const args = line.split(' ')
   const files = { secret: '0123456789abcdef\n' }
@@ -66,6 +68,7 @@ test('serveOptions() reads every flag', () => {
       { id: 'n3', url: 'http://127.0.0.1:7403' },
     ],
     join: null,
+    witness: false,
     clusterSecret: new TextEncoder().encode('0123456789abcdef'),
     heartbeatMs: 50,
     electionMinMs: 300,
@@ -76,6 +79,7 @@ test('serveOptions() reads every flag', () => {
     walTailBytes: 65_536,
     walBytesMax: 1_048_576,
     checkpointBytes: 131_072,
+    applyEntriesMax: 500,
   })
 })
 
@@ -119,6 +123,16 @@ test('serveOptions() takes a wider network from --timing, and single times from 
   const wan = optionsOf({ args: ['--timing', 'wan', '--heartbeat', '1s'] })
 
   expect(wan).toMatchObject({ heartbeatMs: 1_000, electionMinMs: 3_000, electionMaxMs: 5_000 })
+})
+
+test('serveOptions() takes a witness by flag or role, and keeps its disk small', () => {
+  const join = ['--join', 'http://127.0.0.1:7401', '--wal-segment', '64MiB']
+  const byFlag = optionsOf({ args: [...join, '--witness'] })
+
+  expect(byFlag).toMatchObject({ witness: true, join: { role: 'voter' } })
+  expect(byFlag.walSegmentBytes + byFlag.walTailBytes).toBeLessThan(2 * 1_024 * 1_024)
+  expect(optionsOf({ args: [...join, '--role', 'witness'] })).toEqual(byFlag)
+  expect(optionsOf({ args: join }).witness).toBe(false)
 })
 
 test('serveOptions() beyond loopback wants a secret of 16 bytes', () => {

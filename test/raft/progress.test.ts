@@ -4,7 +4,16 @@ import { Progress } from '../../src/raft/progress.ts'
 const progressAt = (
   last: number,
   bounds: { inflightMax?: number; inflightBytesMax?: number } = {},
-) => new Progress({ last, nowMs: 0, inflightMax: 4, inflightBytesMax: 1_000, ...bounds })
+) =>
+  new Progress({
+    witness: false,
+    last,
+    clock: { nowMs: 0, wallMs: 0 },
+    silentSinceMs: 0,
+    inflightMax: 4,
+    inflightBytesMax: 1_000,
+    ...bounds,
+  })
 
 /** Acknowledged up to `match`, of a log that ends there. */
 function replicatingAt(match: number, bounds = {}): Progress {

@@ -4,8 +4,8 @@ import { isReplaced } from '../../src/replica/peers.ts'
 import { membershipOf, incarnationOf } from '../support/raft-node.ts'
 
 function peer(id: string, incarnation: string): PeerIdentity {
-  const nobody = { clusterId: null, foundingList: null, url: null, join: null, version: '0.1.0' }
-  return { id, incarnation, membershipIndex: 0, ...nobody }
+  const nobody = { clusterId: null, foundingList: null, url: null, join: null, witness: false }
+  return { id, incarnation, membershipIndex: 0, version: '0.1.0', ...nobody }
 }
 
 test('DESIGN §7: what is meant for a member does not reach who bears its name after it', () => {

@@ -26,6 +26,8 @@ const OPERATOR_MS = 1_000
 export class SimNode implements Endpoint {
   readonly id: NodeId
   readonly at: number
+  /** It votes and keeps no data. */
+  readonly isWitness: boolean
   readonly clock: NodeClock
   readonly disk: SimDisk
   view = new LogView()
@@ -58,6 +60,7 @@ export class SimNode implements Endpoint {
     this.#chance = chance
     this.at = at
     this.id = `n${at + 1}`
+    this.isWitness = at >= plan.nodes - plan.witnesses
     const [originMs, rate] = [chance.ms(0, 1e6), this.drawRate()]
     this.clock = new NodeClock(world.nowMs, { originMs, rate, wallDrifts: plan.wallDrifts })
     this.disk = new SimDisk({

@@ -53,6 +53,7 @@ export function openProcess(host: ProcessHost): Process {
     url: node.url,
     membershipIndex: 0,
     join: null,
+    witness: node.isWitness,
     version: '0.1.0',
   }
   const ofProduction = around.plan.mesh === 'production'
@@ -89,6 +90,7 @@ function openWal(host: ProcessHost): Wal {
     segmentBytes: around.plan.segmentBytes,
     nodeId: node.id,
     newNodeId: () => node.id,
+    witness: node.isWitness,
     newIncarnation: () => `r${chance.int(0, 0xffff_ffff)}-${around.next()}`,
     appliedIndex: applied.index,
     appliedTerm: applied.index === 0 ? null : applied.term,
@@ -97,12 +99,12 @@ function openWal(host: ProcessHost): Wal {
   })
 }
 
-function raftConfigOf({ around, chance }: ProcessHost, identity: PeerIdentity): RaftConfig {
+function raftConfigOf({ node, around, chance }: ProcessHost, identity: PeerIdentity): RaftConfig {
   const { heartbeatMs, electionMinMs, electionMaxMs, clockDrift, raft } = around.plan
   const { id, incarnation } = identity
   const { random } = chance
   const timing = { heartbeatMs, electionMinMs, electionMaxMs, clockDrift }
-  return raftConfig({ id, incarnation, random, ...timing, ...raft })
+  return raftConfig({ id, incarnation, witness: node.isWitness, random, ...timing, ...raft })
 }
 
 function committedTerms({ history }: Surroundings, upTo = Infinity): readonly Term[] {
@@ -126,6 +128,7 @@ function openStore(host: ProcessHost, wal: Wal, state: StateMachine): SimStore {
     keptBy: (id) => around.node(id).kept,
     installing: (snapshot) => {
       node.counts.installs += 1
+      if (node.isWitness) around.sometimes.met('a witness was given its place')
       world.note(`${node.id} installs a snapshot`, snapshot.index)
       node.view.installing(committedTerms(around, snapshot.index))
       observer.installing(node, snapshot.index)

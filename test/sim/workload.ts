@@ -2,6 +2,7 @@
  * Clients: each a sequential process that asks any node, retries elsewhere, and remembers what it
  * was told. They go through the production gateway, as the routes do.
  */
+import { present } from '../../src/lib/assert.ts'
 import type { Consistency, Failure } from '../../src/http/registry.ts'
 import type { Gateway } from '../../src/replica/mod.ts'
 import type { Command, Expect, InstanceKey, Outcome, StateReader } from '../../src/state/mod.ts'
@@ -190,7 +191,7 @@ export class Workload {
 
   /** Null where no answer came. */
   async read<T>(
-    node: SimNode,
+    asked: SimNode,
     what: string,
     options: {
       readonly consistency: Consistency
@@ -202,6 +203,7 @@ export class Workload {
   ): Promise<{ readonly revision: number; readonly value: T } | null> {
     const { plan, promises, world, history, sometimes } = this.#bench
     const { consistency, minRevision, query, expected, timeoutMs = plan.timeoutMs } = options
+    const node = this.withState(asked)
     const call = promises.call(world.nowMs)
     const request = { consistency, minRevision, maxStalenessMs: null, timeoutMs }
     const answer = await this.ask(node, timeoutMs, (gateway) => gateway.read(request, query))
@@ -214,7 +216,8 @@ export class Workload {
     if (consistency === 'lease' && stamp.consistency === 'linearizable') {
       sometimes.met('a lease read was answered as linearizable')
     }
-    promises.read(name, { revision, minRevision, value, stale }, expected, call)
+    const { stalenessMs } = stamp
+    promises.read(name, { revision, minRevision, value, stale, stalenessMs }, expected, call)
     world.note(`${what} on ${node.id}`, revision)
     return { revision, value }
   }
@@ -411,6 +414,15 @@ export class Workload {
     if (chance.oneIn(2)) {
       await this.write(chance.pick(this.#bench.nodes), { type: 'lease_revoke', ns: NS, id })
     }
+  }
+
+  /** A witness passes on what is about the state: to the leader, as it knows it. */
+  withState(node: SimNode): SimNode {
+    const { nodes } = this.#bench
+    if (!node.isWitness) return node
+    const leader = node.isUp ? node.raft.leader : null
+    const others = nodes.filter(({ isWitness }) => !isWitness)
+    return present(others.find(({ id }) => id === leader) ?? others[0], 'somebody keeps data')
   }
 
   /** There and back; the way takes time, and the node may die or stand still meanwhile. */

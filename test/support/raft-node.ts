@@ -35,16 +35,18 @@ export function membershipOf(
     readonly outgoing?: readonly NodeId[]
     readonly learners?: readonly NodeId[]
     readonly wanted?: Membership['wanted']
+    /** Of those that vote or learn. */
+    readonly witnesses?: readonly NodeId[]
   } = {},
 ): Membership {
-  const { outgoing = null, learners = [], wanted = null } = more
+  const { outgoing = null, learners = [], wanted = null, witnesses = [] } = more
   const ids = [...new Set([...voters, ...(outgoing ?? []), ...learners])].sort()
   return {
     members: ids.map((id) => ({
       id,
       incarnation: incarnationOf(id),
       url: `http://${id}:7100`,
-      witness: false,
+      witness: witnesses.includes(id),
     })),
     voters: [...voters].sort(),
     outgoing: outgoing === null ? null : [...outgoing].sort(),
@@ -140,6 +142,11 @@ export class TestNode {
   /** What remains of the lease now. */
   get leaseMs(): number {
     return this.raft.leaseRemainingMs(this.clock)
+  }
+
+  /** How old the applied state is now; null where nobody ever vouched for it. */
+  get stalenessMs(): number | null {
+    return this.raft.stalenessMs(this.clock)
   }
 
   /** The process ends, without what was not durable, and starts again. */
@@ -323,6 +330,8 @@ export function append(given: Given<Append>): Append {
     commit: 0,
     round: 1,
     promiseMs: ELECTION_MIN_MS,
+    heardRound: 0,
+    confirmedAgeMs: null,
     ...given,
   }
 }

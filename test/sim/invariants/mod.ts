@@ -23,6 +23,7 @@ import {
 import { PreVoteFirst, PromiseKept } from './promises-to-leaders.ts'
 import { EqualStateHash } from './state-hash.ts'
 import { OnlyAppliedLeaves, SilentAfterFailedSync } from './storage.ts'
+import { WitnessesComeLast } from './witnesses.ts'
 
 export function allInvariants(scene: Scene): Invariant[] {
   const log = new LogMatching(scene)
@@ -52,5 +53,6 @@ export function allInvariants(scene: Scene): Invariant[] {
     new OnlyAppliedLeaves(scene),
     new LeaseExclusive(scene),
     new EqualStateHash(scene),
+    new WitnessesComeLast(scene),
   ]
 }
