@@ -34,7 +34,7 @@ import {
   type Server,
 } from './runtime/mod.ts'
 import { codeOf, startError } from './start-error.ts'
-import type { SqlDriver, StateMachine } from './state/mod.ts'
+import type { SqlDriver } from './state/mod.ts'
 import { Wal } from './storage/mod.ts'
 
 /** The largest request body that the routes accept. */

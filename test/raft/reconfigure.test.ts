@@ -306,11 +306,12 @@ test('57: nothing is sent to a learner that was never in contact', () => {
   expect(node.raft.progress.map(({ id }) => id)).toEqual(['b', 'c'])
 })
 
+const isForD = ({ to }: { readonly to: string }): boolean => to === 'd'
+
 test('DESIGN §7: a learner is sent nothing before the entry that names it is committed', () => {
   const node = settledLeaderAt('a')
   const d = { id: 'd', incarnation: incarnationOf('d'), url: null, witness: false }
   change(node, { ...ABC, members: [...ABC.members, d], learners: ['d'] })
-  const isForD = ({ to }: { readonly to: string }): boolean => to === 'd'
 
   node.elapse(HEARTBEAT_MS)
   expect(node.takeSent().filter(isForD)).toEqual([]) // Another leader may not know it at all.

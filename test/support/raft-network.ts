@@ -18,7 +18,6 @@ import {
   type LogIndex,
   type MembershipAt,
   type Message,
-  type NodeId,
   type RaftConfig,
   type Ready,
   type RequestId,
