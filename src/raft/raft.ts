@@ -148,9 +148,10 @@ export class Raft {
 
   /** On a leader, what it knows of the others; empty elsewhere. */
   get progress(): readonly PeerProgress[] {
-    const peers: PeerProgress[] = [] // In a loop: it is asked for in every turn.
-    for (const [id, { match, lastAckMs, state, witness }] of this.#core.leadership?.progress ??
-      []) {
+    const { leadership } = this.#core
+    const peers: PeerProgress[] = []
+    if (leadership === null) return peers
+    for (const [id, { match, lastAckMs, state, witness }] of leadership.progress) {
       peers.push({ id, match, lastAckMs, state, witness })
     }
     return peers

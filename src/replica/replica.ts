@@ -15,7 +15,7 @@ import {
   type NodeId,
   type RaftConfig,
 } from '../raft/mod.ts'
-import type { Entry, EntryId, InitialState, Ready } from '../raft/mod.ts'
+import type { Entry, EntryId, InitialState, Message, Ready } from '../raft/mod.ts'
 import type { StateMachine } from '../state/mod.ts'
 import { AppliedWaits } from './applied-waits.ts'
 import { Belonging } from './belonging.ts'
@@ -402,9 +402,9 @@ export class Replica {
   }
 
   /** A leader knows who its members are; anybody else may be behind, and answers whom it hears. */
-  #isReplaced(id: NodeId): boolean {
-    if (this.raft.role !== 'leader') return false
-    return isReplaced(this.raft, id, this.#links.get(id)?.peer ?? null)
+  #isForAnother({ type, to }: Message): boolean {
+    if (type !== 'append' && type !== 'install_snapshot') return false
+    return isReplaced(this.raft, to, this.#links.get(to)?.peer ?? null)
   }
 
   /** Does what the core wants done; a long replay is spread over turns, so that peers are heard. */
@@ -417,7 +417,7 @@ export class Replica {
 
   #execute(ready: Ready): void {
     for (const message of ready.messages) {
-      if (this.#isReplaced(message.to)) continue
+      if (this.#isForAnother(message)) continue
       this.ports.mesh.send(message.to, { type: 'raft', message })
     }
     // Peers write while we do (Thesis §10.2.1): their frames leave before our disk is asked.
