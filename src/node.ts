@@ -19,14 +19,8 @@ import {
   type PeerIdentity,
 } from './mesh/mod.ts'
 import { StartError, type NodeOptions, type RunningNode } from './node-options.ts'
-import {
-  decodeMembership,
-  raftConfig,
-  type Clock,
-  type InitialState,
-  type MembershipAt,
-} from './raft/mod.ts'
-import { foundingList, Gateway, Replica, type ReplicaPorts } from './replica/mod.ts'
+import { raftConfig, type Clock, type InitialState } from './raft/mod.ts'
+import { foundingList, Gateway, initialState, Replica, type ReplicaPorts } from './replica/mod.ts'
 import { Drain } from './lib/drain.ts'
 import {
   dial,
@@ -40,7 +34,7 @@ import {
   type Server,
 } from './runtime/mod.ts'
 import { codeOf, startError } from './start-error.ts'
-import { CLUSTER_VERSION_MAX, type SqlDriver, type StateMachine } from './state/mod.ts'
+import { CLUSTER_VERSION_MAX, type SqlDriver } from './state/mod.ts'
 import { Wal } from './storage/mod.ts'
 
 /** The largest request body that the routes accept. */
@@ -260,7 +254,7 @@ function makeReplica(options: NodeOptions, parts: Parts): Running {
     version: options.version,
     clusterVersionMax: CLUSTER_VERSION_MAX,
   }
-  const initial = initialState(state, wal)
+  const initial = initialState(state, wal, readClock())
   warnOfOtherList(options, initial)
   const mesh = makeMesh(options, identity, { store, replica: () => replica })
   const replica: Replica = new Replica(
@@ -292,28 +286,6 @@ function makeReplica(options: NodeOptions, parts: Parts): Running {
     replicaPorts(options, { wal, mesh, store, onFailure: parts.onFailure }),
   )
   return { replica, mesh }
-}
-
-function initialState(state: StateMachine, wal: Wal): InitialState {
-  const { recovered, storedLog } = wal
-  const memberships: MembershipAt[] = []
-  if (state.membershipBytes !== null) {
-    const membership = decodeMembership(state.membershipBytes)
-    memberships.push({ index: state.membershipIndex, membership })
-  }
-  for (const { index, data } of recovered.memberships) {
-    if (index > state.membershipIndex) {
-      memberships.push({ index, membership: decodeMembership(data) })
-    }
-  }
-  return {
-    hardState: recovered.hardState,
-    log: storedLog,
-    applied: state.appliedIndex,
-    clusterMs: state.clusterMs,
-    memberships,
-    clock: readClock(),
-  }
 }
 
 /** `--cluster` describes the first start only; afterwards the stored membership wins. */

@@ -6,6 +6,7 @@ import { appendEntry } from './follower.ts'
 import { passedMs } from './freshness.ts'
 import { LeaderLease } from './lease.ts'
 import { ENTRY_OVERHEAD } from './log.ts'
+import { memberOf } from './membership.ts'
 import { Progress } from './progress.ts'
 import { quorumReached } from './quorum.ts'
 import { advanceTransfer } from './transfer.ts'
@@ -302,6 +303,7 @@ export function sendAppends(core: Core): void {
   const noticeDue = core.clock.nowMs >= leadership.commitNoticeMs
   let allTold = true
   for (const [id, progress] of leadership.progress) {
+    if (isTentative(core, id)) continue
     let sent = false
     if (progress.state === 'lost') {
       if (leadership.roundDue) sayLogLost(core, id, progress.acknowledged)
@@ -329,6 +331,19 @@ export function sendAppends(core: Core): void {
   if (allTold) leadership.commitNoticeMs = Infinity
   leadership.roundDue = false
   advanceTransfer(core)
+}
+
+/**
+ * A learner that only an uncommitted membership names: where that is overwritten, nobody knows it,
+ * and it would hold a log without ever having been a member. It is sent nothing until then; no quorum
+ * waits for it.
+ */
+function isTentative({ memberships, membership }: Core, id: NodeId): boolean {
+  const [committed, next] = memberships.possible
+  if (committed === undefined || next === undefined || membership === null) return false
+  if (!membership.learners.includes(id)) return false
+  const known = memberOf(committed.membership, id)
+  return known?.incarnation !== memberOf(membership, id)?.incarnation
 }
 
 interface Slice {

@@ -109,7 +109,9 @@ export class Raft {
 
   /** On a leader, those that left and are still being told. */
   get departing(): readonly Member[] {
-    return [...(this.#core.leadership?.departing.values() ?? [])].map(({ member }) => member)
+    const members: Member[] = []
+    for (const { member } of this.#core.leadership?.departing.values() ?? []) members.push(member)
+    return members
   }
 
   /** The term of an entry, null where the log holds none. */
@@ -152,10 +154,12 @@ export class Raft {
   /** On a leader, what it knows of the others; empty elsewhere. */
   get progress(): readonly PeerProgress[] {
     const { leadership } = this.#core
-    if (leadership === null) return []
-    return Array.from(leadership.progress, ([id, { match, lastAckMs, state, witness }]) => {
-      return { id, match, lastAckMs, state, witness }
-    })
+    const peers: PeerProgress[] = []
+    if (leadership === null) return peers
+    for (const [id, { match, lastAckMs, state, witness }] of leadership.progress) {
+      peers.push({ id, match, lastAckMs, state, witness })
+    }
+    return peers
   }
 
   /** How many copies there are of what is committed; null but on a leader of witnesses. */

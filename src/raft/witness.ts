@@ -42,10 +42,22 @@ export function lookAtPace(core: Core): void {
 export function witnessLimit(core: Core): LogIndex {
   // Ours too: an entry on witnesses alone would let nobody be elected, for good.
   let limit = core.log.persisted
+  const isDeaf = !hearsWitness(core)
   for (const { match, pace } of dataVoters(core)) {
-    if (pace.inStep) limit = Math.min(limit, match)
+    if (pace.inStep || isDeaf) limit = Math.min(limit, match)
   }
   return limit
+}
+
+/**
+ * A leader that hears no witness either may be the one that is deaf: the data voters that seem silent
+ * would elect another, and what it gave to witnesses meanwhile would stand in their way.
+ */
+function hearsWitness({ clock, config, leadership }: Core): boolean {
+  for (const { witness, lastAckMs } of present(leadership, 'a leader').progress.values()) {
+    if (witness && clock.nowMs - lastAckMs < config.electionMinMs) return true
+  }
+  return false
 }
 
 /** Of the other voters that keep data, in any active configuration. */

@@ -44,3 +44,18 @@ export function isStranger(
   const member = membership === null ? null : memberOf(membership, id)
   return member?.incarnation !== peer?.incarnation && peer?.membershipIndex === 0
 }
+
+/**
+ * Whether what is meant for a member would reach somebody else: who lost its disk has the name and
+ * the address of the one that it was. It would take the snapshot that its predecessor needs, be empty
+ * no more, and so never ask to be taken back (DESIGN §7). `peer`: who is linked; null: nobody.
+ */
+export function isReplaced(
+  members: { readonly membership: Membership | null; readonly departing: readonly Member[] },
+  id: NodeId,
+  peer: PeerIdentity | null,
+): boolean {
+  if (peer === null || members.membership === null) return false
+  const known = memberOf(members.membership, id) ?? memberOf({ members: members.departing }, id)
+  return known !== null && known.incarnation !== peer.incarnation
+}

@@ -8,7 +8,7 @@
 import { assert, present } from '../lib/assert.ts'
 import type { PeerIdentity, PeerMessage } from '../mesh/peer.ts'
 import { decodeMembership, Raft, type Input, type NodeId, type RaftConfig } from '../raft/mod.ts'
-import type { Entry, EntryId, InitialState, Ready } from '../raft/mod.ts'
+import type { Entry, EntryId, InitialState, Message, Ready } from '../raft/mod.ts'
 import { UnknownCommand } from '../state/mod.ts'
 import type { AppliedBatch, Command, StateMachine } from '../state/mod.ts'
 import { AppliedWaits } from './applied-waits.ts'
@@ -23,6 +23,7 @@ import { Joining } from './joining.ts'
 import { LeaderCalls } from './leader-calls.ts'
 import { Liveness } from './liveness.ts'
 import { Members } from './members.ts'
+import { isReplaced } from './peers.ts'
 import { PeerRequests, type PeerLinkUp } from './peer-requests.ts'
 import type { ReplicaPorts } from './ports.ts'
 import { Reads } from './reads.ts'
@@ -373,6 +374,12 @@ export class Replica {
     this.#timers.endOfTurn()
   }
 
+  /** A leader knows who its members are; anybody else may be behind, and answers whom it hears. */
+  #isForAnother({ type, to }: Message): boolean {
+    if (type !== 'append' && type !== 'install_snapshot' && type !== 'log_lost') return false
+    return isReplaced(this.raft, to, this.#links.get(to)?.peer ?? null)
+  }
+
   /** Does what the core wants done; a long replay is spread over turns, so that peers are heard. */
   #drain(): void {
     for (let ready = this.raft.takeReady(); ready !== null; ready = this.raft.takeReady()) {
@@ -383,6 +390,7 @@ export class Replica {
 
   #execute(ready: Ready): void {
     for (const message of ready.messages) {
+      if (this.#isForAnother(message)) continue
       this.ports.mesh.send(message.to, { type: 'raft', message })
     }
     // Peers write while we do (Thesis §10.2.1): their frames leave before our disk is asked.

@@ -102,8 +102,9 @@ test(
       /at entry \d+ its hash was [0-9a-f]{16}, and that of a majority [0-9a-f]{16}/,
     )
     expect(victim.process.saying('a node has another state than the majority')).toHaveLength(1)
+    const [other] = cluster.others(victim) as [ClusterNode]
     await until('somebody else leads', async () => {
-      const { leader } = (await cluster.others(victim)[0]?.status()) as { leader: string | null }
+      const { leader } = (await other.status()) as { leader: string | null }
       return leader !== null && leader !== victim.id
     })
     await load.progress(5)

@@ -39,7 +39,7 @@ for (let first = 0; first < 300; first += GROUP) {
       if (machines.some(({ raft }) => (raft?.membershipIndex ?? 0) > 1)) changed += 1
     }
     expect(changed).toBeGreaterThan(GROUP / 2)
-    expect(wipes).toBeGreaterThan(GROUP / 15)
+    expect(wipes).toBeGreaterThan(GROUP / 25)
   })
 }
 

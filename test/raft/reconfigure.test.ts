@@ -12,6 +12,7 @@ import {
   entryOf,
   exchange,
   HEARTBEAT_MS,
+  incarnationOf,
   leaderAt,
   membershipOf,
   nodeAt,
@@ -303,6 +304,21 @@ test('57: nothing is sent to a learner that was never in contact', () => {
 
   expect(node.takeSent().filter(({ to }) => to === 'd')).toEqual([])
   expect(node.raft.progress.map(({ id }) => id)).toEqual(['b', 'c'])
+})
+
+const isForD = ({ to }: { readonly to: string }): boolean => to === 'd'
+
+test('DESIGN §7: a learner is sent nothing before the entry that names it is committed', () => {
+  const node = settledLeaderAt('a')
+  const d = { id: 'd', incarnation: incarnationOf('d'), url: null, witness: false }
+  change(node, { ...ABC, members: [...ABC.members, d], learners: ['d'] })
+
+  node.elapse(HEARTBEAT_MS)
+  expect(node.takeSent().filter(isForD)).toEqual([]) // Another leader may not know it at all.
+  node.elapse(HEARTBEAT_MS)
+  acknowledgeAll(node, ['b'])
+  node.elapse(HEARTBEAT_MS)
+  expect(node.takeSentOf('append').filter(isForD)).not.toEqual([])
 })
 
 test('DESIGN §7: a voter that lost its disk leaves as the old one, and comes in as a learner', () => {

@@ -89,6 +89,19 @@ test('59: a data voter that is silent for an election timeout is not waited for:
   expect(sentTo(a, 'w')).toEqual([3])
 })
 
+test('59: a leader that hears nobody gives the witness nothing: it may be the one that is deaf', () => {
+  const a = settledLeaderAt('a', AS_DATA)
+  without(a)
+  a.propose(1)
+  expect(sentTo(a, 'w')).toEqual([2])
+
+  // The witness falls silent, too: the other data node would need its vote.
+  for (let ms = 0; ms <= ELECTION_MIN_MS; ms += HEARTBEAT_MS) a.elapse(HEARTBEAT_MS)
+  a.takeSent()
+  a.propose(2)
+  expect(sentTo(a, 'w')).toEqual([])
+})
+
 test('59: nor is one that answers and stores nothing', () => {
   const a = settledLeaderAt('a', AS_DATA)
   a.propose(1)

@@ -3,9 +3,12 @@ import type { StateReport } from '../../src/mesh/peer.ts'
 import type { Membership } from '../../src/raft/types.ts'
 import { verdictOf } from '../../src/replica/state-checks.ts'
 
+function idsOf(list: string): string[] {
+  return list.split(' ').map((id) => id.toLowerCase())
+}
+
 /** `a b c` vote; those in capitals keep no state. */
 function voters(text: string, outgoing: string | null = null): Membership {
-  const ids = (list: string): string[] => list.split(' ').map((id) => id.toLowerCase())
   const all = `${text} ${outgoing ?? ''}`.split(' ').filter((id) => id !== '')
   return {
     members: all.map((id) => ({
@@ -14,8 +17,8 @@ function voters(text: string, outgoing: string | null = null): Membership {
       url: null,
       witness: id !== id.toLowerCase(),
     })),
-    voters: ids(text),
-    outgoing: outgoing === null ? null : ids(outgoing),
+    voters: idsOf(text),
+    outgoing: outgoing === null ? null : idsOf(outgoing),
     learners: [],
     wanted: null,
   }

@@ -361,20 +361,24 @@ test('the log is left alone where a state alone is replaced', async () => {
   expect(store.state.stateHash()).toBe(maker.state.stateHash())
 })
 
+function failing(error: Error): Sql {
+  const fail = (): never => {
+    throw error
+  }
+  const statement = { run: fail, get: fail, all: fail }
+  return { driver: 'bun', exec: fail, prepare: () => statement, close: () => {} }
+}
+
+function coded(code: string): Error {
+  return Object.assign(new Error('it says why'), { code })
+}
+
 test('what SQLite cannot read is damage, by the file’s name; what it refuses is not', () => {
   const heard: Error[] = []
-  const failing = (error: Error): Sql => {
-    const fail = (): never => {
-      throw error
-    }
-    const statement = { run: fail, get: fail, all: fail }
-    return { driver: 'bun', exec: fail, prepare: () => statement, close: () => {} }
-  }
   const ask = (error: Error): unknown =>
     guarded(failing(error), '/data/state-0.db', (told) => heard.push(told))
       .prepare('SELECT 1')
       .get()
-  const coded = (code: string) => Object.assign(new Error('it says why'), { code })
 
   expect(() => ask(coded('SQLITE_CORRUPT_INDEX'))).toThrow(StateDamaged)
   expect(() => ask(Object.assign(new Error('x'), { errcode: 26 }))).toThrow('/data/state-0.db')

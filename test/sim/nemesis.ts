@@ -1,8 +1,12 @@
 /** Who makes things go wrong: each kind of fault that the plan names, at random moments. */
+import type { Casualties } from './casualties.ts'
 import type { Chance } from './chance.ts'
+import { damage } from './damage.ts'
 import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
 import type { FaultPlan, Plan } from './plan.ts'
+import type { Pressure } from './pressure.ts'
+import type { Sometimes } from './sometimes/situations.ts'
 import type { World } from './world.ts'
 
 export class Nemesis {
@@ -11,6 +15,9 @@ export class Nemesis {
   readonly #chance: Chance
   readonly #network: Network
   readonly #nodes: readonly SimNode[]
+  readonly #casualties: Casualties
+  readonly #sometimes: Sometimes
+  readonly #pressure: Pressure
   #stopped = false
   readonly counts = new Map<string, number>()
 
@@ -20,12 +27,18 @@ export class Nemesis {
     readonly chance: Chance
     readonly network: Network
     readonly nodes: readonly SimNode[]
+    readonly casualties: Casualties
+    readonly sometimes: Sometimes
+    readonly pressure: Pressure
   }) {
     this.#world = given.world
     this.#plan = given.plan
     this.#chance = given.chance
     this.#network = given.network
     this.#nodes = given.nodes
+    this.#casualties = given.casualties
+    this.#sometimes = given.sometimes
+    this.#pressure = given.pressure
   }
 
   start(delayMs: number): void {
@@ -120,13 +133,20 @@ export class Nemesis {
         return node.disk.failOn('sync', { code: 'EIO', nth: this.#chance.int(1, 5) })
       case 'diskFull':
         return this.#fill(node, spanMs)
+      case 'wipe':
+        return this.#wipe(node, spanMs)
+      case 'rot':
+        return this.#rot(node, spanMs)
       case 'wallStep': {
         const ms = this.#chance.pick([-3_600_000, -500, -120, 120, 500, 3_600_000])
         this.#world.note(`wall clock of ${node.id} steps`, ms)
         return node.clock.stepWall(ms)
       }
       case 'drift':
-        return node.clock.setRate(nowMs, node.drawRate())
+        if (this.#chance.oneIn(2)) return node.clock.setRate(nowMs, node.drawRate())
+        return this.#runApart(this.#leader(node), spanMs)
+      case 'lastBeat':
+        return this.#lastBeat(this.#world.nowMs + this.#plan.ttlMs)
       case 'transfer':
         return this.#handOver(this.#leader(node))
     }
@@ -136,10 +156,49 @@ export class Nemesis {
     return this.#nodes.find((node) => node.isUp && node.raft.role === 'leader') ?? otherwise
   }
 
-  /** As SIGTERM does it, and sometimes the process goes on as a follower. */
+  /**
+   * The leader's clock is as slow as it may be, all others are as fast: its lease and their promises
+   * end as far apart as they ever can (scenario 42).
+   */
+  #runApart(leader: SimNode, spanMs: number): void {
+    const { nowMs } = this.#world
+    const { clockDrift, heartbeatMs } = this.#plan
+    this.#world.note(`clocks run apart around ${leader.id}`)
+    for (const node of this.#nodes) {
+      node.clock.setRate(nowMs, node === leader ? 1 - clockDrift : 1 + clockDrift)
+    }
+    this.#world.after(this.#chance.ms(heartbeatMs, heartbeatMs * 5), () => {
+      if (!this.#stopped) this.#isolate(leader, spanMs + this.#plan.electionMaxMs * 2)
+    })
+  }
+
+  /**
+   * As soon as a lease is suspect its owner beats at the leader, which nobody hears any more: what
+   * that answers binds the next leader, so it must not answer what is not in the log.
+   */
+  #lastBeat(untilMs: number): void {
+    if (this.#stopped || this.#world.nowMs > untilMs) return
+    const lease = this.#pressure.suspect
+    const leader = this.#nodes.find((node) => node.isUp && node.raft.role === 'leader')
+    if (lease === null || leader === undefined) {
+      this.#world.after(20, () => this.#lastBeat(untilMs))
+      return
+    }
+    const paths = this.#nodes.flatMap(({ at }) => {
+      return at === leader.at ? [] : [[at, leader.at] as const, [leader.at, at] as const]
+    })
+    this.#cut(paths, this.#plan.electionMaxMs * 3)
+    this.#pressure.beatOnceMore(leader, lease)
+  }
+
+  /**
+   * As SIGTERM does it, and sometimes the process goes on as a follower, or does not hear what came of
+   * it for a while (scenario 43).
+   */
   #handOver(leader: SimNode): void {
     if (!leader.isUp) return
     const ends = this.#chance.oneIn(2)
+    if (!ends && this.#chance.oneIn(2)) this.#deafen(leader)
     const { boot } = leader
     this.#world.note(`${leader.id} hands over`)
     leader.arrive(() =>
@@ -150,6 +209,18 @@ export class Nemesis {
         })
       }),
     )
+  }
+
+  #deafen(leader: SimNode): void {
+    const { electionMinMs, disk } = this.#plan
+    this.#world.after(this.#chance.ms(1, 4 + disk.syncMaxMs), () => {
+      if (this.#stopped) return
+      const others = this.#nodes.filter((node) => node !== leader)
+      this.#cut(
+        others.map(({ at }) => [at, leader.at] as const),
+        electionMinMs * 2,
+      )
+    })
   }
 
   #crash(node: SimNode, power: boolean, spanMs: number): void {
@@ -220,11 +291,17 @@ export class Nemesis {
   #lateAnswers(leader: SimNode): void {
     const { heartbeatMs, electionMinMs, electionMaxMs } = this.#plan
     const others = this.#nodes.filter((node) => node !== leader)
-    const lateMs = this.#chance.ms(electionMinMs * 0.6, electionMaxMs * 0.95)
+    const isSiege = this.#chance.oneIn(2)
+    // In a siege so late that another leader is there by then, and this one not yet gone.
+    const fromMs = isSiege
+      ? Math.min(electionMinMs * 1.2, electionMaxMs * 0.9)
+      : electionMinMs * 0.6
+    const lateMs = this.#chance.ms(fromMs, electionMaxMs * 0.97)
     this.#world.note(`answers to ${leader.id} are late`, Math.round(lateMs))
     for (const { at } of others) this.#network.clog(at, leader.at, lateMs)
-    if (this.#chance.oneIn(3)) return this.#pauseUntilAnswered(leader, others)
-    this.#world.after(this.#chance.ms(0, heartbeatMs * 2), () => {
+    if (isSiege) this.#pressure.besiege(leader, electionMaxMs * 2)
+    else if (this.#chance.oneIn(2)) return this.#pauseUntilAnswered(leader, others)
+    this.#world.after(this.#chance.ms(0, isSiege ? heartbeatMs / 2 : heartbeatMs * 2), () => {
       if (this.#stopped) return
       this.#cut(
         others.map(({ at }) => [leader.at, at] as const),
@@ -244,6 +321,27 @@ export class Nemesis {
       this.#network.clog(at, leader.at, pausedMs + this.#chance.ms(-8, 4))
     }
     leader.pause(pausedMs)
+  }
+
+  /** Its disk is gone for good, and it is started again on another one. */
+  #wipe(node: SimNode, spanMs: number): void {
+    if (!node.isUp || !this.#casualties.mayLose(node)) return
+    this.#casualties.lose(node)
+    this.#sometimes.met('a node lost its disk')
+    this.#crash(node, false, spanMs)
+    node.wipe()
+  }
+
+  /** What its log had made durable is damaged before it starts again. */
+  #rot(node: SimNode, spanMs: number): void {
+    if (!node.isUp || !this.#casualties.mayLose(node)) return
+    this.#crash(node, this.#chance.oneIn(2), spanMs)
+    const what = damage(node.disk, this.#chance)
+    if (what === null) return
+    this.#world.note(`damage to the log of ${node.id}: ${what}`)
+    this.#sometimes.met(`a disk was damaged: ${what}`)
+    this.#casualties.lose(node)
+    node.isDamaged = true
   }
 
   /** Nothing more fits until `spanMs` have passed. */

@@ -3,74 +3,28 @@
  * A crash throws all of it away but the disk.
  */
 import { assert, present } from '../../src/lib/assert.ts'
-import { silentLogger, type Logger } from '../../src/lib/logger.ts'
-import { hmacSha256, Mesh, meshConfig } from '../../src/mesh/mod.ts'
-import type { PeerIdentity, PeerMessage, Socket, SocketEvents } from '../../src/mesh/mod.ts'
-import { decodeMembership, raftConfig, type Clock, type NodeId } from '../../src/raft/mod.ts'
-import type {
-  Entry,
-  InitialState,
-  LogIndex,
-  LogWrite,
-  MembershipAt,
-  Raft,
-  Term,
-} from '../../src/raft/mod.ts'
-import { foundingList, Gateway, Replica } from '../../src/replica/mod.ts'
-import type { FoundingMember, LogPort, MeshPort, ReplicaPorts } from '../../src/replica/mod.ts'
+import type { Socket, SocketEvents } from '../../src/mesh/mod.ts'
+import type { Clock, Entry, Incarnation, LogIndex, NodeId, Raft } from '../../src/raft/mod.ts'
+import type { Gateway, Replica } from '../../src/replica/mod.ts'
 import { CLUSTER_VERSION_MAX, decodeCommand, UnknownCommand } from '../../src/state/mod.ts'
 import type { Command, StateMachine } from '../../src/state/mod.ts'
-import { Wal } from '../../src/storage/mod.ts'
+import { WalDamaged, WalMismatch } from '../../src/storage/mod.ts'
 import { SimDisk } from '../support/sim-disk.ts'
 import type { Chance } from './chance.ts'
-import { LightMesh, type Packet } from './light-mesh.ts'
+import type { Packet } from './light-mesh.ts'
 import { LogView } from './log-view.ts'
-import type { Network } from './network.ts'
 import { NodeClock } from './node-clock.ts'
-import type { Observer } from './observer.ts'
-import type { History } from './oracle/history.ts'
-import { timesOf, type Plan } from './plan.ts'
-import { dial, type Endpoint } from './sockets.ts'
+import { openProcess, type Process } from './process.ts'
 import type { Rot } from './shared-state.ts'
-import type { Sometimes } from './sometimes/mod.ts'
-import type { StateSource } from './state-source.ts'
-import { SimStore } from './store.ts'
-import { Violation } from './violation.ts'
-import type { World } from './world.ts'
-
-export interface Surroundings {
-  readonly world: World
-  readonly plan: Plan
-  readonly network: Network
-  readonly observer: Observer
-  readonly states: StateSource
-  readonly history: History
-  readonly sometimes: Sometimes
-  readonly founding: readonly FoundingMember[]
-  /** A number that was never given out in this run. */
-  next(): number
-  node(id: NodeId): SimNode
-}
-
-/** What one process is made of. */
-interface Process {
-  readonly wal: Wal
-  readonly state: StateMachine
-  readonly replica: Replica
-  readonly gateway: Gateway
-  readonly store: SimStore
-  readonly light: LightMesh | null
-  readonly mesh: Mesh | null
-}
+import type { Endpoint } from './sockets.ts'
+import type { SimStore } from './store.ts'
+import { SOCKETS, TIMERS, TURN, type Phase, type Surroundings } from './surroundings.ts'
+import { insist, Violation } from './violation.ts'
 
 /** How soon somebody starts a process again that ended by itself. */
 const RESTART_MS = 200
-
-/** In which order what waited is done after a pause: as an event loop does. */
-type Phase = 0 | 1 | 2
-const TIMERS: Phase = 0
-const SOCKETS: Phase = 1
-const TURN: Phase = 2
+/** How long somebody takes at most to see that a log was refused, and to move it away. */
+const OPERATOR_MS = 1_000
 
 export class SimNode implements Endpoint {
   readonly id: NodeId
@@ -79,7 +33,9 @@ export class SimNode implements Endpoint {
   readonly isWitness: boolean
   readonly clock: NodeClock
   readonly disk: SimDisk
-  readonly view = new LogView()
+  view = new LogView()
+  /** What its disks held that were lost, by incarnation: leaders may have counted them before. */
+  readonly lostViews = new Map<Incarnation, LogView>()
   boot = 0
   /** What the program of this boot knows. */
   clusterVersionMax = CLUSTER_VERSION_MAX
@@ -90,6 +46,12 @@ export class SimNode implements Endpoint {
   readonly counts = { compactions: 0, installs: 0, misplaced: 0 }
   /** A pause of the disk: what is synced until then ends only then. */
   diskStalledUntilMs = 0
+  /** When it last went on after a pause, in true time. */
+  resumedMs = -Infinity
+  /** What was durable is damaged: the log may be refused, and must not be opened without it. */
+  isDamaged = false
+  /** As whom it was started last; null once its disk is lost. */
+  incarnation: Incarnation | null = null
   /** Told when the process dies: clients whose connection is lost. */
   readonly onDeath = new Set<() => void>()
   readonly #around: Surroundings
@@ -97,6 +59,8 @@ export class SimNode implements Endpoint {
   #process: Process | null = null
   #paused = false
   #held: { readonly phase: Phase; readonly run: () => void }[] = []
+  /** How long what was read in this event blocks the process. */
+  #readMs = 0
 
   constructor(around: Surroundings, at: number, chance: Chance) {
     const { world, plan } = around
@@ -105,9 +69,16 @@ export class SimNode implements Endpoint {
     this.at = at
     this.id = `n${at + 1}`
     this.isWitness = at >= plan.nodes - plan.witnesses
-    this.clock = new NodeClock(world.nowMs, chance.ms(0, 1e6), this.drawRate())
+    const [originMs, rate] = [chance.ms(0, 1e6), this.drawRate()]
+    this.clock = new NodeClock(world.nowMs, { originMs, rate, wallDrifts: plan.wallDrifts })
     this.disk = new SimDisk({
       random: chance.random,
+      garbledPermille: plan.disk.garbledPermille,
+      onRead: () => {
+        const { readMaxMs } = plan.disk
+        if (readMaxMs > 0 && this.isUp && !around.isHealed())
+          this.#readMs += chance.ms(0, readMaxMs)
+      },
       schedule: (task) => {
         const { syncMinMs, syncMaxMs } = plan.disk
         const stallMs = Math.max(0, this.diskStalledUntilMs - world.nowMs)
@@ -156,6 +127,11 @@ export class SimNode implements Endpoint {
     return `http://${this.id}`
   }
 
+  /** What the disk of that incarnation holds, or held until it was lost. */
+  viewOf(incarnation: Incarnation): LogView | null {
+    return incarnation === this.incarnation ? this.view : (this.lostViews.get(incarnation) ?? null)
+  }
+
   /** Both clocks, now. */
   readClock(): Clock {
     const { nowMs } = this.#around.world
@@ -183,7 +159,8 @@ export class SimNode implements Endpoint {
       const process = this.#tryOpen()
       if (process === null) return
       this.#process = process
-      this.view.recovered(process.wal.recovered, this.#committedTerms())
+      this.incarnation = process.replica.identity.incarnation
+      this.isDamaged = false
       observer.started(this)
       process.replica.start()
       observer.stepped(this)
@@ -252,6 +229,19 @@ export class SimNode implements Endpoint {
     this.onDeath.clear()
   }
 
+  /** The directory is gone, as with a new disk: what comes back is somebody else of that name. */
+  wipe(): void {
+    assert(this.#process === null, 'a disk is changed while its machine is off')
+    this.#around.world.note(`${this.id} loses its disk`)
+    this.disk.format()
+    if (this.incarnation !== null) this.lostViews.set(this.incarnation, this.view)
+    this.view = new LogView()
+    this.#around.states.wiped(this.id)
+    this.incarnation = null
+    this.isDamaged = false
+    this.#around.observer.wiped(this)
+  }
+
   /** It stands still for `ms`, and then goes on as if nothing had been. */
   pause(ms: number): void {
     if (this.#paused || !this.isUp) return
@@ -263,6 +253,7 @@ export class SimNode implements Endpoint {
       if (this.boot !== boot) return
       world.note(`${this.id} goes on`)
       this.#paused = false
+      this.resumedMs = world.nowMs
       const held = this.#held
       this.#held = []
       // Timers that are due run first, then the sockets are read, then the turn ends.
@@ -295,33 +286,6 @@ export class SimNode implements Endpoint {
     return this.#process?.store.kept ?? null
   }
 
-  #committedTerms(upTo = Infinity): readonly Term[] {
-    return this.#around.history.entries.slice(0, upTo).map(({ entry }) => entry.term)
-  }
-
-  #openStore(wal: Wal, state: StateMachine): SimStore {
-    const { network, states } = this.#around
-    return new SimStore({
-      id: this.id,
-      chance: this.#chance,
-      states,
-      state,
-      wal,
-      later: (ms, run) => void this.#later(ms, SOCKETS, run),
-      reaches: (id) => {
-        const { at } = this.#around.node(id)
-        return !network.isCut(this.at, at) && !network.isCut(at, this.at)
-      },
-      keptBy: (id) => this.#around.node(id).kept,
-      installing: (snapshot) => {
-        this.counts.installs += 1
-        if (this.isWitness) this.#around.sometimes.met('a witness was given its place')
-        this.#around.world.note(`${this.id} installs a snapshot`, snapshot.index)
-        this.view.installing(this.#committedTerms(snapshot.index))
-      },
-    })
-  }
-
   #later(ms: number, phase: Phase, run: () => void): () => void {
     const { boot } = this
     return this.#around.world.after(ms, () => {
@@ -336,7 +300,17 @@ export class SimNode implements Endpoint {
       return
     }
     this.#guard(run)
-    if (this.isUp) this.#around.observer.stepped(this)
+    if (!this.isUp) return
+    this.#around.observer.stepped(this)
+    if (this.#readMs > 0) this.#waitForReads()
+  }
+
+  /** Reads are synchronous: nothing else is done meanwhile. */
+  #waitForReads(): void {
+    const ms = this.#readMs
+    this.#readMs = 0
+    this.#around.sometimes.met('a slow read held a node up')
+    this.pause(ms)
   }
 
   /** What the production code throws ends the process; but for a disk's refusal it is a bug. */
@@ -354,103 +328,46 @@ export class SimNode implements Endpoint {
   /** Null where the disk refused: that process ends, and another one tries. */
   #tryOpen(): Process | null {
     try {
-      return this.#open()
+      return this.#openProcess()
     } catch (error) {
-      if (!isDiskError(error)) throw error
-      this.#around.world.note(`${this.id} cannot start`, 0, () => error.message)
-      this.disk.kill()
-      this.#around.world.after(RESTART_MS, () => {
-        if (!this.isUp) this.start()
-      })
+      if (isRefusal(error)) this.#refuse(error)
+      else if (isDiskError(error)) this.#startAgain(error)
+      else throw error
       return null
     }
   }
 
-  #open(): Process {
-    const { plan, states, founding } = this.#around
-    const before = states.appliedBy(this.id)
-    const wal = Wal.open(this.disk, {
-      segmentBytes: plan.segmentBytes,
-      nodeId: this.id,
-      newNodeId: () => this.id,
-      witness: this.isWitness,
-      newIncarnation: () => `r${this.#chance.int(0, 0xffff_ffff)}-${this.#around.next()}`,
-      appliedIndex: before.index,
-      appliedTerm: before.index === 0 ? null : before.term,
-      installed: states.installedAt(this.id),
-      onFailure: () => this.#later(0, TURN, () => this.#dieOfDisk()),
+  #startAgain(error: Error): void {
+    this.#around.world.note(`${this.id} cannot start`, 0, () => error.message)
+    this.disk.kill()
+    this.#around.world.after(RESTART_MS, () => {
+      if (!this.isUp) this.start()
     })
-    const state = states.open(this.id)
-    const { nodeId: id, incarnation, clusterId } = wal.identity
-    const identity: PeerIdentity = {
-      id,
-      incarnation,
-      clusterId,
-      foundingList: foundingList(founding),
-      url: this.url,
-      membershipIndex: 0,
-      join: null,
-      witness: this.isWitness,
-      version: '0.1.0',
-      clusterVersionMax: this.clusterVersionMax,
-    }
-    const meshes = this.#openMesh(identity)
-    const port = present(meshes.mesh ?? meshes.light, 'one mesh or the other')
-    const raft = raftConfig({
-      id,
-      incarnation,
-      witness: this.isWitness,
-      random: this.#chance.random,
-      ...timesOf(plan, this.at),
-      clockDrift: plan.clockDrift,
-      ...plan.raft,
-    })
-    const initial = this.#initialState(state, wal)
-    const store = this.#openStore(wal, state)
-    const { removeDeadAfterMs } = plan
-    const replica = new Replica(
-      {
-        raft,
-        initial,
-        identity,
-        founding,
-        config: { ...plan.upkeep, ...plan.custody, removeDeadAfterMs },
-      },
-      state,
-      this.#ports(wal, port, store),
-    )
-    const gateway = new Gateway(replica, {
-      url: this.url,
-      version: '0.1.0',
-      sqlite: 'simulated',
-      startedMs: 0,
-      storage: () => ({ walBytes: 0, stateBytes: 0 }),
-      metrics: () => new Map(),
-    })
-    return { wal, state, replica, gateway, store, ...meshes }
   }
 
-  /** As `src/node.ts` puts it together. */
-  #initialState(state: StateMachine, wal: Wal): InitialState {
-    const { recovered, storedLog } = wal
-    const memberships: MembershipAt[] = []
-    if (state.membershipBytes !== null) {
-      const membership = decodeMembership(state.membershipBytes)
-      memberships.push({ index: state.membershipIndex, membership })
-    }
-    for (const { index, data } of recovered.memberships) {
-      if (index > state.membershipIndex) {
-        memberships.push({ index, membership: decodeMembership(data) })
-      }
-    }
-    return {
-      hardState: recovered.hardState,
-      log: storedLog,
-      applied: state.appliedIndex,
-      clusterMs: state.clusterMs,
-      memberships,
-      clock: this.readClock(),
-    }
+  /** Exit code 3: somebody moves the directory away, as the message says. */
+  #refuse(error: Error): void {
+    insist(this.isDamaged, 'only a damaged log is refused', () => `${this.id}: ${error.message}`)
+    this.#around.world.note(`${this.id} refuses its log`, 0, () => error.message)
+    this.#around.sometimes.met('damage before the durable end was found')
+    this.disk.kill()
+    this.#around.world.after(this.#chance.ms(50, OPERATOR_MS), () => {
+      if (this.isUp) return
+      if (this.isDamaged) this.wipe()
+      this.start()
+    })
+  }
+
+  #openProcess(): Process {
+    return openProcess({
+      node: this,
+      around: this.#around,
+      chance: this.#chance,
+      later: (ms, phase, run) => this.#later(ms, phase, run),
+      setTimer: (ms, run) => this.#setTimer(ms, run),
+      dieOfDisk: () => this.#dieOfDisk(),
+      misplaced: (reason) => this.#misplaced(reason),
+    })
   }
 
   #dieOfDisk(): void {
@@ -461,149 +378,10 @@ export class SimNode implements Endpoint {
     })
   }
 
-  #ports(wal: Wal, mesh: MeshPort, store: SimStore): ReplicaPorts {
-    const { observer, plan, world } = this.#around
-    const log: LogPort = {
-      get acceptsWrites() {
-        return wal.acceptsWrites
-      },
-      get busy() {
-        return wal.busy
-      },
-      tick: (nowMs) => wal.tick(nowMs),
-      stats: () => wal.stats(),
-      compact: (bounds) => {
-        const before = wal.start.index
-        const start = wal.compact(bounds)
-        if (start.index > before) this.counts.compactions += 1
-        return start
-      },
-      setClusterId: (clusterId) => wal.setClusterId(clusterId),
-      read: (from, to, bytesMax) => wal.read(from, to, bytesMax),
-      write: (write, done) => this.#write(wal, write, done),
-    }
-    return {
-      clock: () => this.readClock(),
-      random: this.#chance.random,
-      setTimer: (ms, run) => this.#setTimer(ms, run),
-      defer: (run) => void this.#later(this.#chance.ms(0, plan.turnMaxMs), TURN, run),
-      log,
-      mesh: {
-        send: (to, message) => {
-          if (message.type === 'raft') observer.sending(this, message.message)
-          return mesh.send(to, message)
-        },
-        flush: () => mesh.flush(),
-        setPeers: (peers) => mesh.setPeers(peers),
-        setContact: (url) => mesh.setContact(url),
-        setIdentity: (identity) => mesh.setIdentity(identity),
-        foreigners: () => mesh.foreigners(),
-        peers: () => mesh.peers(),
-      },
-      store,
-      logger: world.trace.isRead ? this.#logger() : silentLogger,
-      misplaced: (reason) => this.#misplaced(reason),
-      newClusterId: () => `c${this.#around.next()}`,
-    }
-  }
-
-  #write(wal: Wal, write: LogWrite, done: () => void): void {
-    this.#around.observer.writing(this, write)
-    wal.write(write, () => {
-      this.view.persisted(write.write)
-      done()
-    })
-  }
-
   #setTimer(ms: number, run: () => void): () => void {
     // A timer of a real loop is never early, and often late by its granularity.
     const lateMs = this.#chance.ms(0, 1)
     return this.#later(this.clock.trueSpan(Math.max(0, ms)) + lateMs, TIMERS, run)
-  }
-
-  #logger(): Logger {
-    const write = (message: string, fields?: object): void => {
-      const { trace, nowMs } = this.#around.world
-      trace.comment(nowMs, `${this.id} says: ${message} ${JSON.stringify(fields ?? {})}`)
-    }
-    return { debug: write, info: write, warn: write, error: write }
-  }
-
-  #openMesh(identity: PeerIdentity): Pick<Process, 'light' | 'mesh'> {
-    if (this.#around.plan.mesh === 'production') {
-      return { light: null, mesh: this.#openProductionMesh(identity) }
-    }
-    const { plan, network, world } = this.#around
-    const peerAt = (id: NodeId): SimNode => this.#around.node(id)
-    const light = new LightMesh(identity, {
-      encodes: plan.encodes,
-      ordered: plan.network.ordered,
-      silentMs: plan.electionMaxMs * 2,
-      nowMs: () => this.readClock().nowMs,
-      setTimer: (ms, run) => this.#setTimer(ms, run),
-      newLink: () => this.#around.next(),
-      channelTo: (id) => network.channel(this.at, peerAt(id).at),
-      transmit: (to, packet, channel) => {
-        const peer = peerAt(to)
-        const deliver = (): void => peer.receivePacket(this.id, packet)
-        if (channel !== null) return channel.send(deliver)
-        const lateMs = isVote(packet) ? network.voteLatenessMs(plan.electionMaxMs) : 0
-        network.datagram(this.at, peer.at, deliver, lateMs)
-      },
-      ...this.#meshHost(),
-    })
-    assert(world.nowMs >= 0, 'the world has begun')
-    return { light, mesh: null }
-  }
-
-  #openProductionMesh(identity: PeerIdentity): Mesh {
-    const { plan, network, founding } = this.#around
-    const config = meshConfig({
-      identity,
-      secret: new Uint8Array([1, 2, 3]),
-      dialsAlways: false,
-      handshakeMs: plan.electionMaxMs,
-      pingMs: Math.floor(plan.electionMaxMs / 2),
-      silentMs: plan.electionMaxMs * 2,
-      redialMinMs: 20,
-      redialMaxMs: 200,
-    })
-    const dialTo = (url: string, events: SocketEvents): Socket => {
-      const member = present(
-        founding.find((candidate) => candidate.url === url),
-        'a peer has a known address',
-      )
-      return dial(network, { from: this, to: this.#around.node(member.id) }, events)
-    }
-    const ports = {
-      dial: dialTo,
-      nowMs: () => this.readClock().nowMs,
-      setTimer: (ms: number, run: () => void) => this.#setTimer(ms, run),
-      random: this.#chance.random,
-      mac: hmacSha256,
-      nonce: () => Uint8Array.from({ length: 32 }, () => this.#chance.int(0, 255)),
-      logger: silentLogger,
-    }
-    return new Mesh(config, ports, this.#meshHost())
-  }
-
-  #meshHost(): {
-    judge(peer: PeerIdentity): string | null
-    up(peer: PeerIdentity): void
-    down(id: NodeId): void
-    receive(from: NodeId, messages: readonly PeerMessage[]): void
-  } {
-    return {
-      judge: (peer) => this.replica.judge(peer),
-      up: (peer) => this.replica.peerUp(peer),
-      down: (id) => this.replica.peerDown(id),
-      receive: (from, messages) => {
-        for (const each of messages) {
-          if (each.type === 'raft') this.#around.observer.receiving(this, each.message)
-        }
-        this.replica.receive(from, messages)
-      },
-    }
   }
 }
 
@@ -612,10 +390,9 @@ function isNewest(command: Command): boolean {
   return command.type === 'state_check' || command.type === 'state_verdict'
 }
 
-function isVote(packet: Packet): boolean {
-  if (packet.type !== 'frame') return false
-  const [first] = packet.messages
-  return first?.type === 'raft' && first.message.type === 'vote_response'
+/** What the log throws that cannot vouch for what it promised. */
+function isRefusal(error: unknown): error is Error {
+  return error instanceof WalDamaged || error instanceof WalMismatch
 }
 
 /** What `SimDisk` throws when it was told to fail, or is full. */

@@ -21,9 +21,15 @@ export interface FaultPlan {
   readonly diskStall: number
   readonly diskError: number
   readonly diskFull: number
+  /** The disk is lost: the node comes back under its name, as somebody else. */
+  readonly wipe: number
+  /** What was durable is damaged while the node is down. */
+  readonly rot: number
   readonly wallStep: number
   readonly drift: number
   readonly transfer: number
+  /** A last beat for a suspect lease, at a leader that is alone from then on. */
+  readonly lastBeat: number
 }
 
 export interface NetworkPlan {
@@ -37,6 +43,15 @@ export interface NetworkPlan {
   readonly lateVotePermille: number
   /** Links deliver in order or break, as TCP does; otherwise Raft's messages fly as they like. */
   readonly ordered: boolean
+}
+
+export interface DiskPlan {
+  readonly syncMinMs: number
+  readonly syncMaxMs: number
+  /** How long a read may block the node; 0: none does. */
+  readonly readMaxMs: number
+  /** As `SimDiskOptions`. */
+  readonly garbledPermille: number
 }
 
 export interface Plan {
@@ -54,6 +69,8 @@ export interface Plan {
   readonly electionMinMs: number
   readonly electionMaxMs: number
   readonly clockDrift: number
+  /** Nobody corrects the wall clocks: they run at the rate of the monotonic ones. */
+  readonly wallDrifts: boolean
   readonly turnMaxMs: number
   readonly segmentBytes: number
   readonly raft: {
@@ -64,7 +81,7 @@ export interface Plan {
     readonly applyEntriesMax: number
     readonly uncommittedBytesMax: number
   }
-  readonly disk: { readonly syncMinMs: number; readonly syncMaxMs: number }
+  readonly disk: DiskPlan
   readonly network: NetworkPlan
   readonly faults: FaultPlan
   readonly clients: number
@@ -133,9 +150,12 @@ const NO_FAULTS: FaultPlan = {
   diskStall: 0,
   diskError: 0,
   diskFull: 0,
+  wipe: 0,
+  rot: 0,
   wallStep: 0,
   drift: 0,
   transfer: 0,
+  lastBeat: 0,
 }
 
 /** A random subset of the faults, each at a rate of its own (swarm testing). */
@@ -221,7 +241,12 @@ export function planOf(seed: number): Plan {
       applyEntriesMax: chance.pick([1, 3, 100, 1_000]),
       uncommittedBytesMax: chance.pick([300, 3_000, 1_048_576]),
     },
-    disk: { syncMinMs: 0.1, syncMaxMs },
+    disk: {
+      syncMinMs: 0.1,
+      syncMaxMs,
+      readMaxMs: chance.pick([0, 0, 0, 5, 50]),
+      garbledPermille: chance.pick([0, 100, 500]),
+    },
     network: networkOf(chance),
     faults: faultsOf(chance),
     clients: chance.int(2, 5),
@@ -240,5 +265,6 @@ export function planOf(seed: number): Plan {
     custody: custodyOf(chance),
     removeDeadAfterMs: chance.oneIn(3) ? electionMaxMs * chance.pick([1, 2, 4]) : null,
     hastyNodes: chance.oneIn(5) ? chance.int(1, nodes) : 0,
+    wallDrifts: chance.oneIn(2),
   }
 }

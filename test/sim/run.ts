@@ -4,23 +4,27 @@
  * to rest in one state (liveness).
  */
 import { present } from '../../src/lib/assert.ts'
+import type { LogIndex, NodeId } from '../../src/raft/mod.ts'
 import { CLUSTER_VERSION_MAX } from '../../src/state/mod.ts'
-import type { NodeId } from '../../src/raft/mod.ts'
+import { Casualties } from './casualties.ts'
 import { Chance } from './chance.ts'
 import { Churn } from './churn.ts'
 import { Decay } from './decay.ts'
 import { allInvariants } from './invariants/mod.ts'
 import { Nemesis } from './nemesis.ts'
 import { Network } from './network.ts'
-import { SimNode, type Surroundings } from './node.ts'
+import { SimNode } from './node.ts'
 import { Observer, type Scene } from './observer.ts'
 import { History } from './oracle/history.ts'
+import { KeyHistories } from './oracle/key-histories.ts'
 import { Promises } from './oracle/promises.ts'
 import { NeverEarly } from './oracle/ttl.ts'
 import { Wakes } from './oracle/wakes.ts'
 import { planOf, timesOf, type Plan } from './plan.ts'
+import { Pressure } from './pressure.ts'
 import { allSituations, Sometimes } from './sometimes/mod.ts'
 import { SharedStates, SqliteStates, type StateOptions } from './state-source.ts'
+import type { Surroundings } from './surroundings.ts'
 import { insist, Violation } from './violation.ts'
 import { Workload } from './workload.ts'
 import { World } from './world.ts'
@@ -57,12 +61,14 @@ class Run {
   readonly #chance: Chance
   readonly #history: History
   readonly #promises: Promises
+  readonly #keys = new KeyHistories()
   readonly #ttl: NeverEarly
   readonly #observer: Observer
   readonly #states: SharedStates | SqliteStates
   readonly #nemesis: Nemesis
   readonly #churn: Churn
   readonly #decay: Decay
+  readonly #casualties: Casualties
   readonly #workload: Workload
   readonly #sometimes = new Sometimes()
   #next = 0
@@ -81,7 +87,8 @@ class Run {
     const { clockDrift } = plan
     const { electionMinMs } = timesOf(plan, 0) // No node has less.
     const sometimes = this.#sometimes
-    const scene: Scene = { world, plan, history, nodes, electionMinMs, sometimes }
+    const durableState = (id: NodeId): LogIndex => this.#states.durableOf(id)
+    const scene: Scene = { world, plan, history, nodes, electionMinMs, sometimes, durableState }
     this.#ttl = new NeverEarly(scene, clockDrift)
     const wakes = new Wakes(scene, clockDrift)
     const observers = [...allInvariants(scene), this.#ttl, wakes, ...allSituations(scene)]
@@ -99,6 +106,7 @@ class Run {
         id: `n${at + 1}`,
         url: `http://n${at + 1}`,
       })),
+      isHealed: () => network.healed,
       next: () => (this.#next += 1),
       node: (id) => this.#node(id),
     }
@@ -109,13 +117,31 @@ class Run {
       },
       drift: plan.clockDrift,
     }))
-    this.#nemesis = new Nemesis({ world, plan, chance: chanceOf(3), network, nodes })
     this.#churn = new Churn({ world, plan, chance: chanceOf(6), nodes })
-    const spoils = !this.#churn.isOn
-    this.#decay = new Decay({ world, chance: chanceOf(7), nodes, states: this.#states, spoils })
-    const told = { history, promises, ttl: this.#ttl, wakes, sometimes }
+    const changes = this.#churn.changesMembers
+    this.#decay = new Decay({
+      world,
+      chance: chanceOf(8),
+      nodes,
+      states: this.#states,
+      spoils: !changes,
+    })
+    const casualties = (this.#casualties = new Casualties({
+      nodes,
+      history,
+      sometimes,
+      // With a witness the only other copy may be on the disk that is lost; the only right one, too.
+      changes: changes || plan.witnesses > 0 || this.#decay.isOn,
+    }))
+    const told = { history, promises, keys: this.#keys, ttl: this.#ttl, wakes, sometimes }
     const bench = { world, plan, chance: chanceOf(4), nodes, ...told }
     this.#workload = new Workload({ ...bench, next: around.next })
+    const pressure = new Pressure(
+      { ...bench, chance: chanceOf(7), next: around.next },
+      this.#workload,
+    )
+    const harm = { world, plan, network, nodes, casualties, sometimes, pressure }
+    this.#nemesis = new Nemesis({ ...harm, chance: chanceOf(3) })
   }
 
   #openStates(chance: Chance): SharedStates | SqliteStates {
@@ -179,6 +205,7 @@ class Run {
     this.#loseOne()
     this.#mustRest()
     this.#promises.settle()
+    this.#keys.settle(this.#history)
     this.#noteDisks()
   }
 
@@ -193,7 +220,10 @@ class Run {
     // A majority of all need not be one of the members of the moment.
     const size =
       // And who is fenced must not lead, so it must not be needed for that either.
-      this.#chance.oneIn(2) || this.#churn.changesMembers || this.#decay.isOn
+      this.#chance.oneIn(2) ||
+      this.#churn.changesMembers ||
+      this.#decay.isOn ||
+      !this.#casualties.areNone
         ? this.#nodes.length
         : Math.floor(this.#nodes.length / 2) + 1
     // What was written while data nodes were away may be on one of them alone: all come back.
@@ -207,6 +237,7 @@ class Run {
       node.diskStalledUntilMs = 0
       node.disk.forgetFaults()
       node.upgrade()
+      node.clock.setRate(this.#world.nowMs, node.drawRate())
       if (node.isPaused || node.clusterVersionMax < CLUSTER_VERSION_MAX) node.crash(false)
       if (!node.isUp) node.start()
     }
@@ -280,7 +311,7 @@ class Run {
   }
 
   #isAtRest(): boolean {
-    if (!this.#workload.isIdle) return false
+    if (!this.#workload.isIdle || !this.#casualties.areNone) return false
     const { last, model } = this.#history
     for (const { raft } of this.#core) {
       if (raft.applied !== last || raft.last !== last) return false
@@ -306,6 +337,7 @@ class Run {
       this.#sometimes.met('an older program met what it does not know')
     }
     for (const { counts } of this.#nodes.map(({ disk }) => disk)) {
+      if (counts.garbled > 0) this.#sometimes.met('a power cut left noise in a write')
       if (counts.torn > 0) this.#sometimes.met('a power cut tore a write')
       if (counts.refused > 0) this.#sometimes.met('a disk refused a write for want of room')
     }
@@ -315,6 +347,7 @@ class Run {
     return new Map<string, number>([
       ...this.#sometimes.counts,
       ...Object.entries(this.#promises.counts),
+      ...Object.entries(this.#keys.counts),
       ...Object.entries(this.#ttl.counts),
       ...this.#churn.counts,
       ...this.#decay.counts,

@@ -70,11 +70,7 @@ export class SharedState {
   }
 
   get #membership(): Entry | null {
-    for (let index = this.appliedIndex; index > 0; index--) {
-      const entry = this.#history.at(index)?.entry
-      if (entry?.type === 'membership') return entry
-    }
-    return null
+    return this.#history.membershipAt(this.appliedIndex)
   }
 
   get membershipBytes(): Uint8Array | null {

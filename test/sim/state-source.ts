@@ -38,6 +38,8 @@ export interface StateSource {
     state: StateMachine,
     how: { readonly power: boolean; readonly durable: LogIndex },
   ): void
+  /** Nothing is left of it. */
+  wiped(id: NodeId): void
   /** The end of the run. */
   close(): void
 }
@@ -80,6 +82,11 @@ class Durable {
     applied: { readonly index: LogIndex; readonly term: Term },
   ): { readonly index: LogIndex; readonly term: Term } | null {
     return this.#installed.get(id) === applied.index ? applied : null
+  }
+
+  wiped(id: NodeId): void {
+    this.#durable.delete(id)
+    this.#installed.delete(id)
   }
 
   /** Up to where the state of a node is still there. */
@@ -167,6 +174,11 @@ export class SharedStates implements StateSource {
     const kept = this.#durable.survives(id, state.appliedIndex, power)
     this.#applied.set(id, kept)
     if (kept < (this.#rot.get(id)?.since ?? 0)) this.#rot.delete(id) // It is built anew.
+  }
+
+  wiped(id: NodeId): void {
+    this.#durable.wiped(id)
+    this.#applied.delete(id)
   }
 
   close(): void {}
@@ -324,6 +336,12 @@ export class SqliteStates implements StateSource {
     const { state: fresh } = this.#databaseOf(id)
     const entries = this.#entries(kept)
     fresh.applyBatch(this.#options.isWitness(id) ? withhold(entries) : entries)
+  }
+
+  wiped(id: NodeId): void {
+    this.#durable.wiped(id)
+    this.#databases.get(id)?.sql.close()
+    this.#databases.delete(id)
   }
 
   close(): void {

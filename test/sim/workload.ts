@@ -11,6 +11,7 @@ import type { Chance } from './chance.ts'
 import type { SimNode } from './node.ts'
 import type { History } from './oracle/history.ts'
 import type { Promises } from './oracle/promises.ts'
+import type { KeyHistories, KeyWrite } from './oracle/key-histories.ts'
 import type { NeverEarly } from './oracle/ttl.ts'
 import type { Wakes } from './oracle/wakes.ts'
 import type { Plan } from './plan.ts'
@@ -25,6 +26,7 @@ export interface Bench {
   readonly nodes: readonly SimNode[]
   readonly history: History
   readonly promises: Promises
+  readonly keys: KeyHistories
   readonly ttl: NeverEarly
   readonly wakes: Wakes
   readonly sometimes: Sometimes
@@ -41,6 +43,7 @@ type Answer<T> = { readonly got: T } | 'refused' | 'lost'
 
 export class Workload {
   readonly #bench: Bench
+  readonly #silenced = new Set<string>()
   #stopped = false
   #open = 0
 
@@ -50,17 +53,22 @@ export class Workload {
 
   start(): void {
     const { plan } = this.#bench
-    for (let i = 0; i < plan.clients; i++) this.#run(this.#client(i))
-    for (let i = 0; i < plan.instances; i++) this.#run(this.#instance(i))
-    for (let i = 0; i < plan.holders; i++) this.#run(this.#holder(i))
+    for (let i = 0; i < plan.clients; i++) this.run(this.#client(i))
+    for (let i = 0; i < plan.instances; i++) this.run(this.#instance(i))
+    for (let i = 0; i < plan.holders; i++) this.run(this.#holder(i))
     const operators = new Operators(this.#bench, this)
-    for (let i = 0; i < plan.operators; i++) this.#run(operators.operate())
-    for (let i = 0; i < plan.waiters; i++) this.#run(operators.wait())
+    for (let i = 0; i < plan.operators; i++) this.run(operators.operate())
+    for (let i = 0; i < plan.waiters; i++) this.run(operators.wait())
   }
 
   /** Lets everybody finish what they are at. */
   stop(): void {
     this.#stopped = true
+  }
+
+  /** Its owner is not heard of for a while. */
+  silence(lease: string): void {
+    this.#silenced.add(lease)
   }
 
   get isStopped(): boolean {
@@ -71,7 +79,8 @@ export class Workload {
     return this.#open === 0
   }
 
-  #run(process: Promise<void>): void {
+  /** Counts as busy until it ends. */
+  run(process: Promise<void>): void {
     this.#open += 1
     process.then(
       () => (this.#open -= 1),
@@ -150,48 +159,58 @@ export class Workload {
   async readConfig(
     node: SimNode,
     key: string,
-    more: { versions?: Map<string, number | null>; session?: number; consistency?: Consistency },
+    more: {
+      readonly versions?: Map<string, number | null>
+      readonly session?: number
+      readonly consistency?: Consistency
+      readonly timeoutMs?: number
+    },
   ): Promise<number> {
     const { chance, history } = this.#bench
     const modes: Consistency[] = ['lease', 'lease', 'linearizable', 'linearizable', 'stale']
     const consistency = more.consistency ?? chance.pick(modes)
     const minRevision = chance.oneIn(4) ? (more.session ?? 0) : 0
-    const revision = await this.read(node, `${consistency} read of ${key}`, {
+    const calledMs = this.#bench.world.nowMs
+    const answer = await this.read(node, `${consistency} read of ${key}`, {
       consistency,
       minRevision,
+      timeoutMs: more.timeoutMs ?? this.#bench.plan.timeoutMs,
       query: (state) => configView(state.config(NS, key)),
       expected: (at) => {
         const config = history.model.config(NS, key, at)
         return configView(config === null ? null : { ...config.meta, value: config.value })
       },
     })
-    if (revision > 0 && consistency !== 'stale') {
-      more.versions?.set(key, history.model.config(NS, key, revision)?.meta.version ?? null)
+    if (answer === null) return 0
+    if (consistency !== 'stale') {
+      this.#bench.keys.read(key, answer.value, calledMs, this.#bench.world.nowMs)
+      more.versions?.set(key, answer.value?.version ?? null)
     }
-    return revision
+    return answer.revision
   }
 
-  async read(
+  /** Null where no answer came. */
+  async read<T>(
     asked: SimNode,
     what: string,
     options: {
       readonly consistency: Consistency
       readonly minRevision: number
-      query(state: StateReader): unknown
-      expected(revision: number): unknown
+      readonly timeoutMs?: number
+      query(state: StateReader): T
+      expected(revision: number): T
     },
-  ): Promise<number> {
+  ): Promise<{ readonly revision: number; readonly value: T } | null> {
     const { plan, promises, world, history, sometimes } = this.#bench
-    const { consistency, minRevision, query, expected } = options
+    const { consistency, minRevision, query, expected, timeoutMs = plan.timeoutMs } = options
     const node = this.withState(asked)
     const call = promises.call(world.nowMs)
-    const { timeoutMs } = plan
     const request = { consistency, minRevision, maxStalenessMs: null, timeoutMs }
-    const answer = await this.ask(node, plan.timeoutMs, (gateway) => gateway.read(request, query))
-    if (typeof answer === 'string') return 0
+    const answer = await this.ask(node, timeoutMs, (gateway) => gateway.read(request, query))
+    if (typeof answer === 'string') return null
     if (!answer.got.ok) {
       if (answer.got.failure === 'fenced') sometimes.met('a read was refused by a fenced node')
-      return 0
+      return null
     }
     const { value, stamp } = answer.got
     const { revision } = stamp
@@ -205,32 +224,39 @@ export class Workload {
     const { stalenessMs } = stamp
     promises.read(name, { revision, minRevision, value, stale, stalenessMs }, expected, call)
     world.note(`${what} on ${node.id}`, revision)
-    return revision
+    return { revision, value }
   }
 
   /** Null where no outcome was learnt. */
-  async write(node: SimNode, command: Command): Promise<Outcome | null> {
-    const { plan, promises, world, history, sometimes } = this.#bench
+  async write(
+    node: SimNode,
+    command: Command,
+    timeoutMs = this.#bench.plan.timeoutMs,
+  ): Promise<Outcome | null> {
+    const { promises, world, history, sometimes } = this.#bench
     const call = promises.call(world.nowMs)
-    const { timeoutMs } = plan
     const name = `${command.type} begun at ${call.atMs.toFixed(3)} on ${node.id}`
     const write = promises.write(name, command)
+    const ofKey = isOfKey(command) ? this.#bench.keys.begun(command, call.atMs) : null
     const term = node.isUp ? node.raft.term : Infinity
-    const answer = await this.ask(node, plan.timeoutMs, (gateway) =>
+    const answer = await this.ask(node, timeoutMs, (gateway) =>
       gateway.propose(command, { timeoutMs }),
     )
     if (typeof answer === 'string') {
+      if (answer === 'refused') this.#bench.keys.refused(ofKey)
       promises.failed(write, answer === 'refused')
       return null
     }
     const outcome = answer.got
     if (isFailure(outcome)) {
       this.#noteFailure(outcome)
+      if (outcome.failure !== 'outcome_unknown') this.#bench.keys.refused(ofKey)
       promises.failed(write, outcome.failure !== 'outcome_unknown')
       world.note(`${command.type} on ${node.id} fails`, 0, () => outcome.failure)
       return null
     }
     promises.acknowledged(write, command, outcome, call)
+    this.#bench.keys.answered(ofKey, outcome, world.nowMs)
     if ((history.at(outcome.revision)?.entry.term ?? 0) > term) {
       sometimes.met('a write outlived the leader it was begun under')
     }
@@ -258,9 +284,12 @@ export class Workload {
         await world.sleep(chance.ms(5, 60))
         continue
       }
+      if (this.#silenced.delete(instanceLease(key))) {
+        await world.sleep(plan.ttlMs * 2)
+        continue
+      }
       if (chance.oneIn(12)) {
-        await world.sleep(chance.ms(plan.ttlMs * 0.7, plan.ttlMs * chance.pick([1.3, 4]))) // Silent.
-        registered = chance.oneIn(2) // Or started again: it registers, whatever is known of it.
+        registered = await this.#fallSilent(key)
         continue
       }
       if (chance.oneIn(40)) {
@@ -270,9 +299,33 @@ export class Workload {
         continue
       }
       if (chance.oneIn(8)) await this.#readInstance(key)
-      const renewed = await this.#beat(instanceLease(key))
+      const renewed = await this.beat(instanceLease(key))
       if (renewed === 'gone') registered = false
       await world.sleep(renewed === 'lost' ? 20 : chance.ms(plan.ttlMs / 5, plan.ttlMs * 0.75))
+    }
+  }
+
+  /** Whether it goes on beating after it; else it registers, whatever is known of it. */
+  async #fallSilent(key: InstanceKey): Promise<boolean> {
+    const { world, chance, plan } = this.#bench
+    if (chance.oneIn(2)) await this.#untilLastMoment(instanceLease(key))
+    else await world.sleep(chance.ms(plan.ttlMs * 0.7, plan.ttlMs * chance.pick([1.3, 4])))
+    return chance.oneIn(2)
+  }
+
+  /**
+   * Until its lease is about to run out on the leader: what it does then is proposed before the
+   * expiry, and not applied yet when that is (DESIGN §5.2).
+   */
+  async #untilLastMoment(lease: string): Promise<void> {
+    const { world, chance, plan, nodes } = this.#bench
+    const aheadMs = chance.ms(0, 3 + plan.disk.syncMaxMs)
+    const untilMs = world.nowMs + 2 * plan.ttlMs
+    while (world.nowMs < untilMs && !this.#stopped) {
+      const leader = nodes.find((node) => node.isUp && node.raft.role === 'leader')
+      const leftMs = leader?.gateway.expiresInMs(lease) ?? plan.ttlMs / 4
+      if (leftMs <= aheadMs) return
+      await world.sleep(Math.max(1, (leftMs - aheadMs) * 0.8))
     }
   }
 
@@ -304,12 +357,15 @@ export class Workload {
     return true
   }
 
-  async #beat(lease: string): Promise<'renewed' | 'gone' | 'lost'> {
-    const { world, chance, plan, ttl, promises } = this.#bench
+  async beat(
+    lease: string,
+    node = this.#bench.chance.pick(this.#bench.nodes),
+  ): Promise<'renewed' | 'gone' | 'lost'> {
+    const { world, plan, ttl, promises } = this.#bench
     const sentMs = world.nowMs
     const { floor } = promises.call(sentMs)
     const { timeoutMs } = plan
-    const answer = await this.ask(chance.pick(this.#bench.nodes), timeoutMs, (gateway) =>
+    const answer = await this.ask(node, timeoutMs, (gateway) =>
       gateway.heartbeat([lease], { timeoutMs }),
     )
     if (typeof answer === 'string' || !answer.got.ok) return 'lost'
@@ -357,7 +413,7 @@ export class Workload {
   async #hold(id: string): Promise<void> {
     const { world, chance, plan } = this.#bench
     for (let beats = chance.int(1, 12); beats > 0 && !this.#stopped; beats--) {
-      if ((await this.#beat(id)) === 'gone') return
+      if ((await this.beat(id)) === 'gone') return
       await world.sleep(chance.ms(plan.ttlMs / 5, plan.ttlMs / 2))
     }
     if (chance.oneIn(2)) {
@@ -409,10 +465,18 @@ function isFailure(outcome: Outcome | Failure): outcome is Failure {
   return 'failure' in outcome
 }
 
-/** What is compared of a key. */
-function configView(config: { version: number; value: Uint8Array } | null): unknown {
-  return config === null ? null : [config.version, ...config.value]
+function isOfKey(command: Command): command is KeyWrite {
+  return command.type === 'config_put' || command.type === 'config_delete'
 }
+
+/** What is compared of a key. */
+function configView(
+  config: { readonly version: number; readonly value: Uint8Array } | null,
+): { readonly version: number; readonly by: string } | null {
+  return config === null ? null : { version: config.version, by: text.decode(config.value) }
+}
+
+const text = new TextDecoder()
 
 /** What is compared of an instance. */
 function view(row: { revision: number; health: string; spec: object } | null): unknown {

@@ -14,21 +14,19 @@ import {
   Raft,
   raftConfig,
   type Clock,
-  type Incarnation,
   type Input,
   type LogIndex,
-  type Membership,
   type MembershipAt,
-  type MembershipTarget,
   type Message,
-  type NodeId,
   type RaftConfig,
   type Ready,
   type RequestId,
 } from '../../src/raft/mod.ts'
 import { RaftDisk } from './raft-disk.ts'
-import { RaftInvariants, Violation, type Observed } from './raft-invariants.ts'
-import { incarnationOf, membershipOf } from './raft-node.ts'
+import { describe, drawConfig, drawTarget, isLost, newMachine } from './raft-machine.ts'
+import type { Machine } from './raft-machine.ts'
+import { RaftInvariants, Violation } from './raft-invariants.ts'
+import { membershipOf } from './raft-node.ts'
 
 export interface NetworkOptions {
   readonly seed: number
@@ -38,30 +36,6 @@ export interface NetworkOptions {
   /** Founded by that many of them, with another membership now and then; all by default. */
   readonly founders?: number
   readonly config?: Partial<RaftConfig>
-}
-
-interface Machine extends Observed {
-  raft: Raft | null
-  disk: RaftDisk
-  /** Another one after each loss of its disk. */
-  incarnation: Incarnation
-  /** Monotonic milliseconds for each real one, and where it began. */
-  readonly rate: number
-  originMs: number
-  latestMs: number
-  wallMs: number
-  /** Applied; of it, what the database would still have after a power failure. */
-  applied: LogIndex
-  appliedDurable: LogIndex
-  /** Stopped as by SIGSTOP: clocks go on, inputs wait in their order. */
-  isPaused: boolean
-  /** The whole machine is stopped, its monotonic clock too, since then. */
-  suspendedMs: number | null
-  inbox: (() => Input)[]
-  hungUntilMs: number
-  /** Timers and disk writes of earlier lives are void. */
-  life: number
-  tickDueMs: number
 }
 
 interface Event {
@@ -103,9 +77,11 @@ export class RaftNetwork {
     this.#wipesDisks = founders !== undefined && seed % 2 === 0
     this.#random = prng(seed)
     this.#thinkMs = [40, 40, 1_500][this.#random(3)] ?? 40
-    this.#config = { ...this.#drawConfig(), ...config }
+    this.#config = { ...drawConfig(this.#random), ...config }
     const ids = ['a', 'b', 'c', 'd', 'e'].slice(0, size)
-    this.machines = ids.map((id) => this.#machine(id, driftHundredths))
+    const clockOf = (machine: Machine): Clock => this.#clock(machine)
+    const drawn = { random: this.#random, driftHundredths, clockOf }
+    this.machines = ids.map((id) => newMachine(id, drawn))
     this.invariants = new RaftInvariants(this.machines)
     for (const machine of this.machines) this.#boot(machine)
     this.#clients()
@@ -179,38 +155,14 @@ export class RaftNetwork {
       const id = this.#requests
       this.#deliver(leader, leader.life, () => {
         const after = leader.raft?.membershipIndex ?? 0
-        const target = this.#target(leader)
+        const target = drawTarget(
+          { machines: this.machines, random: this.#random, begins: this.#faults },
+          leader,
+        )
         return { type: 'propose_membership', id, after, target }
       })
     }
     this.#at(50 + this.#random(1_000), () => this.#changes())
-  }
-
-  /** Whoever lost its disk is taken back first, as a replica does; else anything goes. */
-  #target(leader: Machine): MembershipTarget {
-    const current = leader.raft?.membership ?? membershipOf([leader.id])
-    const lost = this.machines.find((machine) => isLost(machine, current))
-    if (lost !== undefined && current.outgoing === null) {
-      const { id, incarnation } = lost
-      const without = (ids: readonly NodeId[]) => ids.filter((other) => other !== id)
-      const members = current.members.map((member) => {
-        return member.id === id ? { ...member, incarnation } : member
-      })
-      const learners = [...without(current.learners), id].sort()
-      return { members, voters: without(current.voters), learners, wanted: null }
-    }
-    if (!this.#faults) return current // What is begun is finished, and nothing else is begun.
-    const draw = this.machines.map(({ id }) => ({ id, as: this.#random(4) }))
-    const voters = draw.filter(({ as }) => as > 1).map(({ id }) => id)
-    const learners = draw.filter(({ as }) => as === 1).map(({ id }) => id)
-    const target = membershipOf(voters.length > 0 ? voters : [leader.id], {
-      learners: voters.length > 0 ? learners : learners.filter((id) => id !== leader.id),
-    })
-    const members = target.members.map((member) => {
-      const machine = this.machines.find(({ id }) => id === member.id)
-      return { ...member, incarnation: machine?.incarnation ?? null }
-    })
-    return { ...target, members }
   }
 
   /**
@@ -238,46 +190,6 @@ export class RaftNetwork {
     this.#at(this.#random(500), () => {
       if (victim.raft === null) this.#boot(victim)
     })
-  }
-
-  #drawConfig(): Partial<RaftConfig> {
-    if (this.#random(3) === 0) return {}
-    // Small bounds, so that windows fill, batches split and old entries come from disk.
-    return {
-      appendEntriesMax: 1 + this.#random(8),
-      appendBytesMax: 32 + this.#random(200),
-      inflightMax: 1 + this.#random(4),
-      inflightBytesMax: 100 + this.#random(500),
-      tailBytesMax: this.#random(600),
-      applyEntriesMax: 1 + this.#random(8),
-      applyBytesMax: 20 + this.#random(100),
-    }
-  }
-
-  #machine(id: NodeId, driftHundredths: number): Machine {
-    const machine: Machine = {
-      id,
-      raft: null,
-      disk: new RaftDisk({ term: 0, votedFor: null, promiseMs: 0 }),
-      incarnation: incarnationOf(id),
-      rate: 1 + (this.#random(2 * driftHundredths + 1) - driftHundredths) / 100,
-      originMs: this.#random(1_000_000),
-      latestMs: 0,
-      wallMs: 1_700_000_000_000 + this.#random(10_000),
-      applied: 0,
-      appliedDurable: 0,
-      isPaused: false,
-      suspendedMs: null,
-      inbox: [],
-      hungUntilMs: 0,
-      life: 0,
-      tickDueMs: Infinity,
-      leaseMs: () => {
-        if (machine.raft === null || machine.suspendedMs !== null) return 0
-        return machine.raft.leaseRemainingMs(this.#clock(machine))
-      },
-    }
-    return machine
   }
 
   #clock(machine: Machine): Clock {
@@ -565,26 +477,3 @@ export class RaftNetwork {
     if (this.#trace.length > TRACE_MAX) this.#trace.shift()
   }
 }
-
-/** It is a voter by its name, and another one by its disk. */
-function isLost({ id, incarnation }: Machine, membership: Membership): boolean {
-  const member = membership.members.find((candidate) => candidate.id === id)
-  return member !== undefined && member.incarnation !== incarnation
-}
-
-function describe(input: Input): string {
-  switch (input.type) {
-    case 'message':
-      return JSON.stringify(input.message, (key, value: unknown) =>
-        key === 'entries' ? (value as Entries).map(({ term, index }) => `${term}.${index}`) : value,
-      )
-    case 'propose':
-      return `propose ${input.id}`
-    case 'bootstrap':
-      return 'bootstrap'
-    default:
-      return JSON.stringify(input)
-  }
-}
-
-type Entries = readonly { readonly term: number; readonly index: number }[]

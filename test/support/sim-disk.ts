@@ -4,7 +4,8 @@
  * in any order; creations, renames and removals that no `syncDirectory` covered may be undone.
  * `kill` is the death of the process alone: the page cache stays.
  *
- * A sector is written whole or not at all: what every log on a disk must assume.
+ * A sector is written whole or not at all: what every log on a disk must assume. Where nothing was
+ * before, one that is caught on its way may also end as noise: that costs nothing which was there.
  */
 import { assert } from '../../src/lib/assert.ts'
 import type { Random } from '../../src/lib/prng.ts'
@@ -18,6 +19,10 @@ export interface SimDiskOptions {
   schedule(task: () => void): void
   /** Bytes of all files together; beyond it, `ENOSPC`. */
   readonly capacityBytes?: number
+  /** Of a thousand sectors that a power cut catches on their way to a blank place: how many end as noise. */
+  readonly garbledPermille?: number
+  /** Told of every read, which blocks whoever asked for it. */
+  onRead?(): void
 }
 
 export type FaultyCall = 'write' | 'sync' | 'sync_directory' | 'open' | 'rename'
@@ -49,12 +54,18 @@ export class SimDisk implements Disk {
   #epoch = 0
   capacityBytes: number
   /** For tests that count. */
-  readonly counts = { writes: 0, syncs: 0, bytesWritten: 0, refused: 0, torn: 0 }
+  readonly counts = { writes: 0, syncs: 0, bytesWritten: 0, refused: 0, torn: 0, garbled: 0 }
+  readonly #garbledPermille: number
+  readonly #onRead: () => void
+  /** Syncs that failed since the last crash or kill: what they covered never reaches the platter. */
+  failedSyncs = 0
 
   constructor(options: SimDiskOptions) {
     this.#random = options.random
     this.#schedule = (task) => options.schedule(task)
     this.capacityBytes = options.capacityBytes ?? Number.MAX_SAFE_INTEGER
+    this.#garbledPermille = options.garbledPermille ?? 0
+    this.#onRead = options.onRead ?? (() => {})
   }
 
   list(): readonly string[] {
@@ -106,10 +117,12 @@ export class SimDisk implements Disk {
 
   /** The power fails and comes back. Everything opened before is dead. */
   crash(): void {
-    this.#epoch += 1
+    this.kill()
     const names = this.#survivingNames()
     const nodes = new Set(names.values())
-    for (const node of nodes) this.counts.torn += node.crash(this.#random)
+    const noise: Noise = { permille: this.#garbledPermille, garbled: 0 }
+    for (const node of nodes) this.counts.torn += node.crash(this.#random, noise)
+    this.counts.garbled += noise.garbled
     this.#durableNames = names
     this.#names = new Map(names)
     this.#nameChanges = []
@@ -118,11 +131,21 @@ export class SimDisk implements Disk {
   /** The process dies; the kernel keeps what it was given. */
   kill(): void {
     this.#epoch += 1
+    this.failedSyncs = 0
+  }
+
+  /** Another disk is in its place, and nothing is on it. */
+  format(): void {
+    this.kill()
+    this.#durableNames = new Map()
+    this.#names = new Map()
+    this.#nameChanges = []
+    this.forgetFaults()
   }
 
   /** What the page cache shows: a copy. */
   bytes(name: string): Uint8Array {
-    return this.#node(name).read(0, Number.MAX_SAFE_INTEGER)
+    return this.#node(name).read(0, Number.MAX_SAFE_INTEGER).slice() // What is read may be lent.
   }
 
   /** Every file by name, to compare before and after. */
@@ -171,7 +194,7 @@ export class SimDisk implements Disk {
     }
     return {
       size: () => (check(), node.size),
-      read: (at, length) => (check(), node.read(at, length)),
+      read: (at, length) => (check(), this.#onRead(), node.read(at, length)),
       write: (at, bytes) => {
         check()
         this.#maybeFail('write', name)
@@ -212,6 +235,7 @@ export class SimDisk implements Disk {
     try {
       this.#maybeFail('sync', name)
     } catch (error) {
+      this.failedSyncs += 1
       node.forget(covered)
       return error as Error
     }
@@ -233,6 +257,12 @@ export class SimDisk implements Disk {
       if (fault.countdown === 0) throw diskError(fault.code, name)
     }
   }
+}
+
+/** How often a sector that was being written ends as noise, and how many did. */
+interface Noise {
+  readonly permille: number
+  garbled: number
 }
 
 /** One file, whatever its names. */
@@ -283,14 +313,14 @@ class Inode {
   }
 
   /** Returns how many writes were torn. */
-  crash(random: Random): number {
+  crash(random: Random, noise: Noise): number {
     let torn = 0
     const touched = [...this.#forgotten, ...this.#pending]
     for (const change of shuffleWrites(this.#pending, random)) {
       const fate = random(3)
       if (fate === 0) continue
       if (fate === 1 || change.type === 'truncate') this.#durable.apply(change)
-      else if (tear(this.#durable, change, random)) torn += 1
+      else if (tear(this.#durable, change, random, noise)) torn += 1
     }
     this.#pending = []
     this.#forgotten = []
@@ -320,23 +350,43 @@ function tear(
   target: GrowingBytes,
   write: Extract<Pending, { type: 'write' }>,
   random: Random,
+  noise: Noise,
 ): boolean {
   let from = 0
   let [kept, lost] = [0, 0]
   while (from < write.bytes.length) {
     const toBoundary = SECTOR_BYTES - ((write.at + from) % SECTOR_BYTES)
     const to = Math.min(write.bytes.length, from + toBoundary)
-    if (random(2) === 0) {
+    const sector = { at: write.at + from, bytes: write.bytes.subarray(from, to) }
+    const isGarbled = noise.permille > 0 && random(1_000) < noise.permille
+    if (isGarbled && target.isBlank(sector.at, sector.bytes.length)) {
+      noise.garbled += 1
+      lost += 1
+      target.apply({ type: 'write', at: sector.at, bytes: garbled(sector.bytes, random) })
+    } else if (random(2) === 0) {
       kept += 1
-      target.apply({ type: 'write', at: write.at + from, bytes: write.bytes.subarray(from, to) })
+      target.apply({ type: 'write', ...sector })
     } else lost += 1
     from = to
   }
   return kept > 0 && lost > 0
 }
 
+/** The same with some bits the other way round. */
+function garbled(bytes: Uint8Array, random: Random): Uint8Array {
+  const noisy = bytes.slice()
+  for (let flips = 1 + random(8); flips > 0; flips--) {
+    const at = random(noisy.length)
+    noisy[at] = (noisy[at] as number) ^ (1 << random(8))
+  }
+  return noisy
+}
+
 /** From this length on what is read is not copied at once, but by the next write, if any. */
 const LENT_BYTES_MIN = 8_192
+
+/** Most files are segments of a log, which grow by chunks. */
+const CAPACITY_MIN = 16_384
 
 class GrowingBytes {
   #bytes = new Uint8Array(0)
@@ -349,6 +399,12 @@ class GrowingBytes {
     if (end - at < LENT_BYTES_MIN) return this.#bytes.slice(at, end)
     this.#lent = true
     return this.#bytes.subarray(at, end)
+  }
+
+  isBlank(at: number, length: number): boolean {
+    const end = Math.min(this.size, at + length)
+    for (let i = at; i < end; i++) if (this.#bytes[i] !== 0) return false
+    return true
   }
 
   /** Before a change in place. */
@@ -366,7 +422,7 @@ class GrowingBytes {
 
   resize(size: number): void {
     if (size > this.#bytes.length) {
-      const larger = new Uint8Array(Math.max(size, this.#bytes.length * 2))
+      const larger = new Uint8Array(Math.max(size, this.#bytes.length * 4, CAPACITY_MIN))
       larger.set(this.#bytes.subarray(0, this.size))
       this.#bytes = larger
       this.#lent = false

@@ -1,9 +1,11 @@
-import type { Entry } from '../../../src/raft/mod.ts'
+import type { Entry, NodeId } from '../../../src/raft/mod.ts'
 import type { Committed, History } from '../oracle/history.ts'
 import type { SimNode } from '../node.ts'
 import type { Invariant, Scene } from '../observer.ts'
 import { insist } from '../violation.ts'
+import type { Configurations } from './configurations.ts'
 import type { LogMatching } from './log-matching.ts'
+import { configurationsOf, haveMajority, incarnationIn } from './quorums.ts'
 
 /**
  * State Machine Safety: no two nodes commit or apply different entries at one index (Raft §5.4.3,
@@ -69,31 +71,43 @@ export class StateMachineSafety implements Invariant {
  */
 export class DurableOnQuorum implements Invariant {
   readonly #scene: Scene
+  readonly #configurations: Configurations
 
-  constructor(scene: Scene) {
+  constructor(scene: Scene, configurations: Configurations) {
     this.#scene = scene
+    this.#configurations = configurations
   }
 
   committed({ entry, by }: Committed): void {
     const { nodes } = this.#scene
-    const holders = nodes.filter((node) => node.view.holdsDurably(entry.index, entry.term))
-    const ids = holders.map(({ id }) => id)
-    // The configurations of whoever committed it: both majorities while joint (Raft §6).
     const leader = nodes.find((node) => node.isUp && node.id === by && node.raft.role === 'leader')
     if (leader === undefined) return // Told of it by a leader that committed it, and was looked at.
-    const { membership, membershipIndex } = leader.raft
-    const { voters = [], outgoing = null } = membership ?? {}
-    // A joint configuration of the very same step was not in force yet: the old one was.
-    const isNewer = membershipIndex > entry.index && outgoing !== null
-    for (const configuration of isNewer ? [outgoing] : [voters, outgoing ?? voters]) {
-      insist(
-        configuration.filter((id) => ids.includes(id)).length * 2 > configuration.length,
-        'committed means durable on a majority',
-        () =>
-          `entry (${entry.term}, ${entry.index}) is committed, and durable on ` +
-          `[${ids.join(' ')}] of [${configuration.join(' ')}]`,
-      )
+    // The configurations of whoever committed it: both majorities while joint (Raft §6).
+    const placed = this.#configurations.current(leader)
+    if (placed === null) return
+    const { membership, index } = placed
+    const holds = (id: NodeId): boolean => {
+      const view = nodes.find((node) => node.id === id)?.viewOf(incarnationIn(membership, id) ?? '')
+      return view?.holdsDurably(entry.index, entry.term) ?? false
     }
+    // A joint configuration of the very same step was not in force yet: the old one was.
+    const isNewer = index > entry.index && membership.outgoing !== null
+    const inForce = isNewer
+      ? { ...membership, voters: membership.outgoing ?? [], outgoing: null }
+      : membership
+    insist(
+      haveMajority(inForce, holds),
+      'committed means durable on a majority',
+      () =>
+        `entry (${entry.term}, ${entry.index}) is committed, and durable on ` +
+        `[${membership.members
+          .map(({ id }) => id)
+          .filter(holds)
+          .join(' ')}] of ` +
+        configurationsOf(inForce)
+          .map((voters) => `[${voters.join(' ')}]`)
+          .join(' and '),
+    )
   }
 }
 
@@ -110,9 +124,9 @@ export class LeaderCompleteness implements Invariant {
     this.#scene = scene
   }
 
-  stepped(node: SimNode): void {
-    const { role, term } = node.raft
-    if (role !== 'leader' || this.#led.get(node.id) === term) return
+  leading(node: SimNode): void {
+    const { term } = node.raft
+    if (this.#led.get(node.id) === term) return
     this.#led.set(node.id, term)
     const { history } = this.#scene
     let index = history.last

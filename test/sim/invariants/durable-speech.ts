@@ -65,27 +65,27 @@ export class DurableSpeech implements Invariant {
   }
 }
 
-/** One vote a term, whatever crashes lie between (Raft §5.2). */
+/** One vote a term, whatever crashes lie between (Raft §5.2); who lost its disk is somebody else. */
 export class OneVoteATerm implements Invariant {
   readonly #votes = new Map<string, NodeId>()
 
-  sending(node: SimNode, message: Message): void {
+  sending(_: SimNode, message: Message): void {
     if (message.type === 'vote_request' && !message.preVote) {
-      this.#note(node, message.term, node.id)
+      this.#note(message, message.from)
     }
     if (message.type === 'vote_response' && !message.preVote && message.granted) {
-      this.#note(node, message.term, message.to)
+      this.#note(message, message.to)
     }
   }
 
-  #note(node: SimNode, term: Term, candidate: NodeId): void {
-    const ballot = `${node.id} ${term}`
+  #note({ from, incarnation, term }: Message, candidate: NodeId): void {
+    const ballot = `${incarnation} ${term}`
     const known = this.#votes.get(ballot)
     this.#votes.set(ballot, candidate)
     insist(
       known === undefined || known === candidate,
       'one vote a term',
-      () => `${node.id} votes in term ${term} for ${known} and for ${candidate}`,
+      () => `${from} votes in term ${term} for ${known} and for ${candidate}`,
     )
   }
 }
@@ -98,6 +98,10 @@ export class MonotonicTerm implements Invariant {
   sending(node: SimNode, message: Message): void {
     if ('preVote' in message && message.preVote) return
     if (message.term > (this.#said.get(node.id) ?? 0)) this.#said.set(node.id, message.term)
+  }
+
+  wiped(node: SimNode): void {
+    this.#said.delete(node.id)
   }
 
   started(node: SimNode): void {

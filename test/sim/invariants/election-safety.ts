@@ -1,8 +1,9 @@
-import { tally } from '../../../src/raft/quorum.ts'
 import type { Message, NodeId, Term } from '../../../src/raft/mod.ts'
 import type { SimNode } from '../node.ts'
 import type { Invariant, Scene } from '../observer.ts'
 import { insist } from '../violation.ts'
+import type { Configurations } from './configurations.ts'
+import { haveMajority, incarnationIn } from './quorums.ts'
 
 /**
  * At most one leader can be elected in a given term (Raft §5.2, figure 3).
@@ -29,9 +30,8 @@ export class ElectionSafety implements Invariant {
     for (const term of this.#leaders.keys()) if (term > node.raft.term) this.#leaders.delete(term)
   }
 
-  stepped(node: SimNode): void {
-    const { role, term } = node.raft
-    if (role !== 'leader') return
+  leading(node: SimNode): void {
+    const { term } = node.raft
     // A process that lost leadership by a crash does not win the same term again.
     const known = this.#leaders.get(term)
     if (known?.node === node && known.boot === node.boot) return
@@ -48,11 +48,16 @@ export class ElectionSafety implements Invariant {
   }
 }
 
+/** Who said yes to a node, and as which incarnation: a stranger under an old name does not count. */
+export type Yes = ReadonlyMap<NodeId, string>
+
 /** Whether a node and those who said yes to it are a majority of each of its configurations. */
-export function isMajority(node: SimNode, from: ReadonlySet<NodeId>): boolean {
-  const { membership } = node.raft
-  if (membership === null) return false
-  return tally(membership, new Map([node.id, ...from].map((id) => [id, true]))) === 'won'
+export function isMajority(configurations: Configurations, node: SimNode, yes: Yes): boolean {
+  const membership = configurations.current(node)?.membership
+  if (membership === undefined) return false
+  return haveMajority(membership, (id) => {
+    return id === node.id || (yes.has(id) && yes.get(id) === incarnationIn(membership, id))
+  })
 }
 
 /**
@@ -60,9 +65,14 @@ export function isMajority(node: SimNode, from: ReadonlySet<NodeId>): boolean {
  * an older one count for nothing, however late they come (Xraft#33, scenario 5).
  */
 export class ElectedByMajority implements Invariant {
+  readonly #configurations: Configurations
   /** By node: the newest term in which it was given votes, and by whom. */
-  readonly #votes = new Map<NodeId, { term: Term; from: Set<NodeId> }>()
+  readonly #votes = new Map<NodeId, { term: Term; from: Map<NodeId, string> }>()
   readonly #checked = new Map<NodeId, Term>()
+
+  constructor(configurations: Configurations) {
+    this.#configurations = configurations
+  }
 
   started(node: SimNode): void {
     this.#votes.delete(node.id)
@@ -72,22 +82,22 @@ export class ElectedByMajority implements Invariant {
     if (message.type !== 'vote_response' || message.preVote || !message.granted) return
     let votes = this.#votes.get(node.id)
     if (votes === undefined || votes.term < message.term) {
-      votes = { term: message.term, from: new Set() }
+      votes = { term: message.term, from: new Map() }
       this.#votes.set(node.id, votes)
     }
-    if (votes.term === message.term) votes.from.add(message.from)
+    if (votes.term === message.term) votes.from.set(message.from, message.incarnation)
   }
 
-  stepped(node: SimNode): void {
-    const { role, term } = node.raft
-    if (role !== 'leader' || this.#checked.get(node.id) === term) return
+  leading(node: SimNode): void {
+    const { term } = node.raft
+    if (this.#checked.get(node.id) === term) return
     this.#checked.set(node.id, term)
     const votes = this.#votes.get(node.id)
-    const from = votes?.term === term ? votes.from : new Set<NodeId>()
+    const from: Yes = votes?.term === term ? votes.from : new Map()
     insist(
-      isMajority(node, from),
+      isMajority(this.#configurations, node, from),
       'a leader has the votes of a majority',
-      () => `${node.id} leads term ${term} by itself and ${[...from].join(' ')}`,
+      () => `${node.id} leads term ${term} by itself and ${[...from.keys()].join(' ')}`,
     )
   }
 }

@@ -14,10 +14,9 @@ export class LeaseExclusive implements Invariant {
     this.#scene = scene
   }
 
-  stepped(node: SimNode): void {
+  leading(node: SimNode): void {
     const { raft } = node
-    if (raft.role !== 'leader' || !raft.hasCommittedInTerm) return
-    if (this.#committing.get(node.id) === raft.term) return
+    if (this.#committing.get(node.id) === raft.term || !raft.hasCommittedInTerm) return
     this.#committing.set(node.id, raft.term)
     for (const other of this.#scene.nodes) {
       // A node that stands still serves nobody; when it goes on, its clocks tell it.

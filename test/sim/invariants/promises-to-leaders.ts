@@ -10,7 +10,8 @@ import type {
 import type { SimNode } from '../node.ts'
 import type { Invariant, Scene } from '../observer.ts'
 import { insist } from '../violation.ts'
-import { isMajority } from './election-safety.ts'
+import type { Configurations } from './configurations.ts'
+import { isMajority, type Yes } from './election-safety.ts'
 
 interface Voter {
   /** No vote is given before this, on the node's monotonic clock. */
@@ -98,8 +99,13 @@ export class PromiseKept implements Invariant {
  * leader told to take over.
  */
 export class PreVoteFirst implements Invariant {
+  readonly #configurations: Configurations
   /** By node: the term that was asked for, and who granted it. */
-  readonly #granted = new Map<NodeId, { term: Term; from: Set<NodeId> }>()
+  readonly #granted = new Map<NodeId, { term: Term; from: Map<NodeId, string> }>()
+
+  constructor(configurations: Configurations) {
+    this.#configurations = configurations
+  }
 
   started(node: SimNode): void {
     this.#granted.delete(node.id)
@@ -109,20 +115,21 @@ export class PreVoteFirst implements Invariant {
     if (message.type !== 'vote_response' || !message.preVote || !message.granted) return
     let granted = this.#granted.get(node.id)
     if (granted === undefined || granted.term < message.term) {
-      granted = { term: message.term, from: new Set() }
+      granted = { term: message.term, from: new Map() }
       this.#granted.set(node.id, granted)
     }
-    if (granted.term === message.term) granted.from.add(message.from)
+    if (granted.term === message.term) granted.from.set(message.from, message.incarnation)
   }
 
   sending(node: SimNode, message: Message): void {
     if (message.type !== 'vote_request' || message.preVote || message.transfer) return
     const granted = this.#granted.get(node.id)
-    const from = granted?.term === message.term ? granted.from : new Set<NodeId>()
+    const from: Yes = granted?.term === message.term ? granted.from : new Map()
     insist(
-      isMajority(node, from),
+      isMajority(this.#configurations, node, from),
       'a term is raised after a pre-vote alone',
-      () => `${node.id} raises the term to ${message.term}: only ${[...from].join(' ')} agreed`,
+      () =>
+        `${node.id} raises the term to ${message.term}: only ${[...from.keys()].join(' ')} agreed`,
     )
   }
 }

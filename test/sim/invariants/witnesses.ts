@@ -118,10 +118,10 @@ export class WitnessesComeLast implements Invariant {
     while ((ends[1]?.atMs ?? Infinity) <= oldMs) ends.shift()
     const first = ends[0]
     const due = first !== undefined && first.atMs <= oldMs ? first.last : 0
-    const ids = this.#dataVoters(node).map(({ id }) => id)
-    // Who comes back as a voter was judged as a learner meanwhile, by its leader alone.
-    for (const id of voters.keys()) if (!ids.includes(id)) voters.delete(id)
-    for (const id of ids) {
+    const data = this.#dataVoters(node)
+    // Who was a learner meanwhile may have been late as one.
+    for (const id of voters.keys()) if (!data.some((voter) => voter.id === id)) voters.delete(id)
+    for (const { id } of data) {
       const seen = voters.get(id)
       // Of whom nothing was heard yet the leader may have known that it is gone.
       if (seen === undefined) voters.set(id, { heardMs: nowMs, match: 0, lateMs: nowMs })

@@ -6,21 +6,25 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { CUSTODY_MUTANTS } from './custody.ts'
 import { ELECTION_MUTANTS } from './elections.ts'
+import { MEMBERSHIP_MUTANTS } from './membership.ts'
 import type { Mutant } from './mutant.ts'
 import { READ_MUTANTS } from './reads.ts'
 import { REPLICATION_MUTANTS } from './replication.ts'
 import { SERVICE_MUTANTS } from './services.ts'
 import { STORAGE_MUTANTS } from './storage.ts'
 import { WITNESS_MUTANTS } from './witnesses.ts'
+import { WORLD_MUTANTS } from './world.ts'
 
 export const MUTANTS: readonly Mutant[] = [
   ...ELECTION_MUTANTS,
   ...REPLICATION_MUTANTS,
+  ...MEMBERSHIP_MUTANTS,
   ...READ_MUTANTS,
   ...STORAGE_MUTANTS,
   ...SERVICE_MUTANTS,
   ...CUSTODY_MUTANTS,
   ...WITNESS_MUTANTS,
+  ...WORLD_MUTANTS,
 ]
 
 const ROOT = new URL('../../../', import.meta.url)

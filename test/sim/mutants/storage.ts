@@ -51,4 +51,18 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     find: '(this.#firsts.at(-1) as LogIndex) >= entries.first) {',
     replace: '(this.#firsts.at(-1) as LogIndex) > entries.last) {',
   },
+  {
+    name: 'cuts-at-damage',
+    source: 'any damage is cut off as if it were a torn tail (PAR, NATS; scenario 29)',
+    file: 'src/storage/recovery.ts',
+    find: '  if (walk.sequence < recordedUpTo) throw damageAfter(scanners, walk)\n',
+    replace: '',
+  },
+  {
+    name: 'checksum-not-compared',
+    source: 'what the disk gives back is believed (promise D1; scenario 29)',
+    file: 'src/storage/scan.ts',
+    find: 'if (checksum !== header.checksum) {',
+    replace: 'if (checksum < 0) {',
+  },
 ]

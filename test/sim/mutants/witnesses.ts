@@ -44,7 +44,7 @@ export const WITNESS_MUTANTS: readonly Mutant[] = [
     name: 'witness-waits-for-the-dead',
     source: 'a data voter that is gone holds back what the witness is sent (DESIGN §7)',
     file: 'src/raft/witness.ts',
-    find: 'if (pace.inStep) limit = Math.min(limit, match)',
+    find: 'if (pace.inStep || isDeaf) limit = Math.min(limit, match)',
     replace: 'limit = Math.min(limit, match)',
   },
   {
@@ -54,5 +54,13 @@ export const WITNESS_MUTANTS: readonly Mutant[] = [
     find: 'result: { ok: true, match: isHeartbeat ? Math.min(covered, log.persisted) : covered },',
     replace:
       'result: { ok: true, match: core.config.witness ? Math.max(covered, append.commit) : isHeartbeat ? Math.min(covered, log.persisted) : covered },',
+  },
+  {
+    name: 'witness-sent-by-the-deaf',
+    source:
+      'a leader that hears nobody takes the others for gone, and gives entries to the witness',
+    file: 'src/raft/witness.ts',
+    find: 'const isDeaf = !hearsWitness(core)',
+    replace: 'const isDeaf = !hearsWitness(core) && core.term === 0',
   },
 ]

@@ -29,6 +29,8 @@ export interface Committed {
 export class History {
   readonly model = new Model()
   readonly entries: Committed[] = []
+  /** The entries among them that hold memberships. */
+  readonly #memberships: Entry[] = []
   readonly #onCommit: (committed: Committed) => void
 
   constructor(onCommit: (committed: Committed) => void) {
@@ -41,6 +43,11 @@ export class History {
 
   at(index: LogIndex): Committed | null {
     return this.entries[index - 1] ?? null
+  }
+
+  /** The last membership at or before that index; null: there is none. */
+  membershipAt(index: LogIndex): Entry | null {
+    return this.#memberships.findLast((entry) => entry.index <= index) ?? null
   }
 
   /** `who`, in `inTerm`, knows this entry to be committed, for the first time or as others do. */
@@ -70,6 +77,7 @@ export class History {
       : (this.at(entry.index - 1)?.changedAt ?? 0)
     const committed = { entry, command, effect, changedAt, ...seen }
     this.entries.push(committed)
+    if (entry.type === 'membership') this.#memberships.push(entry)
     this.#onCommit(committed)
   }
 }

@@ -16,21 +16,18 @@ export interface Wait {
   readonly waitMs: number
   /** In true time: that a machine was suspended is no reason to wait longer. */
   readonly begunMs: number
-  /** Whether `since` was ahead of the node: then the leader is asked first, for so long. */
+  /** Whether `since` was ahead of the node: then the leader is asked first. */
   readonly ahead: boolean
-  /** When its node was last seen to act, and how long it stood still in all. */
-  seenMs: number
-  heldMs: number
+  /** Until when, on the clock of the node. */
+  readonly asksUntilMs: number
   /** The event in which it should have ended. */
   dueEvent: number
 }
 
-/**
- * How long a wait that is ahead of its node may ask the leader before it is like any other. Reads of
- * one turn share a question, and with it the longest of their deadlines: that may be a client's.
- */
+/** How long a wait that is ahead of its node may ask the leader before it is like any other. */
 const CATCH_UP_MS = 1_000
-const STANDS_STILL_MS = 100
+/** A timer is late by its granularity. */
+const LATE_MS = 2
 
 export class Wakes implements Invariant {
   readonly #scene: Scene
@@ -51,8 +48,7 @@ export class Wakes implements Invariant {
       waitMs,
       begunMs: this.#scene.world.nowMs,
       ahead: since > node.state.revision,
-      seenMs: this.#scene.world.nowMs,
-      heldMs: 0,
+      asksUntilMs: this.#monoMs(node) + this.#asksMs(waitMs),
       dueEvent: Infinity,
     }
     this.#open.add(wait)
@@ -61,6 +57,7 @@ export class Wakes implements Invariant {
 
   ended(wait: Wait, failure: Failure | null): void {
     if (!this.#open.delete(wait) || failure?.failure === 'fenced') return
+    if (!wait.node.isUp || wait.boot !== wait.node.boot) return
     const { sometimes, world } = this.#scene
     const changed = this.#hasChanged(wait)
     const passedMs = world.nowMs - wait.begunMs
@@ -84,21 +81,23 @@ export class Wakes implements Invariant {
   }
 
   #check(wait: Wait): void {
-    const { events, nowMs } = this.#scene.world
-    const gapMs = nowMs - wait.seenMs
-    wait.seenMs = nowMs
-    // It asks within a time that a node that stands still cannot keep.
-    if (gapMs > STANDS_STILL_MS) wait.heldMs += gapMs
-    const sharedMs = Math.max(CATCH_UP_MS, this.#scene.plan.timeoutMs)
-    const asksMs = sharedMs * (1 + 2 * this.#drift) + STANDS_STILL_MS + wait.heldMs
-    const asks = wait.ahead && nowMs - wait.begunMs < asksMs
-    if (asks) return
+    const { events } = this.#scene.world
+    if (wait.ahead && this.#monoMs(wait.node) < wait.asksUntilMs) return
     if (wait.dueEvent === Infinity && this.#hasChanged(wait)) wait.dueEvent = events
     insist(
       events <= wait.dueEvent,
       'a wake is never missed',
       () => `${describe(wait)} sleeps on at ${wait.node.state.revision}`,
     )
+  }
+
+  /** With a deadline of its own, whoever shares its question; the clock may change its rate meanwhile. */
+  #asksMs(waitMs: number): number {
+    return Math.min(waitMs, CATCH_UP_MS) * (1 + 2 * this.#drift) + LATE_MS
+  }
+
+  #monoMs(node: SimNode): number {
+    return node.clock.mono(this.#scene.world.nowMs)
   }
 
   #hasChanged({ node, target, since }: Wait): boolean {

@@ -34,6 +34,10 @@ export class ElectionSituations implements Invariant {
     this.#written.set(node.id, term)
   }
 
+  wiped(node: SimNode): void {
+    this.#written.delete(node.id)
+  }
+
   writing(node: SimNode, { hardState }: { readonly hardState: { term: Term } | null }): void {
     if (hardState !== null) this.#written.set(node.id, hardState.term)
   }

@@ -24,6 +24,10 @@ export class LogSituations implements Invariant {
     }
   }
 
+  wiped(node: SimNode): void {
+    this.#written.delete(node.id)
+  }
+
   writing(node: SimNode, { entries }: LogWrite): void {
     const [first, last] = [entries[0], entries.at(-1)]
     if (first === undefined || last === undefined) return
@@ -50,9 +54,9 @@ export class LogSituations implements Invariant {
   }
 
   /** Figure 8: durable on a majority, and still not committed, since nothing newer is. */
-  stepped(node: SimNode): void {
+  leading(node: SimNode): void {
     const { raft } = node
-    if (raft.role !== 'leader' || raft.hasCommittedInTerm) return
+    if (raft.hasCommittedInTerm) return
     const { sometimes, nodes } = this.#scene
     const index = raft.noopIndex - 1
     const name = 'an entry of an older term on a majority was held back'

@@ -1,0 +1,14 @@
+import type { Mutant } from './mutant.ts'
+
+/** Not bugs of production: a world that is worse than it is told of, to see the oracles at work. */
+export const WORLD_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'drift-beyond-bound',
+    source:
+      'clocks are slower by five times the bound: leases must be seen to overlap (scenario 42)',
+    file: 'test/sim/node.ts',
+    find: 'this.#chance.pick([-parts, parts, this.#chance.int(-parts, parts)])',
+    replace:
+      'this.#chance.pick([this.#around.isHealed() ? 0 : -5 * parts, parts, this.#chance.int(-parts, parts)])',
+  },
+]
