@@ -37,6 +37,8 @@ export interface NodeOptions {
   readonly walBytesMax: number
   /** Written to the database before it is moved into its own file. */
   readonly checkpointBytes: number
+  /** Entries that one transaction of the state applies at most. */
+  readonly applyEntriesMax: number
   readonly version: string
   readonly logger: Logger
 }

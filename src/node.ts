@@ -262,6 +262,7 @@ function makeReplica(options: NodeOptions, parts: Parts): Running {
         electionMinMs: options.electionMinMs,
         electionMaxMs: options.electionMaxMs,
         clockDrift: options.clockDrift,
+        applyEntriesMax: options.applyEntriesMax,
       }),
       initial,
       identity,

@@ -28,6 +28,7 @@ const HANDED_ON: readonly FlagName[] = [
   'wal-tail',
   'wal-max',
   'checkpoint-size',
+  'apply-batch',
 ]
 
 /** The nodes of `rollcall dev`: n1, n2, … on one port after another, below `dataDir`. */

@@ -208,6 +208,14 @@ export const FLAGS = {
     read: bytesBetween('64KiB', '1GiB'),
     hidden: true,
   }),
+  'apply-batch': flag({
+    value: 'N',
+    about: 'most entries of the log that one transaction of the state applies, a replay included',
+    fallback: '1000',
+    commands: NODES,
+    read: wholeBetween(1, 10_000),
+    hidden: true,
+  }),
   nodes: flag({
     value: 'N',
     about: 'how many nodes to run',

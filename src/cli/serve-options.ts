@@ -41,6 +41,7 @@ export function serveOptions(settings: Settings, readFile: (path: string) => str
     walTailBytes: settings.need('wal-tail'),
     walBytesMax: settings.need('wal-max'),
     checkpointBytes: settings.need('checkpoint-size'),
+    applyEntriesMax: settings.need('apply-batch'),
   }
 }
 

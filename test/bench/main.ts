@@ -8,7 +8,8 @@
 import { cpus, release } from 'node:os'
 import { parseArgs } from 'node:util'
 import { startCluster, type Cluster } from '../support/cluster.ts'
-import { SCENARIOS, type Figure } from './scenarios.ts'
+import type { Figure } from './figure.ts'
+import { SCENARIOS } from './scenarios.ts'
 
 const { values } = parseArgs({
   options: {
@@ -27,12 +28,12 @@ if (unknown.length > 0 || !(seconds >= 1 && seconds <= 60)) {
 
 const figures: Figure[] = []
 for (const name of wanted) {
-  const run = SCENARIOS.get(name)
-  if (run === undefined) continue
-  const cluster: Cluster = await startCluster({})
+  const scenario = SCENARIOS.get(name)
+  if (scenario === undefined) continue
+  const cluster: Cluster = await startCluster(scenario.cluster ?? {})
   try {
     await cluster.settled()
-    const found = await run(cluster, seconds)
+    const found = await scenario.run(cluster, seconds)
     figures.push(...found)
     if (!values.json) for (const figure of found) print(figure)
   } finally {

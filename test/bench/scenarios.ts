@@ -1,18 +1,16 @@
-import { readFileSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
 import type { Cluster, ClusterNode } from '../support/cluster.ts'
+import { failover } from './failover.ts'
+import { figure, type Figure, type Scenario } from './figure.ts'
 import { idlePolls } from './idle-polls.ts'
+import { busyShare, residentMiB, writtenBytes } from './process.ts'
+import { REPLAY } from './replay.ts'
+import { SNAPSHOT } from './snapshot.ts'
 import { wrk, type Script } from './wrk.ts'
 
-export interface Figure {
-  readonly what: string
-  readonly value: string
-  readonly unit: string
-}
-
-type Scenario = (cluster: Cluster, seconds: number) => Promise<Figure[]>
-
 const POLLS = 5_000
+const PUT_ROW = 'durable config put'
+const REGISTER_ROW = 'durable register'
 const PUT: Script = {
   method: 'PUT',
   path: '/v1/config/bench/k%d',
@@ -27,25 +25,22 @@ const BEAT: Script = { ...REGISTER, method: 'POST', path: `${REGISTER.path}/hear
 const READ: Script = { method: 'GET', path: PUT.path, body: '' }
 
 /** By name, in the order in which they run; each has a fresh cluster. */
-export const SCENARIOS: ReadonlyMap<string, Scenario> = new Map([
-  ['idle', idle],
-  [
-    'put',
-    (cluster, seconds) => loaded(cluster, { what: 'durable config put', seconds, script: PUT }),
-  ],
+export const SCENARIOS: ReadonlyMap<string, Scenario> = new Map<string, Scenario>([
+  ['idle', { run: idle }],
+  ['put', { run: (cluster, seconds) => loaded(cluster, { what: PUT_ROW, seconds, script: PUT }) }],
   [
     'register',
-    (cluster, seconds) => loaded(cluster, { what: 'durable register', seconds, script: REGISTER }),
+    {
+      run: (cluster, seconds) => loaded(cluster, { what: REGISTER_ROW, seconds, script: REGISTER }),
+    },
   ],
-  ['read', reads],
-  ['heartbeat', heartbeats],
-  ['polls', polls],
-  ['failover', failover],
+  ['read', { run: reads }],
+  ['heartbeat', { run: heartbeats }],
+  ['polls', { run: polls }],
+  ['failover', { run: failover }],
+  ['replay', REPLAY],
+  ['snapshot', SNAPSHOT],
 ])
-
-function figure(what: string, value: number, unit: string): Figure {
-  return { what, value: value.toLocaleString('en-US', { maximumFractionDigits: 1 }), unit }
-}
 
 async function idle(cluster: Cluster, seconds: number): Promise<Figure[]> {
   await Bun.sleep(3_000) // The log rounds itself off after a quiet second.
@@ -125,52 +120,4 @@ async function polls(cluster: Cluster, seconds: number): Promise<Figure[]> {
   } finally {
     await waiting.close()
   }
-}
-
-/** kill -9 of the leader: how long until a write through another node succeeds. */
-async function failover(cluster: Cluster): Promise<Figure[]> {
-  const tookMs: number[] = []
-  for (let i = 0; i < 5; i++) {
-    const leader = await cluster.leader()
-    const other = cluster.others(leader)[0] as ClusterNode
-    const killedMs = performance.now()
-    await leader.process.kill()
-    for (let status = 0; status !== 200 && status !== 201;) {
-      const answer = await other.put('/v1/config/bench/failover', `${i}`).catch(() => null)
-      status = answer?.status ?? 0
-    }
-    tookMs.push(performance.now() - killedMs)
-    leader.start()
-    await leader.ready()
-    await cluster.settled()
-  }
-  tookMs.sort((a, b) => a - b)
-  return [
-    figure('kill -9 of the leader to the next write, median of 5', tookMs[2] ?? 0, 'ms'),
-    figure('kill -9 of the leader to the next write, worst of 5', tookMs[4] ?? 0, 'ms'),
-  ]
-}
-
-function residentMiB(node: ClusterNode): number {
-  const status = readFileSync(`/proc/${node.process.pid}/status`, 'utf8')
-  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1_024
-}
-
-function writtenBytes(node: ClusterNode): number {
-  const io = readFileSync(`/proc/${node.process.pid}/io`, 'utf8')
-  return Number(/^write_bytes: (\d+)/m.exec(io)?.[1])
-}
-
-/** Percent of a core that a node took in so many seconds. */
-async function busyShare(node: ClusterNode, seconds: number): Promise<number> {
-  const before = cpuMs(node)
-  await Bun.sleep(seconds * 1_000)
-  return ((cpuMs(node) - before) / seconds / 1_000) * 100
-}
-
-/** User and system time so far; the kernel counts in hundredths of a second. */
-function cpuMs(node: ClusterNode): number {
-  const stat = readFileSync(`/proc/${node.process.pid}/stat`, 'utf8')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * 10
 }

@@ -43,6 +43,7 @@ test('serveOptions() without flags is one node on loopback with the timing of a 
     walTailBytes: 67_108_864,
     walBytesMax: 1_073_741_824,
     checkpointBytes: 16_777_216,
+    applyEntriesMax: 1_000,
   })
 })
 
@@ -50,7 +51,7 @@ test('serveOptions() reads every flag', () => {
   const line =
     '--id=n2 --listen 127.0.0.1:7402 --peer-listen [::1]:7502 --data d ' +
     '--cluster n3=http://127.0.0.1:7403,n2=http://127.0.0.1:7402/ --heartbeat 50ms ' +
-    '--election-timeout 300ms..2s --clock-drift 0.5% --sqlite sql.js --wal-segment 1MiB --wal-tail 64KiB --wal-max 1MiB --checkpoint-size 128KiB ' +
+    '--election-timeout 300ms..2s --clock-drift 0.5% --sqlite sql.js --wal-segment 1MiB --wal-tail 64KiB --wal-max 1MiB --checkpoint-size 128KiB --apply-batch 500 ' +
     '--cluster-secret-file secret'
   const args = line.split(' ')
   const files = { secret: '0123456789abcdef\n' }
@@ -76,6 +77,7 @@ test('serveOptions() reads every flag', () => {
     walTailBytes: 65_536,
     walBytesMax: 1_048_576,
     checkpointBytes: 131_072,
+    applyEntriesMax: 500,
   })
 })
 
