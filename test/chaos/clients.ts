@@ -1,0 +1,169 @@
+/**
+ * Clients that write, compare and set, delete and read a few keys through all nodes, and put down
+ * what they were told. A key is left for a new one after a while: histories stay short enough to
+ * be judged by search.
+ */
+import type { Answer, ClusterNode } from '../support/cluster.ts'
+import type { ConfigAnswer, ConfigCall } from '../support/config-history.ts'
+import type { Run } from './run.ts'
+import type { Consistency } from './seen.ts'
+
+const KEYS = 3
+const USES_MAX = 80
+/** Longer than `?timeout=`: most of what is appended is decided before we give it up. */
+const PATIENCE_MS = 4_000
+const TIMEOUT = 'timeout=2s'
+const PAUSE_MS_MAX = 12
+/** Where nobody answers, a dead cluster is not stormed. */
+const RETRY_MS = 30
+const VALUE_BYTES_MAX = 200
+
+const READS: readonly Consistency[] = ['lease', 'linearizable', 'stale']
+
+interface Key {
+  readonly name: string
+  uses: number
+  /** The newest version that anybody was told of, for conditional writes. */
+  version: number
+}
+
+export interface ClientsOptions {
+  readonly run: Run
+  /** Of the cluster, told apart from other clusters of the same run. */
+  readonly name: string
+  /** Whoever may be asked just now. */
+  readonly nodes: () => readonly ClusterNode[]
+  readonly count: number
+}
+
+export class Clients {
+  readonly #options: ClientsOptions
+  readonly #keys: Key[] = []
+  #made = 0
+  #values = 0
+  #isStopped = false
+  readonly #loops: Promise<void>[]
+  /** What no answer may ever be. */
+  readonly problems: string[] = []
+  /** Writes that were acknowledged. */
+  acks = 0
+
+  constructor(options: ClientsOptions) {
+    this.#options = options
+    for (let i = 0; i < KEYS; i++) this.#keys.push(this.#newKey())
+    this.#loops = Array.from({ length: options.count }, (_, i) => this.#work(`c${i}`))
+  }
+
+  /** Each finishes what it is waiting for. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    await Promise.all(this.#loops)
+  }
+
+  async #work(client: string): Promise<void> {
+    const { run, nodes } = this.#options
+    while (!this.#isStopped) {
+      const node = nodes()[run.random(Math.max(1, nodes().length))]
+      const isAnswered = node !== undefined && (await this.#operate(client, node))
+      await Bun.sleep(isAnswered ? run.random(PAUSE_MS_MAX) : RETRY_MS)
+    }
+  }
+
+  /** Answers whether the node did. */
+  async #operate(client: string, node: ClusterNode): Promise<boolean> {
+    const { run } = this.#options
+    const key = this.#key()
+    const call = this.#call(client, key)
+    const consistency = call.type === 'get' ? run.oneOf(READS) : null
+    const called = performance.now()
+    const answer = await ask(node, key.name, call, consistency)
+    const returned = performance.now()
+    run.count('ops')
+    const seen = { key: key.name, client, call, called, node: node.id, consistency }
+    const outcome = answer === null ? 'unknown' : this.#read(call, answer, node)
+    if (outcome === 'refused') return false
+    if (outcome === 'unknown') {
+      if (call.type !== 'get') {
+        run.history.push({ ...seen, returned: null, answer: null, revision: null })
+      }
+      return false
+    }
+    if ('version' in outcome) key.version = Math.max(key.version, outcome.version)
+    if (outcome.type === 'written' || outcome.type === 'deleted') this.acks += 1
+    const revision = Number(answer?.headers.get('rollcall-revision'))
+    run.history.push({ ...seen, returned, answer: outcome, revision })
+    return true
+  }
+
+  #key(): Key {
+    const place = this.#options.run.random(KEYS)
+    let key = this.#keys[place] as Key
+    if (key.uses >= USES_MAX) key = this.#keys[place] = this.#newKey()
+    key.uses += 1
+    return key
+  }
+
+  #newKey(): Key {
+    return { name: `${this.#options.name}/k${this.#made++}`, uses: 0, version: 0 }
+  }
+
+  #call(client: string, key: Key): ConfigCall {
+    const { run } = this.#options
+    const die = run.random(100)
+    if (die >= 58) return { type: 'get' }
+    const value = `${client}-${this.#values++}-${'x'.repeat(run.random(VALUE_BYTES_MAX))}`
+    if (die < 30) return { type: 'put', value, expect: null }
+    if (die < 46) return { type: 'put', value, expect: key.version === 0 ? 'absent' : key.version }
+    if (die < 50) return { type: 'put', value, expect: 'absent' }
+    const expect = die < 55 || key.version === 0 ? null : key.version
+    return { type: 'delete', expect }
+  }
+
+  /** `refused`: it says that nothing was applied; `unknown`: it may have been. */
+  #read(call: ConfigCall, answer: Answer, node: ClusterNode): ConfigAnswer | 'refused' | 'unknown' {
+    const { status, text, json, headers } = answer
+    if (status === 200 || status === 201 || status === 204) {
+      if (call.type === 'delete') return { type: 'deleted' }
+      if (call.type === 'put') return { type: 'written', version: json['version'] as number }
+      const version = Number(headers.get('etag')?.replaceAll('"', ''))
+      return { type: 'found', value: text, version }
+    }
+    if (status === 404 && call.type === 'get') return { type: 'not_found' }
+    if (status === 412 && call.type !== 'get' && call.expect !== null) return { type: 'mismatch' }
+    if (status === 429 || status === 503 || status === 504) {
+      const outcome = status === 504 ? 'unknown' : 'refused'
+      const said = json['outcome'] === 'unknown' ? 'unknown' : 'refused'
+      if (call.type === 'get' || said === outcome) return outcome
+    }
+    const asked = `${call.type} of a key through ${node.id}`
+    this.problems.push(`${asked} was answered ${status}: ${text.slice(0, 300)}`)
+    return 'unknown'
+  }
+}
+
+/**
+ * A write has a connection of its own: on one that was used before, what the client sent could be
+ * sent again by the runtime when the server is gone.
+ */
+async function ask(
+  node: ClusterNode,
+  key: string,
+  call: ConfigCall,
+  consistency: Consistency | null,
+): Promise<Answer | null> {
+  const path = `/v1/config/${key}?${TIMEOUT}`
+  const options = { timeoutMs: PATIENCE_MS, fresh: call.type !== 'get' }
+  try {
+    if (call.type === 'get') return await node.get(`${path}&consistency=${consistency}`, options)
+    const headers = conditionOf(call.expect)
+    if (call.type === 'delete') return await node.call('DELETE', path, { ...options, headers })
+    return await node.put(path, call.value, { ...options, headers })
+  } catch {
+    return null // Nobody there, or no answer: what became of it is not known.
+  }
+}
+
+function conditionOf(expect: number | 'absent' | null): Record<string, string> {
+  if (expect === null) return {}
+  return expect === 'absent' ? { 'If-None-Match': '*' } : { 'If-Match': `"${expect}"` }
+}

@@ -1,0 +1,33 @@
+/** What is left of a run that broke a promise, for whoever looks into it. */
+import { cpSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ROOT } from '../support/program.ts'
+import type { Run } from './run.ts'
+
+/** Ends the nodes, so that their directories stand still, and answers where all of it is now. */
+export async function saveRun(run: Run, problem: string): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), `rollcall-chaos-${run.scenario}-${run.seed}-`))
+  const repeat = `npm run chaos -- --scenario ${run.scenario} --seed ${run.seed}`
+  const about = [`commit ${commit()}`, `seed ${run.seed}`, `again: ${repeat}`, '', problem, '']
+  writeFileSync(join(folder, 'README'), about.join('\n'))
+  writeFileSync(join(folder, 'diary'), `${run.notes.join('\n')}\n`)
+  const history = run.history.map((seen) => JSON.stringify(seen))
+  writeFileSync(join(folder, 'history.ndjson'), `${history.join('\n')}\n`)
+  for (const [i, cluster] of run.clusters.entries()) {
+    const place = join(folder, `cluster-${i + 1}`)
+    mkdirSync(place)
+    for (const node of cluster.nodes) {
+      await Promise.all(node.processes.map((program) => program.kill()))
+      const said = node.processes.map(({ out, err }) => [...out, ...err].join('\n'))
+      writeFileSync(join(place, `${node.id}.log`), said.join('\n--- started again ---\n'))
+    }
+    cpSync(cluster.folder, join(place, 'data'), { recursive: true })
+  }
+  return folder
+}
+
+function commit(): string {
+  const ran = Bun.spawnSync(['git', 'describe', '--always', '--dirty'], { cwd: ROOT })
+  return ran.exitCode === 0 ? ran.stdout.toString().trim() : 'unknown'
+}
