@@ -13,6 +13,7 @@ import {
   readSync,
   renameSync,
   statSync,
+  statfsSync,
   unlinkSync,
   writeSync,
 } from 'node:fs'
@@ -41,6 +42,10 @@ export function openDisk(path: string): Disk {
     remove: (name) => unlinkSync(pathOf(name)),
     rename: (from, to) => renameSync(pathOf(from), pathOf(to)),
     syncDirectory: () => syncDirectory(directory),
+    freeBytes: () => {
+      const { bavail, bsize } = statfsSync(directory)
+      return bavail * bsize
+    },
   }
 }
 

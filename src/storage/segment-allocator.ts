@@ -29,6 +29,10 @@ interface Filling {
  * is written, so that neither the event loop nor the log's own fdatasync ever waits for a whole
  * segment. Then it gets its name, and the name is made durable.
  *
+ * What cannot be had whole is not begun: as it grew it would take the last of the room, if only for
+ * a moment, and the database ends the process when it finds none. So as much as a segment is spared
+ * for the database, as long as no write waits for this one.
+ *
  * ```
  *   idle ──request──▶ filling ──last chunk synced──▶ ready ──take──▶ idle
  *                       │  ▲
@@ -112,6 +116,8 @@ export class SegmentAllocator {
     try {
       const filling = (this.#filling ??= this.#begin(this.#wanted))
       const left = filling.bytes - filling.at
+      const spared = this.#urgent ? 0 : filling.bytes
+      if (this.#options.disk.freeBytes() < left + spared) return this.#pause()
       const chunk = ZEROS.subarray(0, Math.min(ZEROS.length, left))
       filling.file.write(filling.at, chunk)
       filling.at += chunk.length
@@ -166,7 +172,11 @@ export class SegmentAllocator {
   }
 
   #fail(error: Error): void {
-    if (!isOutOfSpace(error)) return this.#options.onFailure(error)
+    if (isOutOfSpace(error)) this.#pause()
+    else this.#options.onFailure(error)
+  }
+
+  #pause(): void {
     this.#abandon()
     this.#failing = true
     this.#paused = true

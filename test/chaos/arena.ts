@@ -35,19 +35,24 @@ export interface ArenaOptions extends ClusterOptions {
   readonly rate?: number
 }
 
-/** Starts a cluster with its load, hurts it, heals it, judges it. */
+/** Starts a cluster with its load, hurts it, heals it, judges it, and takes it away again. */
 export async function inArena(
   run: Run,
   options: ArenaOptions,
   hurt: (arena: Arena) => Promise<void>,
 ): Promise<void> {
+  const { depth } = run
   const cluster = await startCluster({ ...options, start: false })
   run.clusters.push(cluster)
   run.defer(() => cluster.stop())
   const arena = new Arena(run, cluster, options)
   if (options.start !== false) await arena.open()
   await hurt(arena)
-  if (!run.isAborted) await arena.conclude()
+  if (run.isAborted) return
+  await arena.conclude()
+  // Where a promise was broken everything stays as it is, to be saved.
+  await run.undo(depth)
+  run.clusters.splice(run.clusters.indexOf(cluster), 1)
 }
 
 export class Arena {
@@ -138,9 +143,9 @@ export class Arena {
     await node.process.kill()
   }
 
-  start(node: ClusterNode): void {
+  start(node: ClusterNode, args: readonly string[] = node.args): void {
     this.run.note(`start ${node.id}`)
-    node.start()
+    node.start(args)
   }
 
   /** Takes a node that is no member any more out of the world. */

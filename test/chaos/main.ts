@@ -8,7 +8,7 @@
  *
  * `--seed S` makes the same choices again (the seed of every run is printed where it fails; what
  * real processes do in between is theirs), `--syncs N` says how many sync calls the sweeps cover
- * (40), `--keep` keeps what every run left behind. What the machine lacks is installed where that
+ * (40), `--keep` saves traces and disk images too where a promise was broken. What the machine lacks is installed where that
  * is possible (Debian, as root), else named and counted as skipped.
  *
  * Exit 0: no violation; 1: a violation, saved where the output says; 2: wrong usage. The last line

@@ -56,6 +56,7 @@ export class Run {
   readonly random: Random
   /** Below the system's temporary folder; gone when the run is over. */
   readonly folder: string
+  /** Those that are there just now. */
   readonly clusters: Cluster[] = []
   /** All that clients saw, of every cluster of this run. */
   readonly history: Seen[] = []
@@ -111,16 +112,28 @@ export class Run {
     this.#undo.push(undo)
   }
 
-  async close(): Promise<void> {
+  /** Everything up to here stays when a part of the run is undone by itself. */
+  get depth(): number {
+    return this.#undo.length
+  }
+
+  async undo(depth: number): Promise<void> {
     const errors: unknown[] = []
-    for (let undo = this.#undo.pop(); undo !== undefined; undo = this.#undo.pop()) {
+    while (this.#undo.length > depth) {
       try {
-        await undo()
+        await this.#undo.pop()?.()
       } catch (error) {
         errors.push(error) // The rest is undone all the same.
       }
     }
-    rmSync(this.folder, { recursive: true, force: true })
     if (errors.length > 0) throw new AggregateError(errors, 'not everything could be undone')
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.undo(0)
+    } finally {
+      rmSync(this.folder, { recursive: true, force: true })
+    }
   }
 }

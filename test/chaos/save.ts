@@ -6,7 +6,10 @@ import { ROOT } from '../support/program.ts'
 import type { Run } from './run.ts'
 
 /** Ends the nodes, so that their directories stand still, and answers where all of it is now. */
-export async function saveRun(run: Run, problem: string): Promise<string> {
+export async function saveRun(
+  run: Run,
+  { problem, keep }: { readonly problem: string; readonly keep: boolean },
+): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), `rollcall-chaos-${run.scenario}-${run.seed}-`))
   const repeat = `npm run chaos -- --scenario ${run.scenario} --seed ${run.seed}`
   const about = [`commit ${commit()}`, `seed ${run.seed}`, `again: ${repeat}`, '', problem, '']
@@ -24,6 +27,7 @@ export async function saveRun(run: Run, problem: string): Promise<string> {
     }
     cpSync(cluster.folder, join(place, 'data'), { recursive: true })
   }
+  if (keep) cpSync(run.folder, join(folder, 'run'), { recursive: true })
   return folder
 }
 

@@ -15,7 +15,7 @@ export interface SoakOptions {
   /** Null: each scenario once. */
   readonly minutes: number | null
   readonly syncs: number
-  /** Data of runs that kept their promises stays, too. */
+  /** Traces and disk images of a run that broke a promise are saved, too. */
   readonly keep: boolean
   readonly signal: AbortSignal
 }
@@ -104,7 +104,6 @@ async function once({ scenario, seed, seconds, options, account }: Once): Promis
   try {
     await Promise.race([scenario.run(run), aborted.promise])
     if (!signal.aborted) account.runs += 1
-    if (keep && !signal.aborted) console.log(`kept: ${await saveRun(run, 'No violation.')}`)
   } catch (error) {
     if (signal.aborted) return
     account.runs += 1
@@ -112,7 +111,7 @@ async function once({ scenario, seed, seconds, options, account }: Once): Promis
     // A cluster that does not heal, or a harness that does not understand, is no pass either.
     const text = error instanceof Error && !(error instanceof Violation) ? error.stack : null
     const problem = text ?? (error instanceof Error ? error.message : String(error))
-    const where = await saveRun(run, problem)
+    const where = await saveRun(run, { problem, keep })
     const again = `npm run chaos -- --scenario ${scenario.name} --seed ${seed}`
     console.log(
       `VIOLATION in ${scenario.name}, seed ${seed}: ${problem}\n  saved: ${where}\n  again: ${again}`,

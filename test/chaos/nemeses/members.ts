@@ -23,12 +23,30 @@ async function wipe(arena: Arena): Promise<void> {
   arena.run.count('member_changes')
   await arena.kill(node)
   rmSync(node.dataDir, { recursive: true, force: true })
-  arena.start(node)
+  arena.start(node, flagsOf(node, arena.nodes))
   await settled(
     arena,
     arena.nodes.map(({ id }) => id),
   )
   arena.release(node)
+}
+
+/**
+ * The same flags again, as the exit text says: one of the members that they name is enough to find
+ * the cluster. Where all of those are gone by now, an operator names one that is there.
+ */
+function flagsOf(node: ClusterNode, nodes: readonly ClusterNode[]): readonly string[] {
+  const others = nodes.filter((other) => other !== node).map(addressOf)
+  const named = node.args[node.args.findIndex((arg) => arg === '--cluster' || arg === '--join') + 1]
+  if (others.some((url) => named?.includes(url))) return node.args
+  return node.args.map((arg) => {
+    if (arg === named) return others[0] ?? arg
+    return arg === '--cluster' ? '--join' : arg
+  })
+}
+
+function addressOf({ proxy, url }: ClusterNode): string {
+  return proxy?.url ?? url
 }
 
 /** A new one joins, an old one goes, be it the leader. */
