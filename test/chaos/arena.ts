@@ -16,7 +16,6 @@ import { Beats } from './beats.ts'
 import { Clients } from './clients.ts'
 import { judge } from './judge.ts'
 import { Violation, type Run } from './run.ts'
-import { isStale } from './seen.ts'
 
 /** Limits so small that a minute of load makes checkpoints, lets the log go and needs snapshots. */
 const LIMITS = '--wal-segment 1MiB --wal-tail 64KiB --wal-max 1MiB --checkpoint-size 64KiB'
@@ -245,9 +244,4 @@ export class Arena {
       history.push({ ...seen, call: { type: 'get' }, consistency: 'linearizable', answer })
     }
   }
-}
-
-/** How often a run's history holds an answered operation that time alone can judge. */
-export function strictOperations(run: Run): number {
-  return run.history.filter((seen) => !isStale(seen) && seen.answer !== null).length
 }

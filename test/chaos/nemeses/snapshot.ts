@@ -21,8 +21,7 @@ export const SNAPSHOT: Nemesis = {
     const late = arena.claim(run.random(4) === 0 ? leader : null)
     if (late === null) return
     await arena.kill(late)
-    const others = arena.nodes.filter((node) => node !== late)
-    await fill(arena, others)
+    await fillBeside(arena, late)
     arena.start(late)
     for (let kills = run.random(4); kills > 0; kills--) {
       await Bun.sleep(run.between(20, 500))
@@ -35,8 +34,12 @@ export const SNAPSHOT: Nemesis = {
   },
 }
 
-/** Megabytes over a few keys. Nobody keeps an account of these: in the end all nodes agree on them. */
-async function fill(arena: Arena, nodes: readonly ClusterNode[]): Promise<void> {
+/**
+ * Megabytes over a few keys, through all but `late`. Nobody keeps an account of these: in the end
+ * all nodes agree on them.
+ */
+export async function fillBeside(arena: Arena, late: ClusterNode): Promise<void> {
+  const nodes = arena.nodes.filter((node) => node !== late)
   let next = 0
   await Promise.all(
     Array.from({ length: WRITERS }, async () => {

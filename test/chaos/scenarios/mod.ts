@@ -1,4 +1,6 @@
 import type { Scenario } from '../scenario.ts'
+import { CLOCK_DRIFT, CLOCK_JUMPS } from './clocks.ts'
+import { DAMAGE } from './damage.ts'
 import { DISK_ERRORS } from './disk-errors.ts'
 import { FULL_DISK } from './full-disk.ts'
 import { POWER_LOSS } from './power-loss.ts'
@@ -11,4 +13,7 @@ export const SCENARIOS: readonly Scenario[] = [
   SYNC_KILLS,
   DISK_ERRORS,
   FULL_DISK,
+  DAMAGE,
+  CLOCK_JUMPS,
+  CLOCK_DRIFT,
 ]

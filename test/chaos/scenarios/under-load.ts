@@ -1,5 +1,5 @@
 /** Scenarios that are one nemesis, or several at once, striking again and again. */
-import { TINY, inArena, type Arena, type ArenaOptions } from '../arena.ts'
+import { inArena, TINY, type ArenaOptions } from '../arena.ts'
 import type { Nemesis } from '../nemeses/nemesis.ts'
 import { KILL } from '../nemeses/kill.ts'
 import { LINKS } from '../nemeses/links.ts'
@@ -8,6 +8,7 @@ import { PAUSE } from '../nemeses/pause.ts'
 import { RESTART } from '../nemeses/restart.ts'
 import { SNAPSHOT } from '../nemeses/snapshot.ts'
 import type { Scenario } from '../scenario.ts'
+import { strikeOn } from './strike-on.ts'
 
 interface Plan extends Pick<Scenario, 'name' | 'about' | 'seconds' | 'weight'> {
   /** Each list strikes by itself, beside the others. */
@@ -91,10 +92,3 @@ export const UNDER_LOAD: readonly Scenario[] = PLANS.map(
       }),
   }),
 )
-
-async function strikeOn(arena: Arena, nemeses: readonly Nemesis[]): Promise<void> {
-  while (!arena.run.isOver) {
-    await arena.run.oneOf(nemeses).strike(arena)
-    await Bun.sleep(arena.run.between(10, 100))
-  }
-}
