@@ -157,10 +157,13 @@ export class Arena {
     rmSync(node.dataDir, { recursive: true, force: true })
   }
 
-  /** Waits for so many acknowledged writes more: the cluster serves. */
-  async progress(more: number): Promise<void> {
+  /** Waits for so many acknowledged writes more: the cluster serves, and none of `nodes` ended. */
+  async progress(more: number, nodes: readonly ClusterNode[] = []): Promise<void> {
     const wanted = this.clients.acks + more
-    await until('writes are acknowledged', () => this.clients.acks >= wanted, { ms: HEAL_MS })
+    const isDone = (): boolean =>
+      this.clients.acks >= wanted || nodes.some(({ isRunning }) => !isRunning)
+    await until('writes are acknowledged', isDone, { ms: HEAL_MS })
+    for (const node of nodes) this.mustRun(node)
   }
 
   /** All run, nothing is in the way, and everybody says that it is ready. */
@@ -187,7 +190,7 @@ export class Arena {
   async conclude(): Promise<void> {
     await this.heal()
     if (this.#load === null) this.startLoad()
-    await this.progress(5)
+    await this.progress(5, this.nodes)
     const { clients, beats } = this.#load ?? { clients: this.clients, beats: null }
     await Promise.all([clients.stop(), beats?.stop()])
     await this.#sameState()

@@ -27,6 +27,14 @@ interface Key {
   version: number
 }
 
+interface Operation {
+  readonly client: string
+  readonly node: ClusterNode
+  readonly key: Key
+  readonly call: ConfigCall
+  readonly consistency: Consistency | null
+}
+
 export interface ClientsOptions {
   readonly run: Run
   /** Of the cluster, told apart from other clusters of the same run. */
@@ -64,17 +72,34 @@ export class Clients {
     const { run, nodes } = this.#options
     while (!this.#isStopped) {
       const node = nodes()[run.random(Math.max(1, nodes().length))]
-      const isAnswered = node !== undefined && (await this.#operate(client, node))
+      const isAnswered = node !== undefined && (await this.#next(client, node))
       await Bun.sleep(isAnswered ? run.random(PAUSE_MS_MAX) : RETRY_MS)
     }
   }
 
-  /** Answers whether the node did. */
-  async #operate(client: string, node: ClusterNode): Promise<boolean> {
-    const { run } = this.#options
+  /**
+   * Reads that wait in the sockets of a node that stands still: what it answers when it goes on is
+   * from the past, unless it knows that time has gone by. They end with that, or with patience.
+   */
+  async probe(node: ClusterNode, count: number): Promise<void> {
+    const reads = Array.from({ length: count }, (_, i) => {
+      const key = this.#keys[i % KEYS] as Key
+      const consistency = i % 3 === 2 ? 'linearizable' : 'lease'
+      return this.#operate({ client: `probe-${i}`, node, key, call: { type: 'get' }, consistency })
+    })
+    await Promise.all(reads)
+  }
+
+  #next(client: string, node: ClusterNode): Promise<boolean> {
     const key = this.#key()
     const call = this.#call(client, key)
-    const consistency = call.type === 'get' ? run.oneOf(READS) : null
+    const consistency = call.type === 'get' ? this.#options.run.oneOf(READS) : null
+    return this.#operate({ client, node, key, call, consistency })
+  }
+
+  /** Answers whether the node did. */
+  async #operate({ client, node, key, call, consistency }: Operation): Promise<boolean> {
+    const { run } = this.#options
     const called = performance.now()
     const answer = await ask(node, key.name, call, consistency)
     const returned = performance.now()

@@ -28,7 +28,7 @@ async function killAll(arena: Arena): Promise<void> {
   await Promise.all(nodes.map((node) => arena.kill(node)))
   await Bun.sleep(arena.run.between(0, 300))
   for (const node of nodes) arena.start(node)
-  await arena.progress(1)
+  await arena.progress(1, nodes)
   arena.release(...nodes)
 }
 

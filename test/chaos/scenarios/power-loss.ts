@@ -46,7 +46,7 @@ async function cutPower(arena: Arena, disks: readonly ImageDisk[]): Promise<void
   run.count('power_losses')
   for (const disk of disks) disk.lose()
   for (const { node } of disks) arena.start(node)
-  await until('they are ready again', () => arena.progress(1).then(() => true))
+  await arena.progress(1, arena.nodes)
 }
 
 /** Every thread of it: a sync that is under way would go on being written while it is copied. */
