@@ -10,11 +10,13 @@ import {
   type Cluster,
   type ClusterNode,
   type ClusterOptions,
+  type Json,
 } from '../support/cluster.ts'
 import { until } from '../support/until.ts'
 import { Beats } from './beats.ts'
 import { Clients } from './clients.ts'
 import { judge } from './judge.ts'
+import { valueOf } from './registers.ts'
 import { Violation, type Run } from './run.ts'
 
 /** Limits so small that a minute of load makes checkpoints, lets the log go and needs snapshots. */
@@ -226,25 +228,40 @@ export class Arena {
     return new Set(indexes).size === 1 ? (indexes[0] as number) : null
   }
 
-  /** What a node holds of every key of the history stands in it as one more read. */
+  /** What a node holds of every register of the history stands in it as one more read. */
   async #readAll(node: ClusterNode): Promise<void> {
     const { history } = this.run
-    const prefix = `${this.#options.name ?? 'chaos'}/`
+    const name = this.#options.name ?? 'chaos'
     const called = performance.now()
-    const items = await configOf(node, { prefix, consistency: 'stale' })
-    const found = new Map(items.map((item) => [item.key, item]))
-    const keys = new Set(
-      history.filter((seen) => seen.key.startsWith(prefix)).map(({ key }) => key),
-    )
-    const revision = Math.max(0, ...history.map((seen) => seen.revision ?? 0))
+    const found = await holdings(node, name)
     const returned = performance.now()
-    for (const key of keys) {
-      const item = found.get(key)
-      const seen = { key, client: 'final', node: node.id, called, returned, revision }
-      const answer = item
-        ? ({ type: 'found', value: item.value, version: item.version } as const)
-        : ({ type: 'not_found' } as const)
+    const own = history.filter(({ key }) => key.startsWith(`${name}/`))
+    const revision = Math.max(0, ...own.map((seen) => seen.revision ?? 0))
+    for (const [key, kind] of new Map(own.map((seen) => [seen.key, seen.kind]))) {
+      const held = found.get(key)
+      const seen = { kind, key, client: 'final', node: node.id, called, returned, revision }
+      const answer =
+        held === undefined
+          ? ({ type: 'not_found' } as const)
+          : ({ type: 'found', ...held } as const)
       history.push({ ...seen, call: { type: 'get' }, consistency: 'linearizable', answer })
     }
   }
+}
+
+/** All registers whose names begin with `name/`, from the node's own state. */
+async function holdings(
+  node: ClusterNode,
+  name: string,
+): Promise<ReadonlyMap<string, { readonly value: string; readonly version: number }>> {
+  const keys = await configOf(node, { prefix: `${name}/`, consistency: 'stale' })
+  const { json } = await node.get(`/v1/services/${name}?consistency=stale`)
+  const instances = json['instances'] as Json[]
+  return new Map([
+    ...keys.map(({ key, value, version }) => [key, { value, version }] as const),
+    ...instances.map((instance) => {
+      const version = Number(instance['revision'])
+      return [`${name}/${String(instance['id'])}`, { value: valueOf(instance), version }] as const
+    }),
+  ])
 }

@@ -1,18 +1,16 @@
 /**
- * Clients that write, compare and set, delete and read a few keys through all nodes, and put down
- * what they were told. A key is left for a new one after a while: histories stay short enough to
+ * Clients that write, compare and set, delete and read a few registers (keys and instances) through
+ * all nodes, and put down what they were told. A register is left for a new one after a while: histories stay short enough to
  * be judged by search.
  */
 import type { Answer, ClusterNode } from '../support/cluster.ts'
 import type { ConfigAnswer, ConfigCall } from '../support/config-history.ts'
+import { ask, readingOf, versionOf, type Register } from './registers.ts'
 import type { Run } from './run.ts'
 import type { Consistency } from './seen.ts'
 
 const KEYS = 3
 const USES_MAX = 80
-/** Longer than `?timeout=`: most of what is appended is decided before we give it up. */
-const PATIENCE_MS = 4_000
-const TIMEOUT = 'timeout=2s'
 const PAUSE_MS_MAX = 12
 /** Where nobody answers, a dead cluster is not stormed. */
 const RETRY_MS = 30
@@ -20,8 +18,7 @@ const VALUE_BYTES_MAX = 200
 
 const READS: readonly Consistency[] = ['lease', 'linearizable', 'stale']
 
-interface Key {
-  readonly name: string
+interface Key extends Register {
   uses: number
   /** The newest version that anybody was told of, for conditional writes. */
   version: number
@@ -98,14 +95,16 @@ export class Clients {
   }
 
   /** Answers whether the node did. */
-  async #operate({ client, node, key, call, consistency }: Operation): Promise<boolean> {
+  async #operate(operation: Operation): Promise<boolean> {
+    const { client, node, key, call, consistency } = operation
     const { run } = this.#options
     const called = performance.now()
-    const answer = await ask(node, key.name, call, consistency)
+    const answer = await ask(node, key, call, consistency)
     const returned = performance.now()
     run.count('ops')
-    const seen = { key: key.name, client, call, called, node: node.id, consistency }
-    const outcome = answer === null ? 'unknown' : this.#read(call, answer, node)
+    const { kind, name } = key
+    const seen = { kind, key: name, client, call, called, node: node.id, consistency }
+    const outcome = answer === null ? 'unknown' : this.#read(operation, answer)
     if (outcome === 'refused') return false
     if (outcome === 'unknown') {
       if (call.type !== 'get') {
@@ -129,7 +128,9 @@ export class Clients {
   }
 
   #newKey(): Key {
-    return { name: `${this.#options.name}/k${this.#made++}`, uses: 0, version: 0 }
+    const made = this.#made++
+    const kind = made % 3 === 2 ? 'instance' : 'config' // One of the first three, and so on.
+    return { kind, name: `${this.#options.name}/r${made}`, uses: 0, version: 0 }
   }
 
   #call(client: string, key: Key): ConfigCall {
@@ -145,13 +146,12 @@ export class Clients {
   }
 
   /** `refused`: it says that nothing was applied; `unknown`: it may have been. */
-  #read(call: ConfigCall, answer: Answer, node: ClusterNode): ConfigAnswer | 'refused' | 'unknown' {
-    const { status, text, json, headers } = answer
+  #read({ key, call, node }: Operation, answer: Answer): ConfigAnswer | 'refused' | 'unknown' {
+    const { status, text, json } = answer
     if (status === 200 || status === 201 || status === 204) {
       if (call.type === 'delete') return { type: 'deleted' }
-      if (call.type === 'put') return { type: 'written', version: json['version'] as number }
-      const version = Number(headers.get('etag')?.replaceAll('"', ''))
-      return { type: 'found', value: text, version }
+      if (call.type === 'put') return { type: 'written', version: versionOf(key, answer) }
+      return { type: 'found', ...readingOf(key, answer) }
     }
     if (status === 404 && call.type === 'get') return { type: 'not_found' }
     if (status === 412 && call.type !== 'get' && call.expect !== null) return { type: 'mismatch' }
@@ -160,35 +160,8 @@ export class Clients {
       const said = json['outcome'] === 'unknown' ? 'unknown' : 'refused'
       if (call.type === 'get' || said === outcome) return outcome
     }
-    const asked = `${call.type} of a key through ${node.id}`
+    const asked = `${call.type} of ${key.kind} ${key.name} through ${node.id}`
     this.problems.push(`${asked} was answered ${status}: ${text.slice(0, 300)}`)
     return 'unknown'
   }
-}
-
-/**
- * A write has a connection of its own: on one that was used before, what the client sent could be
- * sent again by the runtime when the server is gone.
- */
-async function ask(
-  node: ClusterNode,
-  key: string,
-  call: ConfigCall,
-  consistency: Consistency | null,
-): Promise<Answer | null> {
-  const path = `/v1/config/${key}?${TIMEOUT}`
-  const options = { timeoutMs: PATIENCE_MS, fresh: call.type !== 'get' }
-  try {
-    if (call.type === 'get') return await node.get(`${path}&consistency=${consistency}`, options)
-    const headers = conditionOf(call.expect)
-    if (call.type === 'delete') return await node.call('DELETE', path, { ...options, headers })
-    return await node.put(path, call.value, { ...options, headers })
-  } catch {
-    return null // Nobody there, or no answer: what became of it is not known.
-  }
-}
-
-function conditionOf(expect: number | 'absent' | null): Record<string, string> {
-  if (expect === null) return {}
-  return expect === 'absent' ? { 'If-None-Match': '*' } : { 'If-Match': `"${expect}"` }
 }

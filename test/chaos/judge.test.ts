@@ -2,7 +2,7 @@
 import { expect, test } from 'bun:test'
 import type { ConfigAnswer, ConfigCall } from '../support/config-history.ts'
 import { judge } from './judge.ts'
-import type { Consistency, Seen } from './seen.ts'
+import type { Consistency, Kind, Seen } from './seen.ts'
 
 interface Bit {
   readonly at: readonly [number, number | null]
@@ -11,12 +11,24 @@ interface Bit {
   readonly revision: number | null
   readonly consistency?: Consistency
   readonly key?: string
+  readonly kind?: Kind
 }
 
 function seen(bit: Bit): Seen {
-  const { at, call, answer, revision, consistency = null, key = 'k' } = bit
+  const { at, call, answer, revision, consistency = null, key = 'k', kind = 'config' } = bit
   const [called, returned] = at
-  return { key, client: 'c', node: 'n1', called, returned, call, answer, revision, consistency }
+  return {
+    kind,
+    key,
+    client: 'c',
+    node: 'n1',
+    called,
+    returned,
+    call,
+    answer,
+    revision,
+    consistency,
+  }
 }
 
 const put = (value: string): ConfigCall => ({ type: 'put', value, expect: null })
@@ -96,4 +108,18 @@ test('judge() finds revisions that go back over keys, and one that is given twic
 
 test('judge() finds an answer without a revision', () => {
   expect(judge([{ ...A, revision: Number.NaN }])).not.toEqual([])
+})
+
+test('judge() knows instances, whose version is their revision', () => {
+  const instance = { kind: 'instance', key: 'i' } as const
+  const born = seen({ ...instance, at: [0, 1], call: put('a'), answer: written(10), revision: 10 })
+  const unknown = seen({ ...instance, at: [1, null], call: put('b'), answer: null, revision: null })
+  const look = (at: readonly [number, number], answer: ConfigAnswer, revision: number): Seen =>
+    seen({ ...instance, at, call: get, answer, revision, consistency: 'lease' })
+
+  expect(judge([born, unknown, look([2, 3], found('b', 12), 12)])).toEqual([])
+  expect(judge([born, look([2, 3], found('a', 11), 12)])).not.toEqual([])
+  expect(judge([born, look([2, 3], { type: 'not_found' }, 12)])).not.toEqual([])
+  const back = look([4, 5], found('a', 10), 12)
+  expect(judge([born, unknown, look([2, 3], found('b', 12), 12), back])).not.toEqual([])
 })

@@ -72,7 +72,7 @@ export class Run {
     this.seed = seed
     this.syncs = syncs
     this.random = prng(seed)
-    this.folder = mkdtempSync(join(tmpdir(), 'rollcall-chaos-'))
+    this.folder = mkdtempSync(join(tmpdir(), 'rollcall-chaos-run-'))
     this.#counts = counts
     this.#signal = signal
     this.#endMs = this.#startMs + seconds * 1_000
