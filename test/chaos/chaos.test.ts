@@ -76,6 +76,10 @@ const SHORT: readonly Short[] = [
     title: 'chaos: power-loss: of one node and of all at once, nothing acknowledged is lost',
     counted: 'power_losses',
   },
+  {
+    title: 'chaos: everything: kills, pauses, restarts, links and members at the same time',
+    counted: 'link_faults',
+  },
 ]
 
 for (const { title, args = [], counted } of SHORT) {

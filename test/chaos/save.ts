@@ -10,7 +10,9 @@ export async function saveRun(
   run: Run,
   { problem, keep }: { readonly problem: string; readonly keep: boolean },
 ): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), `rollcall-chaos-violation-${run.scenario}-${run.seed}-`))
+  const folder = mkdtempSync(
+    join(tmpdir(), `rollcall-chaos-violation-${run.scenario}-${run.seed}-`),
+  )
   const repeat = `npm run chaos -- --scenario ${run.scenario} --seed ${run.seed}`
   const about = [`commit ${commit()}`, `seed ${run.seed}`, `again: ${repeat}`, '', problem, '']
   writeFileSync(join(folder, 'README'), about.join('\n'))

@@ -6,6 +6,7 @@ import { TINY, type Arena } from '../arena.ts'
 import type { Nemesis } from './nemesis.ts'
 
 const CHANGE_MS = 90_000
+const TRANSFER = '/v1/cluster/transfer?timeout=3s'
 
 export const MEMBERS: Nemesis = {
   name: 'members',
@@ -22,13 +23,30 @@ async function wipe(arena: Arena): Promise<void> {
   arena.run.note(`wipe ${node.id}`)
   arena.run.count('member_changes')
   await arena.kill(node)
+  await startEmpty(arena, node)
+  arena.release(node)
+}
+
+/**
+ * Without its data, and until it votes again: who loses the next disk before that takes the quorum
+ * away. A list of members cannot tell, for it may be older than the loss; who leads, votes.
+ */
+export async function startEmpty(arena: Arena, node: ClusterNode): Promise<void> {
   rmSync(node.dataDir, { recursive: true, force: true })
   arena.start(node, flagsOf(node, arena.nodes))
-  await settled(
-    arena,
-    arena.nodes.map(({ id }) => id),
+  await until(
+    `${node.id} is taken back and can lead`,
+    async () => {
+      arena.mustRun(node)
+      const body = { to: node.id }
+      const request = { body, timeoutMs: 8_000 }
+      const asked = arena.run.oneOf(arena.nodes)
+      const { status, json, text } = await asked.call('POST', TRANSFER, request)
+      if (status === 200 && json['leader'] === node.id) return true
+      throw new Error(text)
+    },
+    { ms: CHANGE_MS, everyMs: 100 },
   )
-  arena.release(node)
 }
 
 /**

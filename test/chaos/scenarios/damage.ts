@@ -9,6 +9,7 @@ import type { ClusterNode } from '../../support/cluster.ts'
 import { until } from '../../support/until.ts'
 import { appendCopy, batchesOf, flip, lastBatch, overwrite } from '../../support/wal-file.ts'
 import { inArena, TINY, type Arena } from '../arena.ts'
+import { startEmpty } from '../nemeses/members.ts'
 import { fillBeside } from '../nemeses/snapshot.ts'
 import { Violation } from '../run.ts'
 import type { Scenario } from '../scenario.ts'
@@ -56,7 +57,7 @@ async function durableLog(arena: Arena, node: ClusterNode): Promise<void> {
   if (!said.includes(basename(file)) || !/at byte \d+/.test(said)) {
     throw new Violation(`${node.id} does not name ${basename(file)} and the place: ${said}`)
   }
-  rejoin(arena, node)
+  await startEmpty(arena, node) // As the exit text says.
 }
 
 /** A batch that was under way when the machine stopped: it is cut, and the node goes on. */
@@ -87,7 +88,7 @@ async function database(arena: Arena, node: ClusterNode): Promise<void> {
   if (isUp === 'yes') return
   const said = node.process.tail()
   if (!said.includes(node.dataDir)) throw new Violation(`${node.id} names no place: ${said}`)
-  rejoin(arena, node)
+  await startEmpty(arena, node) // As the exit text says.
 }
 
 /** What was fetched so far: its checksum does not fit in the end, and it is fetched again. */
@@ -120,10 +121,4 @@ async function refused(arena: Arena, node: ClusterNode): Promise<string> {
   const said = node.process.tail()
   if (code !== 3) throw new Violation(`${node.id} ended with ${code}, not 3:\n${said}`)
   return said
-}
-
-/** As the exit text says: without its data, with the same flags. */
-function rejoin(arena: Arena, node: ClusterNode): void {
-  rmSync(node.dataDir, { recursive: true, force: true })
-  arena.start(node)
 }
