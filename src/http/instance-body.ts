@@ -71,7 +71,7 @@ function patchParser(limits: Limits) {
       address: v.optional(value.address),
       ...scalars(limits),
       ports: v.nullish(s.map(v.nullable(value.port), limits.portsMax)),
-      addresses: v.nullish(s.map(v.nullable(value.portAddress), limits.portsMax)),
+      addresses: v.nullish(s.map(v.nullable(value.portAddressPatch), limits.portsMax)),
       metadata: v.nullish(s.map(v.nullable(value.metadata), limits.metadataPairsMax)),
     },
     { readOnly: READ_ONLY },
@@ -85,7 +85,8 @@ function values(limits: Limits) {
   )
   const port = s.integer(PORT)
   const portAddress = v.strictObject({ address, port })
-  return { address, port, portAddress, metadata: s.text(limits.metadataValueMax) }
+  const portAddressPatch = v.strictObject({ address: v.nullish(address), port: v.nullish(port) })
+  return { address, port, portAddress, portAddressPatch, metadata: s.text(limits.metadataValueMax) }
 }
 
 function scalars(limits: Limits) {

@@ -83,9 +83,10 @@ function layOutRaft(message: Message): readonly unknown[] {
     case 'vote_response':
       return [message.preVote ? TAG.preVoteResponse : TAG.voteResponse, term, message.granted]
     case 'append': {
-      const { prevIndex, prevTerm, commit, round, promiseMs, entries } = message
-      const bytes = entries.length === 0 ? null : bytesOf(entries)
-      return [TAG.append, term, prevIndex, prevTerm, commit, round, promiseMs, bytes]
+      const { prevIndex, prevTerm, commit, round, promiseMs, heardRound, confirmedAgeMs } = message
+      const bytes = message.entries.length === 0 ? null : bytesOf(message.entries)
+      const head = [TAG.append, term, prevIndex, prevTerm, commit, round, promiseMs]
+      return [...head, heardRound, confirmedAgeMs, bytes]
     }
     case 'append_response': {
       const { round, result } = message
@@ -209,13 +210,15 @@ function decodeAppend(
   keep: Keep,
 ): Append {
   const [prevIndex, prevTerm, commit] = [fields.int(), fields.int(), fields.int()]
-  const [round, promiseMs] = [fields.int(), fields.int()]
+  const [round, promiseMs, heardRound] = [fields.int(), fields.int(), fields.int()]
+  const confirmedAgeMs = fields.intOrNull()
   if (prevIndex >= Number.MAX_SAFE_INTEGER) throw new CodecError('an index beyond 2^53')
   const bytes = fields.any()
   if (bytes !== null && !(bytes instanceof Uint8Array)) throw new CodecError('not entries')
   const entries = bytes === null ? [] : decodeEntries(keep(bytes), prevIndex + 1)
   checkTerms(entries, { from: prevTerm, to: envelope.term })
-  return { type: 'append', ...envelope, prevIndex, prevTerm, commit, round, promiseMs, entries }
+  const timing = { round, promiseMs, heardRound, confirmedAgeMs }
+  return { type: 'append', ...envelope, prevIndex, prevTerm, commit, ...timing, entries }
 }
 
 /** Terms never fall along a log, and none is ahead of the leader that sends it (Raft §5.1, §5.3). */

@@ -258,10 +258,12 @@ export class Core {
 
   #leaveLeadership(): void {
     if (this.leadership === null) return
-    const { lastRound, provedSentMs } = this.leadership.lease
+    const { lastRound, provedSent } = this.leadership.lease
     this.lastRound = lastRound
-    if (provedSentMs !== null)
-      this.freshness.heard(this.log.committed, provedSentMs, this.log.applied)
+    const hasCommitted = this.log.committed >= this.leadership.noop
+    if (provedSent !== null && hasCommitted) {
+      this.freshness.heard(this.log.committed, provedSent, this.log.applied)
+    }
     for (const read of this.leadership.reads) {
       this.answers.push({ id: read.id, type: 'refused', code: 'not_leader', leader: null })
     }

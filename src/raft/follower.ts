@@ -10,7 +10,7 @@ export function onAppend(core: Core, append: Append): void {
   assert(core.role !== 'leader', 'one leader a term (Raft §5.2)')
   core.promise(append.promiseMs)
   core.becomeFollower(append.from)
-  core.freshness.heard(append.commit, core.clock.nowMs, core.log.applied)
+  dateCommit(core, append)
   core.leaderCommit = Math.max(core.leaderCommit, append.commit)
 
   const { log } = core
@@ -26,6 +26,13 @@ export function onAppend(core: Core, append: Append): void {
   log.commitTo(Math.max(log.committed, Math.min(append.commit, covered)))
   core.memberships.settle(log.committed)
   acknowledge(core, append, covered)
+}
+
+/** Before this append is acknowledged in turn: it speaks of the rounds before its own. */
+function dateCommit({ freshness, log, clock }: Core, append: Append): void {
+  const at = freshness.dated(append)
+  if (at !== null) freshness.heard(append.commit, at, log.applied)
+  freshness.acknowledges(append.term, append.round, clock)
 }
 
 /** Whether our log holds the entry before the new ones. */

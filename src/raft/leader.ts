@@ -3,6 +3,7 @@ import { assert, present } from '../lib/assert.ts'
 import { EMPTY_BYTES } from '../lib/bytes.ts'
 import type { Core, Leadership } from './core.ts'
 import { appendEntry } from './follower.ts'
+import { passedMs } from './freshness.ts'
 import { LeaderLease } from './lease.ts'
 import { ENTRY_OVERHEAD } from './log.ts'
 import { Progress } from './progress.ts'
@@ -49,7 +50,7 @@ export function lead(core: Core): void {
 /** Of a peer of whom nothing is known. */
 export function newProgress({ config, clock, log }: Core): Progress {
   const { inflightMax, inflightBytesMax } = config
-  return new Progress({ last: log.last, nowMs: clock.nowMs, inflightMax, inflightBytesMax })
+  return new Progress({ last: log.last, clock, inflightMax, inflightBytesMax })
 }
 
 /** The cluster's clock goes on from the last entry, whoever wrote it (DESIGN §1.2). */
@@ -174,10 +175,13 @@ export function leaseRemainingMs(core: Core, clock: Clock): number {
   return Math.max(0, leadership.lease.remainingMs(clock))
 }
 
-/** When leadership was last proved by a quorum; null before the first round came back. */
-export function confirmedMs(core: Core): number | null {
-  if (isAlone(core)) return core.clock.nowMs
-  return leadershipOf(core).lease.provedSentMs
+/**
+ * When all that was committed by anybody was surely in our commit index: leadership was last proved
+ * by a quorum then. Null before the term has committed anything.
+ */
+export function confirmedAt(core: Core): Clock | null {
+  if (!hasCommittedInTerm(core)) return null
+  return isAlone(core) ? core.clock : leadershipOf(core).lease.provedSent
 }
 
 export function onAppendResponse(core: Core, response: AppendResponse): void {
@@ -185,7 +189,7 @@ export function onAppendResponse(core: Core, response: AppendResponse): void {
   const progress = leadership.progress.get(response.from)
   if (progress === undefined) return
   if (response.round > leadership.lease.lastRound) return // Of no round of this leadership.
-  progress.lastAckMs = core.clock.nowMs
+  progress.heardAt(core.clock)
   const { result } = response
   if (!result.ok) {
     progress.refused(result.rejected, backUp(core, result))
@@ -346,7 +350,17 @@ function sendAppend(
     commit: core.log.committed,
     round,
     promiseMs: core.config.electionMinMs,
+    heardRound: progress.ackedRound,
+    confirmedAgeMs: confirmedAgeMs(core, progress),
   })
+}
+
+/** From the last proof of leadership to the peer's last acknowledgement, on a clock that is fast. */
+function confirmedAgeMs(core: Core, { lastAck }: Progress): number | null {
+  const confirmed = confirmedAt(core)
+  if (confirmed === null) return null
+  const { clockDrift } = core.config
+  return Math.ceil((passedMs(confirmed, lastAck) * (1 + clockDrift)) / (1 - clockDrift))
 }
 
 /** With every heartbeat, so that neither a lost offer nor a restarted peer needs a rule of its own. */

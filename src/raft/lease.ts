@@ -43,9 +43,9 @@ export class LeaderLease {
     return this.#proved?.round ?? 0
   }
 
-  /** When the newest proved round was sent, on the monotonic clock; null before the first. */
-  get provedSentMs(): number | null {
-    return this.#proved?.sent.nowMs ?? null
+  /** When the newest proved round was sent; null before the first. */
+  get provedSent(): Clock | null {
+    return this.#proved?.sent ?? null
   }
 
   /** Opens a round that is being sent now. */

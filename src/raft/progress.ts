@@ -1,5 +1,5 @@
 import { assert } from '../lib/assert.ts'
-import type { LogIndex, Round } from './types.ts'
+import type { Clock, LogIndex, Round } from './types.ts'
 
 export type ProgressState = 'probe' | 'replicate' | 'snapshot'
 
@@ -34,25 +34,38 @@ export class Progress {
   readonly #inflightBytesMax: number
   /** The newest round it acknowledged in this term. */
   ackedRound: Round = 0
-  /** When its last acknowledgement came, on our monotonic clock. */
-  lastAckMs: number
+  #lastAck: Clock
   /** The commit index that was last sent to it. */
   sentCommit: LogIndex = 0
 
   constructor(given: {
     readonly last: LogIndex
-    readonly nowMs: number
+    readonly clock: Clock
     readonly inflightMax: number
     readonly inflightBytesMax: number
   }) {
     this.#next = given.last + 1
-    this.lastAckMs = given.nowMs
+    this.#lastAck = { ...given.clock }
     this.#inflightMax = given.inflightMax
     this.#inflightBytesMax = given.inflightBytesMax
   }
 
   get match(): LogIndex {
     return this.#match
+  }
+
+  /** When its last acknowledgement came; at first, when this leadership began. */
+  get lastAck(): Clock {
+    return this.#lastAck
+  }
+
+  /** The same on the monotonic clock. */
+  get lastAckMs(): number {
+    return this.#lastAck.nowMs
+  }
+
+  heardAt({ nowMs, wallMs }: Clock): void {
+    this.#lastAck = { nowMs, wallMs }
   }
 
   get next(): LogIndex {

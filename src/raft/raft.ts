@@ -10,8 +10,9 @@ import {
   onVoteResponse,
 } from './election.ts'
 import { appendEntry, onAppend, refuseOldLeader } from './follower.ts'
+import { passedMs } from './freshness.ts'
 import {
-  confirmedMs,
+  confirmedAt,
   hasCommittedInTerm,
   leaseRemainingMs,
   maybeCommit,
@@ -125,13 +126,15 @@ export class Raft {
   }
 
   /**
-   * When the newest commit that is applied here was confirmed: on a leader the sending of the
-   * newest round that a quorum acknowledged, elsewhere a contact with a leader. Null: never.
+   * How old the newest confirmed commit is that is applied here: on a leader since the sending of
+   * the newest round that a quorum acknowledged, elsewhere as the leader's word is dated. Null:
+   * never.
    */
-  get confirmedMs(): number | null {
+  stalenessMs(clock: Clock): number | null {
     const { role, log, freshness } = this.#core
-    const isFresh = role === 'leader' && this.hasCommittedInTerm && log.applied >= log.committed
-    return isFresh ? confirmedMs(this.#core) : freshness.atMs
+    const isFresh = role === 'leader' && log.applied >= log.committed
+    const at = (isFresh ? confirmedAt(this.#core) : null) ?? freshness.at
+    return at === null ? null : Math.ceil(passedMs(at, clock))
   }
 
   /** The largest commit index a leader named; what is behind it is still to be fetched. */

@@ -11,7 +11,6 @@ export function onInstallSnapshot(core: Core, offer: InstallSnapshot): void {
   core.becomeFollower(offer.from)
   const { log } = core
   const { snapshot } = offer
-  core.freshness.heard(snapshot.index, core.clock.nowMs, log.applied)
   if (isWanted(core, offer)) {
     core.offer = offer
     return

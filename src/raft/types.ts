@@ -119,6 +119,14 @@ export interface Append extends Envelope {
   readonly round: Round
   /** The receiver refuses votes for this long from now (DESIGN §6). */
   readonly promiseMs: number
+  /** The newest round of which the receiver's own acknowledgement has come; 0: none. */
+  readonly heardRound: Round
+  /**
+   * How long before that acknowledgement came `commit` was surely all that any leader had
+   * committed; null where it may not be. Together they date `commit` on the receiver's clock,
+   * however long this message took.
+   */
+  readonly confirmedAgeMs: number | null
 }
 
 export interface AppendResponse extends Envelope {

@@ -135,9 +135,7 @@ export class Reads {
   ): void {
     this.#whenApplied(request.minRevision, request.deadlineMs, (reached) => {
       const { raft, state } = this.#host
-      const { confirmedMs } = raft
-      const stalenessMs =
-        confirmedMs === null ? null : Math.ceil(Math.max(0, this.#host.clock().nowMs - confirmedMs))
+      const stalenessMs = raft.stalenessMs(this.#host.clock())
       const { maxStalenessMs } = request
       const tooOld = maxStalenessMs !== null && (stalenessMs ?? Infinity) > maxStalenessMs
       if (!reached || tooOld) return done({ ok: false, code: 'too_stale' })

@@ -156,12 +156,14 @@ export type Command =
   /** The leader's own, once every member reports it (DESIGN §1.7). */
   | { readonly type: 'cluster_version'; readonly version: number }
 
-/** RFC 7396: absent leaves, null resets to the default, maps merge by key. */
+/** RFC 7396: absent leaves, null resets to the default, maps merge by key, at every depth. */
 export type InstancePatch = {
   readonly [K in keyof InstanceSpec]?: InstanceSpec[K] extends Readonly<Record<string, infer V>>
-    ? Readonly<Record<string, V | null>> | null
+    ? Readonly<Record<string, PatchOf<V> | null>> | null
     : InstanceSpec[K] | null
 }
+type PatchOf<V> = V extends object ? { readonly [P in keyof V]?: V[P] | null } : V
+export type PortAddressPatch = PatchOf<PortAddress>
 
 /** A service's own settings; it may exist without instances. */
 export interface ServiceSettings {

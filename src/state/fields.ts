@@ -7,6 +7,7 @@ import type {
   LeaseRef,
   OverrideSpec,
   PortAddress,
+  PortAddressPatch,
   ServiceSettings,
 } from './command.ts'
 import type { OverrideRow } from './rows.ts'
@@ -37,12 +38,17 @@ export const instanceSpec = struct<InstanceSpec>({
   removeAfterMs: nullable(count),
 })
 
+const portAddressPatch = partial<Required<PortAddressPatch>>({
+  address: nullable(text),
+  port: nullable(port),
+}) as Wire<PortAddressPatch>
+
 /** Null of a whole field and null of one key of a map are both words of RFC 7396. */
 export const instancePatch = partial<Required<InstancePatch>>({
   address: nullable(text),
   port: nullable(port),
   ports: nullable(record(nullable(port))),
-  addresses: nullable(record(nullable(portAddress))),
+  addresses: nullable(record(nullable(portAddressPatch))),
   tags: nullable(list(text)),
   metadata: nullable(record(nullable(text))),
   weight: nullable(real),

@@ -139,6 +139,18 @@ test('PATCH merges: null resets, maps merge by key, the rest stays', async () =>
   expect(back['removeAfter']).toBe('0s')
 })
 
+test('PATCH merges a named address in part, and refuses half an address', async () => {
+  const { call } = await testApi()
+  const lan = { address: '10.0.0.1', port: 1 }
+  await call(`PUT ${WEB_1}`, { body: { ...SPEC, addresses: { lan } } })
+
+  const answer = await call(`PATCH ${WEB_1}`, { body: { addresses: { lan: { port: 2 } } } })
+  expect(jsonOf(answer)).toMatchObject({ addresses: { lan: { ...lan, port: 2 } } })
+  const half = await call(`PATCH ${WEB_1}`, { body: { addresses: { wan: { port: 2 } } } })
+  expect(half.status).toBe(400)
+  expect(jsonOf(half)).toMatchObject({ issues: [{ path: 'addresses.wan.address' }] })
+})
+
 test('PATCH of what is not there is 404, and not applied', async () => {
   const { call } = await testApi()
   const answer = await call(`PATCH ${WEB_1}`, { body: { weight: 2 } })

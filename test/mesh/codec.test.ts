@@ -34,6 +34,8 @@ const append = fc
     commit: count,
     round: count,
     promiseMs: count,
+    heardRound: count,
+    confirmedAgeMs: fc.option(count),
     entries,
   })
   .map((given) => ({
@@ -210,6 +212,8 @@ const appendOf = (terms: { readonly entry: number; readonly prev: number; readon
         commit: 0,
         round: 0,
         promiseMs: 0,
+        heardRound: 0,
+        confirmedAgeMs: null,
       },
     },
     route,

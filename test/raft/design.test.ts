@@ -332,12 +332,49 @@ test('DESIGN §6: only a vote request marked as a transfer passes a promise', ()
 
 test('DESIGN §6: staleness counts from the last confirmed round, also after stepping down', () => {
   const node = leaseHolder()
-  const confirmedMs = node.nowMs
-  expect(node.raft.confirmedMs).toBe(confirmedMs)
+  expect(node.stalenessMs).toBe(0)
 
   node.elapse(ELECTION_MAX_MS)
 
-  expect(node.raft).toMatchObject({ role: 'follower', confirmedMs })
+  expect(node.raft.role).toBe('follower')
+  expect(node.stalenessMs).toBe(ELECTION_MAX_MS)
+})
+
+test('DESIGN §6: what waited for a paused follower makes its state no fresher', () => {
+  const leader = settledLeaderAt('a')
+  const follower = nodeAt('b', { log: [1] })
+  const exchange = (): void => {
+    follower.receive(...leader.takeSentOf('append').filter(({ to }) => to === 'b'))
+    leader.receive(...follower.takeSentOf('append_response'))
+  }
+  const beat = (): void => {
+    leader.elapse(HEARTBEAT_MS)
+    follower.elapse(HEARTBEAT_MS)
+    exchange()
+  }
+  beat()
+  expect(follower.stalenessMs).toBeNull() // The leader had heard nothing of it before.
+  beat()
+  expect(follower.stalenessMs).toBe(HEARTBEAT_MS)
+
+  leader.elapse(HEARTBEAT_MS) // Sent, and then the follower sleeps for a while.
+  follower.nowMs += 60_000
+  exchange()
+
+  expect(follower.stalenessMs).toBeGreaterThanOrEqual(60_000)
+})
+
+test('DESIGN §6: a leader that has lost its quorum makes nobody fresher', () => {
+  const leader = leaseHolder()
+  const follower = nodeAt('b', { log: [1] })
+  leader.takeSent()
+  for (let i = 0; i < 5; i++) {
+    leader.elapse(HEARTBEAT_MS)
+    follower.elapse(HEARTBEAT_MS)
+    follower.receive(...leader.takeSentOf('append').filter(({ to }) => to === 'b'))
+  }
+  expect(leader.raft.role).toBe('leader') // It has not noticed yet.
+  expect(follower.stalenessMs).toBeNull()
 })
 
 test('DESIGN §7: a vote under another incarnation does not count', () => {

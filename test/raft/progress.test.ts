@@ -4,7 +4,14 @@ import { Progress } from '../../src/raft/progress.ts'
 const progressAt = (
   last: number,
   bounds: { inflightMax?: number; inflightBytesMax?: number } = {},
-) => new Progress({ last, nowMs: 0, inflightMax: 4, inflightBytesMax: 1_000, ...bounds })
+) =>
+  new Progress({
+    last,
+    clock: { nowMs: 0, wallMs: 0 },
+    inflightMax: 4,
+    inflightBytesMax: 1_000,
+    ...bounds,
+  })
 
 /** Acknowledged up to `match`, of a log that ends there. */
 function replicatingAt(match: number, bounds = {}): Progress {

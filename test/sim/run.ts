@@ -101,7 +101,12 @@ class Run {
         ),
     }
     for (let at = 0; at < plan.nodes; at++) nodes.push(new SimNode(around, at, chanceOf(10 + at)))
-    const promises = (this.#promises = new Promises(history, sometimes))
+    const promises = (this.#promises = new Promises(history, sometimes, {
+      get nowMs() {
+        return world.nowMs
+      },
+      drift: plan.clockDrift,
+    }))
     this.#nemesis = new Nemesis({ world, plan, chance: chanceOf(3), network, nodes })
     this.#churn = new Churn({ world, plan, chance: chanceOf(6), nodes })
     const told = { history, promises, ttl: this.#ttl, wakes, sometimes }

@@ -195,7 +195,8 @@ export class Workload {
     if (consistency === 'lease' && stamp.consistency === 'linearizable') {
       sometimes.met('a lease read was answered as linearizable')
     }
-    promises.read(name, { revision, minRevision, value, stale }, expected, call)
+    const { stalenessMs } = stamp
+    promises.read(name, { revision, minRevision, value, stale, stalenessMs }, expected, call)
     world.note(`${what} on ${node.id}`, revision)
     return revision
   }

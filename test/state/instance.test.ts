@@ -179,6 +179,35 @@ test('instance_patch merges, resets and replaces, field by field', async () => {
   expect(fed.machine.lease(LEASE)?.leaseRevision).toBe(1)
 })
 
+test('a named address is patched in part, and stays whole (RFC 7396)', async () => {
+  const fed = await Fed.open()
+  fed.ok(instancePut({ addresses: { lan: { address: '10.0.0.1', port: 1 } } }))
+  fed.ok(patch({ addresses: { lan: { port: 2 }, wan: { address: 'a.example', port: 3 } } }))
+  expect(fed.machine.instance(WEB)?.spec.addresses).toEqual({
+    lan: { address: '10.0.0.1', port: 2 },
+    wan: { address: 'a.example', port: 3 },
+  })
+  fed.ok(patch({ addresses: { lan: null } }))
+  expect(Object.keys(fed.machine.instance(WEB)?.spec.addresses ?? {})).toEqual(['wan'])
+
+  const before = fed.machine.stateHash()
+  for (const [part, path] of [
+    [{ wan: { port: null } }, 'addresses.wan.port'],
+    [{ wan: { address: null } }, 'addresses.wan.address'],
+    [{ new: { address: 'b' } }, 'addresses.new.port'],
+    [{ new: { port: 1 } }, 'addresses.new.address'],
+  ] as const) {
+    const outcome = fed.apply(patch({ addresses: part }))
+    expect(outcome).toMatchObject({ ok: false, code: 'invalid_request', path })
+  }
+  expect(fed.machine.stateHash()).toBe(before)
+
+  fed.ok(patch({ addresses: JSON.parse('{"__proto__": {"address": "p", "port": 4}}') }))
+  fed.ok(patch({ addresses: JSON.parse('{"__proto__": {"port": 5}}') }))
+  const { addresses } = fed.machine.instance(WEB)?.spec ?? {}
+  expect(JSON.stringify(addresses)).toContain('"__proto__":{"address":"p","port":5}')
+})
+
 test('a patch of a key named __proto__ is a patch like any other', async () => {
   const fed = await Fed.open()
   fed.ok(instancePut())

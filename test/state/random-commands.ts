@@ -155,6 +155,7 @@ function randomPatch(random: Random): InstancePatch {
     if (choice === 0) patch[field] = value
     else if (choice === 1) patch[field] = null
     else if (choice === 2 && field === 'metadata') patch[field] = { version: null, more: 'x' }
+    else if (choice === 2 && field === 'addresses') patch[field] = { lan: { port: random(9) + 1 } }
   }
   return patch as InstancePatch
 }

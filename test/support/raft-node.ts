@@ -142,6 +142,11 @@ export class TestNode {
     return this.raft.leaseRemainingMs(this.clock)
   }
 
+  /** How old the applied state is now; null where nobody ever vouched for it. */
+  get stalenessMs(): number | null {
+    return this.raft.stalenessMs(this.clock)
+  }
+
   /** The process ends, without what was not durable, and starts again. */
   restart(kept = 0): void {
     this.disk.crash(kept)
@@ -323,6 +328,8 @@ export function append(given: Given<Append>): Append {
     commit: 0,
     round: 1,
     promiseMs: ELECTION_MIN_MS,
+    heardRound: 0,
+    confirmedAgeMs: null,
     ...given,
   }
 }

@@ -102,4 +102,26 @@ export const READ_MUTANTS: readonly Mutant[] = [
     const now = (_: string, __: number, then: Confirmed): void => then(own)
     now(mode, request.deadlineMs, (confirmed) => {`,
   },
+  {
+    name: 'staleness-by-arrival',
+    source: 'what waited in a queue counts from when it came (DESIGN §6, "stale")',
+    file: 'src/raft/follower.ts',
+    find: 'const at = freshness.dated(append)',
+    replace: 'const at = { ...clock }',
+  },
+  {
+    name: 'staleness-by-one-clock',
+    source: 'a suspended machine does not know how old its state is (DESIGN §6, "stale")',
+    file: 'src/raft/freshness.ts',
+    find: 'return Math.max(0, now.nowMs - at.nowMs, now.wallMs - at.wallMs)',
+    replace: 'return Math.max(0, now.nowMs - at.nowMs)',
+  },
+  {
+    name: 'staleness-before-noop',
+    source: 'a new leader vouches for a commit index that may be old (DESIGN §6, "stale")',
+    file: 'src/raft/leader.ts',
+    find: `  if (!hasCommittedInTerm(core)) return null
+  return isAlone(core) ? core.clock`,
+    replace: '  return isAlone(core) ? core.clock',
+  },
 ]

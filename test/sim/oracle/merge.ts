@@ -31,6 +31,11 @@ export function mergePatch(spec: InstanceSpec, patch: InstancePatch): InstanceSp
 }
 
 function mergeMap(map: object, patch: object): object {
-  const merged = Object.entries({ ...map, ...patch })
-  return Object.fromEntries(merged.filter(([, value]) => value !== null))
+  const merged = new Map<string, unknown>(Object.entries(map))
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) merged.delete(key)
+    else if (typeof value !== 'object') merged.set(key, value)
+    else merged.set(key, mergeMap((merged.get(key) as object | undefined) ?? {}, value))
+  }
+  return Object.fromEntries(merged)
 }

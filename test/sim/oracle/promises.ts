@@ -6,7 +6,8 @@
  * (a) a write's revision is its place in the log, and its outcome what the log says there;
  * (b) a read's value is the state at its revision;
  * (c) whatever returned before an operation began has no larger revision than it (no equal one
- *     either, where it writes). Stale reads promise (a) and (b) alone.
+ *     either, where it writes). Stale reads promise (a) and (b) alone, and
+ * (d) that what had been told before their staleness is in them.
  */
 import { sameBytes } from '../../../src/lib/bytes.ts'
 import { encodeCommand, type Command, type Outcome } from '../../../src/state/mod.ts'
@@ -27,15 +28,26 @@ interface Write {
   fate: 'open' | 'acknowledged' | 'definitely_not' | 'unknown'
 }
 
+/** The time of the world, which no node knows. */
+export interface TrueClock {
+  readonly nowMs: number
+  /** How far the rate of any node's clock may be off it. */
+  readonly drift: number
+}
+
 export class Promises {
   readonly #history: History
+  readonly #clock: TrueClock
   readonly #sometimes: Sometimes
   readonly #writes: Write[] = []
   #told = 0
+  /** Since when so much was told, ascending in both. */
+  readonly #tellings: { readonly atMs: number; readonly revision: number }[] = []
   readonly counts = { acknowledged: 0, refused: 0, unknown: 0, reads: 0 }
 
-  constructor(history: History, sometimes: Sometimes) {
+  constructor(history: History, sometimes: Sometimes, clock: TrueClock) {
     this.#history = history
+    this.#clock = clock
     this.#sometimes = sometimes
   }
 
@@ -75,7 +87,7 @@ export class Promises {
       'an outcome is what the contract says',
       () => `${write.name}: ${JSON.stringify(outcome)}, not ${JSON.stringify(expected)}`,
     )
-    this.#told = Math.max(this.#told, revision)
+    this.#tell(revision)
   }
 
   /** W3: which of the two, the failure says. */
@@ -91,6 +103,7 @@ export class Promises {
       readonly minRevision: number
       readonly value: unknown
       readonly stale: boolean
+      readonly stalenessMs: number | null
     },
     expected: (revision: number) => unknown,
     call: Call,
@@ -107,6 +120,12 @@ export class Promises {
       'reads are linearizable (R1, R2)',
       () => `${name} was answered at ${revision}, though ${call.floor} was known before it began`,
     )
+    const floor = got.stalenessMs === null ? 0 : this.#toldBefore(call.atMs, got.stalenessMs)
+    insist(
+      revision >= floor,
+      'a stale read is no older than it says (DESIGN §6)',
+      () => `${name} was answered at ${revision}, "${got.stalenessMs} ms" old; ${floor} is older`,
+    )
     insist(
       revision >= got.minRevision,
       'min-revision is never answered from before it (R3)',
@@ -118,7 +137,19 @@ export class Promises {
       'a read shows the state at its revision',
       () => `${name} at ${revision}: ${JSON.stringify(value)}, not ${JSON.stringify(right)}`,
     )
-    this.#told = Math.max(this.#told, revision)
+    this.#tell(revision)
+  }
+
+  #tell(revision: number): void {
+    if (revision <= this.#told) return
+    this.#told = revision
+    this.#tellings.push({ atMs: this.#clock.nowMs, revision })
+  }
+
+  /** The largest revision that was known `ms` of any node's clock before `atMs`. */
+  #toldBefore(atMs: number, ms: number): number {
+    const sinceMs = atMs - ms / (1 - this.#clock.drift)
+    return this.#tellings.findLast((telling) => telling.atMs < sinceMs)?.revision ?? 0
   }
 
   /** W1, W3 at the end: at most once, and never where "definitely not" was said. */
