@@ -42,10 +42,7 @@ export function openDisk(path: string): Disk {
     remove: (name) => unlinkSync(pathOf(name)),
     rename: (from, to) => renameSync(pathOf(from), pathOf(to)),
     syncDirectory: () => syncDirectory(directory),
-    freeBytes: () => {
-      const { bavail, bsize } = statfsSync(directory)
-      return bavail * bsize
-    },
+    freeBytes: () => freeBytes(directory),
   }
 }
 
@@ -71,6 +68,12 @@ function syncDirectory(directory: string): void {
   } finally {
     closeSync(fd)
   }
+}
+
+/** A file system that does not tell its size tells no more of its room: writes will find out. */
+function freeBytes(directory: string): number {
+  const { blocks, bavail, bsize } = statfsSync(directory)
+  return blocks === 0 ? Number.MAX_SAFE_INTEGER : bavail * bsize
 }
 
 function openFile(path: string, create: boolean): DiskFile | null {

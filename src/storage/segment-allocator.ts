@@ -114,10 +114,9 @@ export class SegmentAllocator {
     if (this.#wanted === null || this.#paused || this.#closed) return
     if (this.#filling?.syncing === true || !(this.#urgent || this.#isDue())) return
     try {
+      if (!this.#hasRoom(this.#wanted.bytes)) return this.#pause()
       const filling = (this.#filling ??= this.#begin(this.#wanted))
       const left = filling.bytes - filling.at
-      const spared = this.#urgent ? 0 : filling.bytes
-      if (this.#options.disk.freeBytes() < left + spared) return this.#pause()
       const chunk = ZEROS.subarray(0, Math.min(ZEROS.length, left))
       filling.file.write(filling.at, chunk)
       filling.at += chunk.length
@@ -135,6 +134,12 @@ export class SegmentAllocator {
   #isDue(): boolean {
     if (this.#wanted === null) return false
     return (this.#filling?.at ?? 0) <= 2 * this.#options.used() * this.#wanted.bytes
+  }
+
+  /** For what is left to fill and, while no write waits for it, for as much again. */
+  #hasRoom(bytes: number): boolean {
+    const left = bytes - (this.#filling?.at ?? 0)
+    return this.#options.disk.freeBytes() >= left + (this.#urgent ? 0 : bytes)
   }
 
   #begin({ number, bytes }: { readonly number: number; readonly bytes: number }): Filling {

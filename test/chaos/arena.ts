@@ -80,7 +80,7 @@ export class Arena {
 
   /** Starts the nodes, then the load. */
   async open(): Promise<void> {
-    for (const node of this.nodes) node.start()
+    for (const node of this.nodes) this.start(node)
     await this.cluster.ready()
     this.startLoad()
   }
@@ -145,6 +145,7 @@ export class Arena {
   }
 
   start(node: ClusterNode, args: readonly string[] = node.args): void {
+    if (this.run.isAborted) throw new Error('the run is being taken down: nobody starts any more')
     this.run.note(`start ${node.id}`)
     node.start(args)
   }
@@ -173,7 +174,7 @@ export class Arena {
     this.run.note('heal')
     for (const { proxy } of this.nodes) proxy?.heal()
     for (const node of this.nodes) {
-      if (!node.isRunning) node.start()
+      if (!node.isRunning) this.start(node)
       node.process.resume()
     }
     await until('all nodes are ready', () => this.#areReady(), { ms: HEAL_MS, everyMs: 50 })

@@ -40,7 +40,11 @@ export async function soak(options: SoakOptions): Promise<Account> {
       const scenario = deck.next()
       if (scenario === null) break
       const leftMs = endMs - performance.now()
-      if (leftMs <= 0 || options.signal.aborted || account.violations >= VIOLATIONS_MAX) break
+      if (leftMs <= 0 || options.signal.aborted) break
+      if (account.violations >= VIOLATIONS_MAX) {
+        console.log(`stopped after ${VIOLATIONS_MAX} violations`)
+        break
+      }
       const seconds = Math.min(scenario.seconds, leftMs / 1_000)
       await once({ scenario, seed, seconds, options, account })
     }
