@@ -54,7 +54,7 @@ function groups(words) {
   return [...(quick.length > 0 ? [quick] : []), ...alone.map((file) => [file])]
 }
 
-/** One test watches system calls. Where it cannot be had, that test is skipped and counted so. */
+/** Some tests watch system calls and make them fail. Without strace they are skipped, and counted so. */
 function wantStrace() {
   if (process.platform !== 'linux' || hasStrace()) return
   if (process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')) {

@@ -36,6 +36,11 @@ export interface ArenaOptions extends ClusterOptions {
   readonly rate?: number
 }
 
+interface Load {
+  readonly clients: Clients
+  readonly beats: Beats | null
+}
+
 /** Starts a cluster with its load, hurts it, heals it, judges it, and takes it away again. */
 export async function inArena(
   run: Run,
@@ -61,7 +66,7 @@ export class Arena {
   readonly cluster: Cluster
   readonly #options: ArenaOptions
   readonly #claimed = new Set<ClusterNode>()
-  #load: { readonly clients: Clients; readonly beats: Beats | null } | null = null
+  #load: Load | null = null
 
   constructor(run: Run, cluster: Cluster, options: ArenaOptions) {
     this.run = run
@@ -74,8 +79,12 @@ export class Arena {
   }
 
   get clients(): Clients {
+    return this.#started().clients
+  }
+
+  #started(): Load {
     if (this.#load === null) throw new Error('the load was not started')
-    return this.#load.clients
+    return this.#load
   }
 
   /** Starts the nodes, then the load. */
@@ -155,6 +164,7 @@ export class Arena {
     await node.process.kill()
     await node.proxy?.close()
     this.release(node)
+    this.run.gone.push(node)
     const place = this.cluster.nodes.indexOf(node)
     if (place >= 0) this.cluster.nodes.splice(place, 1)
     rmSync(node.dataDir, { recursive: true, force: true })
@@ -192,9 +202,8 @@ export class Arena {
   /** Heals, waits until writes go through, ends the traffic, and judges what was seen. */
   async conclude(): Promise<void> {
     await this.heal()
-    if (this.#load === null) this.startLoad()
     await this.progress(5, this.nodes)
-    const { clients, beats } = this.#load ?? { clients: this.clients, beats: null }
+    const { clients, beats } = this.#started()
     await Promise.all([clients.stop(), beats?.stop()])
     await this.#sameState()
     for (const node of this.nodes) await this.#readAll(node)
@@ -237,7 +246,7 @@ export class Arena {
     const found = await holdings(node, name)
     const returned = performance.now()
     const own = history.filter(({ key }) => key.startsWith(`${name}/`))
-    const revision = Math.max(0, ...own.map((seen) => seen.revision ?? 0))
+    const revision = own.reduce((newest, seen) => Math.max(newest, seen.revision ?? 0), 0)
     for (const [key, kind] of new Map(own.map((seen) => [seen.key, seen.kind]))) {
       const held = found.get(key)
       const seen = { kind, key, client: 'final', node: node.id, called, returned, revision }

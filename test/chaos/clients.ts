@@ -1,7 +1,7 @@
 /**
  * Clients that write, compare and set, delete and read a few registers (keys and instances) through
- * all nodes, and put down what they were told. A register is left for a new one after a while: histories stay short enough to
- * be judged by search.
+ * all nodes, and put down what they were told. A register is left for a new one after a while:
+ * histories stay short enough to be judged by search.
  */
 import type { Answer, ClusterNode } from '../support/cluster.ts'
 import type { ConfigAnswer, ConfigCall } from '../support/config-history.ts'

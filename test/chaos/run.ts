@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { prng, type Random } from '../../src/lib/prng.ts'
-import type { Cluster } from '../support/cluster.ts'
+import type { Cluster, ClusterNode } from '../support/cluster.ts'
 import type { Seen } from './seen.ts'
 
 /** What the summary counts, in its order. */
@@ -58,6 +58,8 @@ export class Run {
   readonly folder: string
   /** Those that are there just now. */
   readonly clusters: Cluster[] = []
+  /** Nodes that were removed from them: their logs still tell. */
+  readonly gone: ClusterNode[] = []
   /** All that clients saw, of every cluster of this run. */
   readonly history: Seen[] = []
   readonly notes: string[] = []

@@ -2,6 +2,7 @@
 import { cpSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { ClusterNode } from '../support/cluster.ts'
 import { ROOT } from '../support/program.ts'
 import type { Run } from './run.ts'
 
@@ -22,15 +23,18 @@ export async function saveRun(
   for (const [i, cluster] of run.clusters.entries()) {
     const place = join(folder, `cluster-${i + 1}`)
     mkdirSync(place)
-    for (const node of cluster.nodes) {
-      await Promise.all(node.processes.map((program) => program.kill()))
-      const said = node.processes.map(({ out, err }) => [...out, ...err].join('\n'))
-      writeFileSync(join(place, `${node.id}.log`), said.join('\n--- started again ---\n'))
-    }
+    for (const node of cluster.nodes) await saveLog(place, node)
     cpSync(cluster.folder, join(place, 'data'), { recursive: true })
   }
+  for (const node of run.gone) await saveLog(folder, node)
   if (keep) cpSync(run.folder, join(folder, 'run'), { recursive: true })
   return folder
+}
+
+async function saveLog(folder: string, { id, processes }: ClusterNode): Promise<void> {
+  await Promise.all(processes.map((program) => program.kill()))
+  const said = processes.map(({ out, err }) => [...out, ...err].join('\n'))
+  writeFileSync(join(folder, `${id}.log`), said.join('\n--- started again ---\n'))
 }
 
 function commit(): string {
