@@ -21,6 +21,8 @@ export interface NodeOptions {
   readonly cluster: readonly { readonly id: string; readonly url: string }[] | null
   /** A member of the cluster that this node joins while it is empty; null: none. */
   readonly join: { readonly url: string; readonly role: 'voter' | 'learner' } | null
+  /** It votes, and keeps no data: no payloads in its log, no state (DESIGN §7). */
+  readonly witness: boolean
   /** Shared secret of the cluster; empty where every address is loopback. */
   readonly clusterSecret: Uint8Array
   readonly heartbeatMs: number

@@ -105,19 +105,18 @@ export const FLAGS = {
     read: readUrl,
   }),
   role: flag({
-    value: 'voter|learner',
+    value: 'voter|learner|witness',
     about: 'what to join as; a voter is a learner until it has caught up; default voter',
     fallback: null,
     commands: ['serve', 'member'],
-    read: oneOf(['voter', 'learner']),
+    read: oneOf(['voter', 'learner', 'witness']),
   }),
   witness: flag({
     value: null,
-    about: 'join as a voter that keeps no data',
+    about: 'this node votes and keeps no data, a few MiB in all: with --join or --cluster',
     fallback: null,
     commands: SERVE,
     read: readSwitch,
-    later: (on: boolean) => on,
   }),
   'cluster-secret-file': flag({
     value: 'FILE',

@@ -22,6 +22,7 @@ const EXAMPLES: Partial<Record<Command, readonly string[]>> = {
   serve: [
     'rollcall serve',
     'rollcall serve --id n4 --listen 127.0.0.1:7404 --data n4 --join http://127.0.0.1:7401',
+    'rollcall serve --id n5 --listen 127.0.0.1:7405 --data n5 --join http://127.0.0.1:7401 --witness',
     'rollcall serve --id n1 --listen 127.0.0.1:7401 --data n1 --cluster n1=http://127.0.0.1:7401,n2=http://127.0.0.1:7402,n3=http://127.0.0.1:7403',
   ],
   dev: ['rollcall dev --nodes 3', 'rollcall dev --data .data --log-level info'],
@@ -29,6 +30,7 @@ const EXAMPLES: Partial<Record<Command, readonly string[]>> = {
   member: [
     'rollcall member list',
     'rollcall member add n4 --url http://127.0.0.1:7404',
+    'rollcall member add n5 --url http://127.0.0.1:7405 --role witness',
     'rollcall member remove n3 --endpoint http://127.0.0.1:7401',
   ],
   transfer: ['rollcall transfer n2'],

@@ -50,9 +50,15 @@ async function list(context: CommandContext, settings: Settings): Promise<number
   if (settings.need('output') === 'json') {
     await out(`${JSON.stringify(cluster, null, 2)}\n`)
   } else {
-    await out(`${[clusterTable(cluster, outPaint), ...changeLines(cluster)].join('\n')}\n`)
+    await out(
+      `${[clusterTable(cluster, outPaint), ...degradedLines(cluster), ...changeLines(cluster)].join('\n')}\n`,
+    )
   }
   return 0
+}
+
+function degradedLines(cluster: Answer): readonly string[] {
+  return cluster['degraded'] === true ? ['', `degraded: ${shown(cluster['degradedDetail'])}`] : []
 }
 
 /** What is under way, and what it waits for. */
@@ -79,6 +85,7 @@ async function change(
     if (settings.value(flag) === null || settings.nameOf(flag) !== `--${flag}`) continue
     throw new UsageError(`--${flag} belongs to member add, not to member ${action}`)
   }
+  const isWitness = action === 'add' && role === 'witness'
   const timeoutMs = settings.need('timeout')
   const force = settings.value('force') === true ? '&force=true' : ''
   const path = action === 'remove' ? `/${encodeURIComponent(id)}` : ''
@@ -91,11 +98,12 @@ async function change(
       : { body: { id, ...(action === 'add' ? { url } : {}), role: wanted } }),
     timeoutMs: timeoutMs + GRACE_MS,
   })
-  return done(context, settings, answer, DONE[action](id))
+  return done(context, settings, answer, DONE[isWitness ? 'witness' : action](id))
 }
 
-const DONE: Record<Exclude<Action, 'list'>, (id: string) => string> = {
+const DONE: Record<Exclude<Action, 'list'> | 'witness', (id: string) => string> = {
   add: (id) => `${id} is taken in: start it with --join; rollcall member list shows how far it is`,
+  witness: (id) => `${id} is taken in: start it with --witness --join, as an empty node`,
   remove: (id) => `${id} is leaving`,
   promote: (id) => `${id} will vote once it has caught up`,
   withdraw: (id) => `${id} stays a learner`,

@@ -11,6 +11,20 @@ import type { Address } from './values.ts'
 export type ServeOptions = Omit<NodeOptions, 'version' | 'logger'>
 
 const SECRET_BYTES_MIN = 16
+const KIB = 1_024
+
+type Sizes = Pick<
+  NodeOptions,
+  'walSegmentBytes' | 'walTailBytes' | 'walBytesMax' | 'checkpointBytes'
+>
+
+/** Of a witness, which holds no payloads: whatever it has let go of is offered to it in one frame. */
+const WITNESS_SIZES: Sizes = {
+  walSegmentBytes: KIB * KIB,
+  walTailBytes: 512 * KIB,
+  walBytesMax: 4 * KIB * KIB,
+  checkpointBytes: 256 * KIB,
+}
 
 /** A wide network: an ocean's round trip is 200 ms, so a lost heartbeat must cost no election. */
 const TIMINGS = {
@@ -24,6 +38,7 @@ export function serveOptions(settings: Settings, readFile: (path: string) => str
   const peerListen = settings.value('peer-listen')
   checkListeners(settings, listen, peerListen)
   const own = checkCluster(settings, listen, peerListen)
+  const witness = isWitness(settings)
   return {
     id: settings.value('id'),
     listen,
@@ -33,16 +48,41 @@ export function serveOptions(settings: Settings, readFile: (path: string) => str
     dataDir: settings.value('data') ?? 'rollcall-data',
     cluster: settings.value('cluster'),
     join: joinOf(settings),
+    witness,
+    applyEntriesMax: settings.need('apply-batch'),
     clusterSecret: clusterSecret(settings, readFile),
     ...timing(settings),
     clockDrift: settings.need('clock-drift'),
     sqlite: settings.value('sqlite'),
+    ...(witness ? WITNESS_SIZES : sizes(settings)),
+  }
+}
+
+function sizes(settings: Settings): Sizes {
+  return {
     walSegmentBytes: settings.need('wal-segment'),
     walTailBytes: settings.need('wal-tail'),
     walBytesMax: settings.need('wal-max'),
     checkpointBytes: settings.need('checkpoint-size'),
-    applyEntriesMax: settings.need('apply-batch'),
   }
+}
+
+/** Whether this node keeps no data. It never leads: so it can neither found nor be alone. */
+function isWitness(settings: Settings): boolean {
+  const role = settings.value('role')
+  if (settings.value('witness') !== true && role !== 'witness') return false
+  const where = settings.nameOf(role === 'witness' ? 'role' : 'witness')
+  if (role === 'learner') throw new UsageError(`${where} votes: it is no learner`)
+  const cluster = settings.value('cluster')
+  if (cluster === null && settings.value('join') === null) {
+    throw new UsageError(`${where} needs --join URL, or --cluster: a witness alone has no data`)
+  }
+  if (cluster?.[0]?.id === settings.value('id') && cluster !== null) {
+    throw new UsageError(
+      `${where}: the lowest id of --cluster, ${cluster[0]?.id}, founds the cluster, and a witness has no data to lead with: give it another id, or let it join`,
+    )
+  }
+  return true
 }
 
 /** Where and as what it joins; null where it was not asked to. */
@@ -50,7 +90,9 @@ function joinOf(settings: Settings): NodeOptions['join'] {
   const url = settings.value('join')
   const role = settings.value('role')
   if (url === null) {
-    if (role !== null) throw new UsageError(`${settings.nameOf('role')} needs --join URL`)
+    if (role !== null && role !== 'witness') {
+      throw new UsageError(`${settings.nameOf('role')} needs --join URL`)
+    }
     return null
   }
   if (settings.value('cluster') !== null) {
@@ -58,7 +100,7 @@ function joinOf(settings: Settings): NodeOptions['join'] {
       `${settings.nameOf('join')} and ${settings.nameOf('cluster')}: a node either joins a cluster or founds one`,
     )
   }
-  return { url, role: role ?? 'voter' }
+  return { url, role: role === 'learner' ? 'learner' : 'voter' }
 }
 
 /** Explicit times win over `--timing`, and must fit each other. */

@@ -8,6 +8,7 @@ import { configListRoutes } from './config-list.ts'
 import { configRoutes } from './config.ts'
 import type { Call, Edge, Env } from './edge.ts'
 import { ApiError, problem } from './error.ts'
+import { forward, isForwarded, type Fetch } from './forward.ts'
 import { guard } from './guard.ts'
 import type { AllowedHosts } from './guard.ts'
 import { healthRoutes } from './health.ts'
@@ -38,6 +39,8 @@ export interface AppOptions {
   readonly allowedHosts?: AllowedHosts
   /** Aborted when the node stops: long polls end, with the state as it is. */
   readonly closing?: AbortSignal
+  /** Of a witness, which has no state: how the leader is asked instead. */
+  readonly forward?: Fetch | null
 }
 
 /**
@@ -54,11 +57,13 @@ export function createApp(options: AppOptions): Hono<Env> {
     requests: new Map(),
   }
   const allowedHosts = options.allowedHosts === undefined ? [] : options.allowedHosts
+  const ask = options.forward ?? null
   const app = new Hono<Env>({ getPath: rawPath })
   app.use(async (c, next) => {
     const refusal = guard(c, allowedHosts)
-    if (refusal === null) await next()
-    else c.res = problem(refusal, c.req.method)
+    if (refusal !== null) c.res = problem(refusal, c.req.method)
+    else if (ask === null || !isForwarded(c.req.path)) await next()
+    else if (await isAnsweredElsewhere(c, edge, ask)) return count(c, edge)
     finish(c, edge)
   })
   for (const routes of ROUTES) app.route('/', routes(edge))
@@ -83,8 +88,20 @@ const ROUTES: readonly ((edge: Edge) => Hono<Env>)[] = [
   welcomeRoutes,
 ]
 
+/** Whether the leader answered: then the headers say who that is, and from which state. */
+async function isAnsweredElsewhere(c: Call, edge: Edge, ask: Fetch): Promise<boolean> {
+  try {
+    c.res = await forward(c, edge, ask)
+    return true
+  } catch (error) {
+    c.res = answerError(error as Error, c, edge)
+    return false
+  }
+}
+
 /** The headers that all answers have (API.md "response headers"), errors too; and the counting. */
-function finish(c: Call, { registry, requests }: Edge): void {
+function finish(c: Call, edge: Edge): void {
+  const { registry } = edge
   const { headers } = c.res
   const { id, leaderUrl } = registry.status()
   headers.set('Rollcall-Node', id)
@@ -94,6 +111,10 @@ function finish(c: Call, { registry, requests }: Edge): void {
   if (consistency !== undefined) headers.set('Rollcall-Consistency', consistency)
   const stalenessMs = c.get('stalenessMs')
   if (stalenessMs !== undefined) headers.set('Rollcall-Staleness-Ms', String(stalenessMs))
+  count(c, edge)
+}
+
+function count(c: Call, { requests }: Edge): void {
   const key = `${METHODS.has(c.req.method) ? c.req.method : 'OTHER'} ${routeOf(c)} ${c.res.status}`
   requests.set(key, (requests.get(key) ?? 0) + 1)
 }

@@ -31,6 +31,9 @@ export function clusterRoutes(edge: Edge): Hono<Env> {
     .get('/v1/cluster', async (c) => {
       const query = new Query(c.req.url)
       query.allow(['timeout'])
-      return json(await edge.registry.cluster({ timeoutMs: timeoutMs(c, query, edge) }))
+      const { degradedDetail, ...cluster } = await edge.registry.cluster({
+        timeoutMs: timeoutMs(c, query, edge),
+      })
+      return json({ ...cluster, ...(degradedDetail === null ? {} : { degradedDetail }) })
     })
 }

@@ -34,7 +34,7 @@ const nodeUrl = v.pipe(
   }),
 )
 
-const role = oneOf(['voter', 'learner'])
+const role = oneOf(['voter', 'learner', 'witness'])
 const member = { id: name, url: v.optional(nodeUrl), role: v.optional(role) }
 const parseMember = bodyParser(member)
 const parseMembers = bodyParser({ members: list(v.strictObject(member), MEMBERS_MAX) })

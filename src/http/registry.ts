@@ -91,6 +91,10 @@ export interface ClusterView {
   readonly leader: string | null
   readonly revision: number
   readonly members: readonly MemberView[]
+  /** Fewer data nodes than a quorum hold all that is committed; known to the leader alone. */
+  readonly degraded: boolean
+  /** What that means, as a sentence; null where it is not. */
+  readonly degradedDetail: string | null
   /** The change of the members that is under way; null where none is. */
   readonly change: ChangeView | null
 }

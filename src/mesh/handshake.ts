@@ -36,9 +36,10 @@ const PRINTABLE = /^[\x20-\x7e]*$/
 
 export function encodeHello({ identity, nonce }: Hello): Uint8Array {
   assert(nonce.length >= NONCE_BYTES_MIN, 'a nonce cannot be guessed')
-  const { id, incarnation, clusterId, foundingList, url, membershipIndex, join, version } = identity
+  const { id, incarnation, clusterId, foundingList, url } = identity
+  const { membershipIndex, join, witness, version } = identity
   const texts = [id, incarnation, clusterId, foundingList, url]
-  return encode([...texts, membershipIndex, join, version, nonce])
+  return encode([...texts, membershipIndex, join, witness, version, nonce])
 }
 
 /** Throws {@link CodecError}. */
@@ -52,6 +53,7 @@ export function decodeHello(payload: Uint8Array): Hello {
     url: printable(fields.textOrNull(1_024)),
     membershipIndex: fields.int(),
     join: joinRole(fields.textOrNull(16)),
+    witness: fields.bool(),
     version: printable(fields.text(64)),
   }
   const nonce = fields.bytes()

@@ -64,6 +64,8 @@ export interface PeerIdentity {
   readonly membershipIndex: LogIndex
   /** As what it asks to be taken in while it is empty (`--join`); null: only as what it was. */
   readonly join: JoinRole | null
+  /** It keeps no payloads and no state (DESIGN §7 "Witness"). */
+  readonly witness: boolean
   /** The release, such as `0.1.0`. */
   readonly version: string
 }

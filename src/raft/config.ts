@@ -6,6 +6,8 @@ import type { Incarnation, NodeId } from './types.ts'
 export interface RaftConfig {
   readonly id: NodeId
   readonly incarnation: Incarnation
+  /** This node stores no payloads, and never leads (`witness.ts`). */
+  readonly witness: boolean
   /** Time between two rounds of an idle leader. */
   readonly heartbeatMs: number
   /** An election timeout is drawn from `[electionMinMs, electionMaxMs)` (Raft §5.2). */
@@ -48,6 +50,7 @@ export function raftConfig(
 ): RaftConfig {
   const config = {
     ...LAN,
+    witness: false,
     clockDrift: 0.05,
     commitNoticeMs: 2,
     appendBytesMax: MIB,

@@ -69,6 +69,8 @@ export interface Leadership {
   /** The cluster's clock goes on from here with the monotonic clock. */
   readonly clusterClock: { readonly clusterMs: number; readonly nowMs: number }
   uncommittedBytes: number
+  /** The last entry that any witness was sent; the no-op's own place before there was one. */
+  witnessSent: LogIndex
   /** When the others are told of the newest commit at the latest; Infinity: they were. */
   commitNoticeMs: number
   transfer: Transfer | null
@@ -95,6 +97,8 @@ export class Core {
   role: Role = 'follower'
   leader: NodeId | null = null
   leadership: Leadership | null = null
+  /** Whom this node followed last, until it leads itself; and when it last heard of it. */
+  lastLeader: { readonly id: NodeId; atMs: number } | null = null
   /** Answers of this campaign; an absent voter has not answered. */
   votes = new Map<NodeId, boolean>()
   electionDueMs = 0
@@ -161,10 +165,12 @@ export class Core {
   /**
    * Whether this node may stand for election: as a voter, and also of the last committed membership
    * where a newer one without it is not committed yet. It may be the only one that holds that one
-   * and is alive, and then nobody else can be elected (Thesis §4.2.2).
+   * and is alive, and then nobody else can be elected (Thesis §4.2.2). A witness never may: it has
+   * no state to lead with.
    */
   get mayCampaign(): boolean {
-    const { id, incarnation } = this.config
+    const { id, incarnation, witness } = this.config
+    if (witness) return false
     return this.memberships.possible.some(
       ({ membership }) =>
         isVoter(membership, id) && memberOf(membership, id)?.incarnation === incarnation,
@@ -232,8 +238,15 @@ export class Core {
     this.#leaveLeadership()
     this.role = 'follower'
     this.leader = leader
+    if (leader !== null) this.#heard(leader)
     this.votes.clear()
     this.restartElectionTimer()
+  }
+
+  #heard(leader: NodeId): void {
+    const { nowMs } = this.clock
+    if (this.lastLeader?.id === leader) this.lastLeader.atMs = nowMs
+    else this.lastLeader = { id: leader, atMs: nowMs }
   }
 
   /** `transfer`: at the word of the leader itself, who gave up what was promised to it. */
@@ -252,6 +265,7 @@ export class Core {
     assert(this.#votedFor === this.config.id, 'a candidate voted for itself')
     this.role = 'leader'
     this.leader = this.config.id
+    this.lastLeader = null
     this.leadership = leadership
     this.votes.clear()
   }

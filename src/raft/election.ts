@@ -26,7 +26,7 @@ function campaignForReal(core: Core, transfer: boolean): void {
 
 /** The leader of this term hands over to us (Thesis §3.10). */
 export function onTimeoutNow(core: Core): void {
-  if (core.role === 'follower' && core.isVoter) campaignForReal(core, true)
+  if (core.role === 'follower' && core.isVoter && core.mayCampaign) campaignForReal(core, true)
 }
 
 function requestVotes(

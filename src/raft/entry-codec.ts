@@ -4,7 +4,7 @@
  *
  * | at | bytes | field |
  * | --- | --- | --- |
- * | 0 | 1 | type: 0 `noop`, 1 `command`, 2 `membership` |
+ * | 0 | 1 | type: 0 `noop`, 1 `command`, 2 `membership`, 3 `withheld` |
  * | 1 | 8 | term |
  * | 9 | 8 | clusterMs |
  * | 17 | 8 | wallMs |
@@ -34,7 +34,7 @@ export class EntryCodecError extends Error {
   }
 }
 
-const TYPES: readonly EntryType[] = ['noop', 'command', 'membership']
+const TYPES: readonly EntryType[] = ['noop', 'command', 'membership', 'withheld']
 
 /** How many bytes `encodeEntries` needs for one entry. */
 export function entryBytes(entry: Entry): number {

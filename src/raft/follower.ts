@@ -65,6 +65,9 @@ function takeEntries(core: Core, entries: readonly Entry[]): void {
 
 /** Appends to the log; a membership is in force from here on (Raft §6). */
 export function appendEntry(core: Core, entry: Entry): void {
+  // A node that is taken for the other kind would vouch for what it does not hold.
+  const isOfOtherKind = core.config.witness ? entry.type === 'command' : entry.type === 'withheld'
+  assert(!isOfOtherKind, 'payloads are for data nodes, entries without them for witnesses')
   core.log.append(entry)
   if (entry.type === 'membership') {
     core.memberships.push({ index: entry.index, membership: decodeMembership(entry.data) })

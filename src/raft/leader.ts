@@ -9,12 +9,14 @@ import { ENTRY_OVERHEAD } from './log.ts'
 import { Progress } from './progress.ts'
 import { quorumReached } from './quorum.ts'
 import { advanceTransfer } from './transfer.ts'
+import { lookAtPace, withhold, witnessLimit, witnessSnapshot } from './witness.ts'
 import type {
   AppendResponse,
   Clock,
   Entry,
   EntryType,
   LogIndex,
+  Member,
   NodeId,
   RequestId,
   Round,
@@ -24,8 +26,10 @@ import type {
 export function lead(core: Core): void {
   const { config, clock, log } = core
   const progress = new Map<NodeId, Progress>()
-  for (const { id, incarnation } of present(core.membership, 'a leader has a membership').members) {
-    if (id !== config.id && incarnation !== null) progress.set(id, newProgress(core))
+  for (const member of present(core.membership, 'a leader has a membership').members) {
+    const { id, incarnation } = member
+    if (id === config.id || incarnation === null) continue
+    progress.set(id, newProgress(core, member, silentSinceMs(core, id)))
   }
   core.becomeLeader({
     progress,
@@ -40,6 +44,7 @@ export function lead(core: Core): void {
     heartbeatDueMs: clock.nowMs + config.heartbeatMs,
     clusterClock: { clusterMs: lastClusterMs(core), nowMs: clock.nowMs },
     uncommittedBytes: 0,
+    witnessSent: log.last + 1,
     commitNoticeMs: Infinity,
     transfer: null,
     departing: new Map(),
@@ -48,9 +53,20 @@ export function lead(core: Core): void {
 }
 
 /** Of a peer of whom nothing is known. */
-export function newProgress({ config, clock, log }: Core): Progress {
+export function newProgress(
+  { config, clock, log }: Core,
+  { witness }: Member,
+  silentSinceMs = clock.nowMs,
+): Progress {
   const { inflightMax, inflightBytesMax } = config
-  return new Progress({ last: log.last, clock, inflightMax, inflightBytesMax })
+  const { last } = log
+  return new Progress({ witness, last, clock, silentSinceMs, inflightMax, inflightBytesMax })
+}
+
+/** The leader before was silent for an election timeout already, unless it has voted since. */
+function silentSinceMs({ clock, lastLeader, votes }: Core, id: NodeId): number {
+  const isLost = lastLeader?.id === id && !votes.has(id)
+  return isLost ? lastLeader.atMs : clock.nowMs
 }
 
 /** The cluster's clock goes on from the last entry, whoever wrote it (DESIGN §1.2). */
@@ -279,7 +295,8 @@ export function sendAppends(core: Core): void {
   const leadership = leadershipOf(core)
   let round: Round | null = null
   const openRound = (): Round => (round ??= leadership.lease.open(core.clock))
-  const entriesFrom = sliceOnce(core)
+  const whole = supply(core, core.log.last, (entries) => entries)
+  let withheld: Supply | null = null
   const noticeDue = core.clock.nowMs >= leadership.commitNoticeMs
   let allTold = true
   for (const [id, progress] of leadership.progress) {
@@ -287,17 +304,20 @@ export function sendAppends(core: Core): void {
     if (progress.state !== 'snapshot' && progress.next <= core.log.compacted) {
       progress.needsSnapshot()
     }
-    while (progress.isOpen && progress.next <= core.log.last) {
-      const { entries, bytes } = entriesFrom(progress.next)
+    const { limit, from } = progress.witness ? (withheld ??= forWitnesses(core)) : whole
+    while (progress.isOpen && progress.next <= limit) {
+      const { entries, bytes } = from(progress.next)
       sendAppend(core, id, progress, openRound(), entries)
-      progress.sent(progress.next + entries.length - 1, bytes)
+      const last = progress.next + entries.length - 1
+      progress.sent(last, bytes)
+      if (progress.witness) leadership.witnessSent = Math.max(leadership.witnessSent, last)
       sent = true
     }
     // Who waits on a follower is told by the commit index. The next entries usually carry it.
     const newCommit = progress.isOpen && progress.sentCommit < core.log.committed
     if (!sent && (leadership.roundDue || (newCommit && noticeDue))) {
       sendAppend(core, id, progress, openRound(), [])
-      if (progress.state === 'snapshot') offerSnapshot(core, id)
+      if (progress.state === 'snapshot') offerSnapshot(core, id, progress)
     } else if (newCommit) allTold = false
   }
   if (allTold) leadership.commitNoticeMs = Infinity
@@ -310,24 +330,41 @@ interface Slice {
   readonly bytes: number
 }
 
+/** The log as it is sent to one kind of node. */
+interface Supply {
+  readonly limit: LogIndex
+  /** What one append takes from there on, up to `limit`. */
+  from(next: LogIndex): Slice
+}
+
 /**
- * What one append takes from `next` on. Peers in step are given the same array, so it is cut once,
- * and whoever encodes it can see that it is the same.
+ * Peers in step are given the same array, so it is cut once, and whoever encodes it can see that it
+ * is the same.
  */
-function sliceOnce(core: Core): (next: LogIndex) => Slice {
+function supply(
+  core: Core,
+  limit: LogIndex,
+  shape: (entries: readonly Entry[]) => readonly Entry[],
+): Supply {
   const { log, config } = core
   const slices = new Map<LogIndex, Slice>()
-  return (next) => {
+  const from = (next: LogIndex): Slice => {
     const known = slices.get(next)
     if (known !== undefined) return known
-    const to = Math.min(log.last, next + config.appendEntriesMax - 1)
-    const entries = log.slice(next, to, config.appendBytesMax)
+    const to = Math.min(limit, next + config.appendEntriesMax - 1)
+    const entries = shape(log.slice(next, to, config.appendBytesMax))
     let bytes = 0
     for (const { data } of entries) bytes += data.length + ENTRY_OVERHEAD
     const slice = { entries, bytes }
     slices.set(next, slice)
     return slice
   }
+  return { limit, from }
+}
+
+function forWitnesses(core: Core): Supply {
+  lookAtPace(core)
+  return supply(core, witnessLimit(core), withhold)
 }
 
 function sendAppend(
@@ -364,8 +401,9 @@ function confirmedAgeMs(core: Core, { lastAck }: Progress): number | null {
 }
 
 /** With every heartbeat, so that neither a lost offer nor a restarted peer needs a rule of its own. */
-function offerSnapshot(core: Core, id: NodeId): void {
-  const { snapshot, log } = core
+function offerSnapshot(core: Core, id: NodeId, { witness }: Progress): void {
+  const { log } = core
+  const snapshot = witness ? witnessSnapshot(core) : core.snapshot
   if (snapshot === null || snapshot.snapshot.index < log.compacted) return // The host makes one.
   core.outbox.send({ ...core.envelope(id), type: 'install_snapshot', ...snapshot })
 }

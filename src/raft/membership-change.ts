@@ -16,6 +16,10 @@ export function enterChange(current: Membership, target: MembershipTarget): Memb
     current.voters.every((id) => !target.voters.includes(id) || isSame(current, target, id)),
     'a voter that lost its disk is a learner first',
   )
+  assert(
+    target.members.every((member) => keepsKind(memberOf(current, member.id), member)),
+    'a member changes its kind by leaving and coming back with an empty directory',
+  )
   if (sameIds(current.voters, target.voters)) return normal({ ...target, outgoing: null })
   const outgoing = current.voters
   // A voter that becomes a learner is one only once the joint configuration is left. One that
@@ -69,6 +73,10 @@ export function sameIds(a: readonly NodeId[], b: readonly NodeId[]): boolean {
 
 export function sortedById(members: readonly Member[]): Member[] {
   return [...members].sort((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+function keepsKind(before: Member | null, after: Member): boolean {
+  return before === null || before.witness === after.witness
 }
 
 /** Whether the name stands for the same node in both. */

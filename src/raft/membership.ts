@@ -39,6 +39,14 @@ export function decodeMembership(bytes: Uint8Array): Membership {
   return membership
 }
 
+/** Whether one of `voters` keeps data: witnesses alone could elect nobody. */
+export function hasDataVoter(
+  of: { readonly members: readonly Member[] },
+  voters: readonly NodeId[],
+): boolean {
+  return voters.some((id) => memberOf(of, id)?.witness === false)
+}
+
 function readMember(value: unknown): Member {
   assert(Array.isArray(value) && value.length === 4, 'a member has four fields')
   const [id, incarnation, url, witness] = value as unknown[]
@@ -76,6 +84,11 @@ function checkMembership(membership: Membership): void {
   for (const id of voters) {
     assert(memberOf(membership, id)?.incarnation !== null, 'a voter was in contact')
   }
+  assert(
+    voters.every((id) => known.has(id)),
+    'whoever counts is a member',
+  )
+  assert(hasDataVoter(membership, voters), 'somebody who votes can lead')
   const wish = wanted === null ? [] : [wanted.voters, wanted.learners]
   for (const list of [voters, outgoing ?? [], learners, ...wish]) {
     assert(

@@ -8,7 +8,8 @@
  *
  * Read `types.ts`, `raft.ts` (rules every role obeys), `core.ts` (the state), then the roles:
  * `election.ts`, `follower.ts`, `leader.ts`. `quorum.ts`, `progress.ts`, `lease.ts`, `log.ts`,
- * `transfer.ts`, `membership.ts`, `membership-change.ts`, `reconfigure.ts` and `outbox.ts` (persist before you speak) stand alone.
+ * `transfer.ts`, `witness.ts` (over `pace.ts`), `membership.ts`, `membership-change.ts`,
+ * `reconfigure.ts` and `outbox.ts` (persist before you speak) stand alone.
  *
  * Sources, cited by section: "Raft §n" is Ongaro and Ousterhout, USENIX ATC 2014, extended
  * version; "Thesis §n" is Ongaro, Stanford 2014. Where we differ, the comment begins "Deviation:".
@@ -27,8 +28,10 @@ export { decodeEntries, encodeEntries, encodeEntriesInto } from './entry-codec.t
 export { entryBytes, EntryCodecError } from './entry-codec.ts'
 export { goalOf, sameIds, sortedById } from './membership-change.ts'
 export type { StoredLog, TermRun } from './log.ts'
-export { decodeMembership, encodeMembership, isVoter, memberOf } from './membership.ts'
+export { decodeMembership, encodeMembership, hasDataVoter } from './membership.ts'
+export { isVoter, memberOf } from './membership.ts'
 export type { MembershipAt } from './membership.ts'
 export { Raft } from './raft.ts'
 export type { PeerProgress } from './raft.ts'
+export type { DataCopies } from './witness.ts'
 export type * from './types.ts'

@@ -1,4 +1,5 @@
 import { assert } from '../lib/assert.ts'
+import { Pace } from './pace.ts'
 import type { Clock, LogIndex, Round } from './types.ts'
 
 export type ProgressState = 'probe' | 'replicate' | 'snapshot'
@@ -37,15 +38,24 @@ export class Progress {
   #lastAck: Clock
   /** The commit index that was last sent to it. */
   sentCommit: LogIndex = 0
+  /** It is sent entries without payloads, no further than `witnessLimit`. */
+  readonly witness: boolean
+  /** Whether it keeps up, which decides what a witness is sent (`witness.ts`). */
+  readonly pace: Pace
 
   constructor(given: {
+    readonly witness: boolean
     readonly last: LogIndex
     readonly clock: Clock
+    /** Since when nothing was heard of it, where that is longer ago. */
+    readonly silentSinceMs: number
     readonly inflightMax: number
     readonly inflightBytesMax: number
   }) {
     this.#next = given.last + 1
+    this.witness = given.witness
     this.#lastAck = { ...given.clock }
+    this.pace = new Pace(given.last, given.silentSinceMs)
     this.#inflightMax = given.inflightMax
     this.#inflightBytesMax = given.inflightBytesMax
   }
@@ -66,6 +76,7 @@ export class Progress {
 
   heardAt({ nowMs, wallMs }: Clock): void {
     this.#lastAck = { nowMs, wallMs }
+    this.pace.heard(nowMs)
   }
 
   get next(): LogIndex {

@@ -27,6 +27,7 @@ import { advanceMembership, proposeMembership } from './reconfigure.ts'
 import type { ProgressState } from './progress.ts'
 import { onInstallSnapshot, snapshotInstalled, wantedSnapshot } from './snapshot.ts'
 import { beginTransfer } from './transfer.ts'
+import { dataCopies, type DataCopies } from './witness.ts'
 import type {
   Clock,
   HardState,
@@ -48,6 +49,7 @@ export interface PeerProgress {
   readonly match: LogIndex
   readonly lastAckMs: number
   readonly state: ProgressState
+  readonly witness: boolean
 }
 
 export class Raft {
@@ -146,9 +148,14 @@ export class Raft {
   get progress(): readonly PeerProgress[] {
     const { leadership } = this.#core
     if (leadership === null) return []
-    return Array.from(leadership.progress, ([id, { match, lastAckMs, state }]) => {
-      return { id, match, lastAckMs, state }
+    return Array.from(leadership.progress, ([id, { match, lastAckMs, state, witness }]) => {
+      return { id, match, lastAckMs, state, witness }
     })
+  }
+
+  /** How many copies there are of what is committed; null but on a leader of witnesses. */
+  get dataCopies(): DataCopies | null {
+    return dataCopies(this.#core)
   }
 
   /** The last index that is no longer in the log. */

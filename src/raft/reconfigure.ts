@@ -61,11 +61,12 @@ function followMembership(core: Core, before: Membership): void {
   const { progress, departing } = leadershipOf(core)
   const { config, clock, memberships } = core
   const now = present(core.membership, 'a leader has a membership')
-  for (const { id, incarnation } of now.members) {
+  for (const member of now.members) {
+    const { id, incarnation } = member
     if (id === config.id || incarnation === null) continue
     // Another incarnation is another node: nothing of what its predecessor held is known of it.
     const isSame = memberOf(before, id)?.incarnation === incarnation
-    if (!isSame || !progress.has(id)) progress.set(id, newProgress(core))
+    if (!isSame || !progress.has(id)) progress.set(id, newProgress(core, member))
     departing.delete(id)
   }
   const { index } = memberships

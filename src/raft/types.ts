@@ -24,9 +24,10 @@ export interface EntryId {
 
 /**
  * `noop` opens a term (Raft §8, Thesis §6.4), `command` belongs to the state machine,
- * `membership` holds an encoded {@link Membership}.
+ * `membership` holds an encoded {@link Membership}, `withheld` is a `command` as a witness keeps
+ * it: in its place, without its payload. A data node never holds one (`witness.ts`).
  */
-export type EntryType = 'noop' | 'command' | 'membership'
+export type EntryType = 'noop' | 'command' | 'membership' | 'withheld'
 
 export interface Entry extends EntryId {
   readonly type: EntryType
@@ -55,7 +56,10 @@ export interface Member {
   readonly incarnation: Incarnation | null
   /** Where clients and peers reach it; null for one that only dials. */
   readonly url: string | null
-  /** A witness votes and stores no payloads (Thesis §11.7.2). */
+  /**
+   * A witness votes and stores no payloads (Thesis §11.7.2); all others are data nodes. Settled
+   * with the data directory: whoever changes its kind is another node, of another incarnation.
+   */
   readonly witness: boolean
 }
 

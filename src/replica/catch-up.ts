@@ -11,6 +11,8 @@ export interface CatchUpHost {
   readonly raft: Raft
   readonly store: StorePort
   readonly logger: Logger
+  /** There is nothing to fetch: what is offered is all that a witness keeps. */
+  readonly isWitness: boolean
   nowMs(): number
   /** Where that node is reached; null where nobody knows. */
   urlOf(id: string): string | null
@@ -60,6 +62,11 @@ export class CatchUp {
     const wanted = raft.wantedSnapshot
     if (this.#fetch !== null && !isSame(this.#fetch.offer, wanted)) this.#end()
     if (wanted === null) return
+    if (this.#host.isWitness) {
+      if (!this.#host.mayInstall()) return
+      store.installPlace(wanted)
+      return this.#installed(wanted)
+    }
     if (this.#fetch === null) return this.#begin(wanted)
     if (this.#fetch.state === 'over') return this.#later()
     if (this.#fetch.state !== 'whole' || !this.#host.mayInstall()) return
@@ -68,8 +75,12 @@ export class CatchUp {
       this.#notBeforeMs = this.#host.nowMs() + RETRY_MS
       return
     }
+    this.#installed(wanted)
+  }
+
+  #installed(offer: InstallSnapshot): void {
     this.#installs += 1
-    this.#host.installed(wanted)
+    this.#host.installed(offer)
   }
 
   stop(): void {

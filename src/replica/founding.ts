@@ -8,7 +8,8 @@
  */
 import { assert } from '../lib/assert.ts'
 import type { PeerIdentity } from '../mesh/peer.ts'
-import { memberOf, type Incarnation, type Membership, type NodeId } from '../raft/mod.ts'
+import { memberOf, type Incarnation, type Member } from '../raft/mod.ts'
+import type { Membership, NodeId } from '../raft/mod.ts'
 import type { PeerLink } from './ports.ts'
 
 export interface FoundingMember {
@@ -81,6 +82,7 @@ function judgeByMembership(
     const why = hasMembership(peer) ? 'it was removed' : 'it was started without --join'
     return `${peer.id} is not a member of the cluster of ${self.id}: ${why}`
   }
+  if (member.witness !== peer.witness) return kindProblem(member, peer.witness)
   if (member.incarnation === null) return null
   if (hasMembership(peer)) {
     return (
@@ -91,6 +93,16 @@ function judgeByMembership(
   // It lost its disk, and is taken back as a learner, where its name is free.
   const isTaken = known.connectedAs(peer.id) === member.incarnation
   return isTaken ? `a node called ${peer.id} is there, with another data directory` : null
+}
+
+/** Why a node cannot be the member whose name it has: it keeps data where that one does not. */
+export function kindProblem({ id, witness }: Member, isWitness: boolean): string {
+  assert(witness !== isWitness, 'they are of different kinds')
+  const [is, started] = witness ? ['a witness', 'without'] : ['a data node', 'with']
+  return (
+    `${id} is a member as ${is}, and was started ${started} --witness: start it as it is listed, ` +
+    'or remove it and add it again with an empty data directory'
+  )
 }
 
 /**
@@ -146,7 +158,7 @@ export function firstMembership(
     members: sorted.map(({ id, url }) => {
       const identity = id === self.id ? self : links.find((link) => link.id === id)?.identity
       assert(identity !== null && identity !== undefined, 'a founder has heard every member')
-      return { id, url, incarnation: identity.incarnation, witness: false }
+      return { id, url, incarnation: identity.incarnation, witness: identity.witness }
     }),
     voters: sorted.map(({ id }) => id),
     outgoing: null,

@@ -71,6 +71,13 @@ const NO_SNAPSHOT: Failure = {
   detail: 'no snapshot could be made: the disk is full, or this node belongs to no cluster yet',
 }
 
+/** Whoever asks over HTTP was passed on to the leader (`http/forward.ts`). */
+const NO_STATE: Failure = {
+  ok: false,
+  failure: 'too_stale',
+  detail: 'this node is a witness and keeps no state; ask a data node',
+}
+
 function failure(code: CallFailure['code'] | 'too_stale'): Failure {
   return FAILURES[code] as Failure
 }
@@ -129,6 +136,7 @@ export class Gateway implements Registry {
     options: ReadOptions,
     query: (state: StateReader) => T,
   ): Promise<{ readonly ok: true; readonly value: T; readonly stamp: ReadStamp } | Failure> {
+    if (this.#replica.identity.witness) return Promise.resolve(NO_STATE)
     const { consistency, maxStalenessMs, minRevision } = options
     const deadlineMs = this.#deadline(options)
     return new Promise((resolve) => {
@@ -172,7 +180,8 @@ export class Gateway implements Registry {
       readonly current: (state: StateReader) => number
     },
   ): Promise<Failure | null> {
-    const { state, waits, ports } = this.#replica
+    const { state, waits, ports, identity } = this.#replica
+    if (identity.witness) return NO_STATE
     const { since, waitMs, signal } = options
     const deadlineMs = ports.clock().nowMs + waitMs
     if (since > state.revision && !signal.aborted && (await this.#isFuture(since, waitMs))) {
@@ -226,7 +235,8 @@ export class Gateway implements Registry {
     const { url, version, sqlite, startedMs } = this.#options
     const clock = ports.clock()
     const isLearner = raft.membership?.learners.includes(identity.id) ?? false
-    const role = raft.role === 'pre_candidate' ? 'candidate' : raft.role
+    const acting = raft.role === 'pre_candidate' ? 'candidate' : raft.role
+    const role = identity.witness ? 'witness' : acting
     const leader = raft.membership?.members.find(({ id }) => id === raft.leader)
     const { storage } = this.#options
     return {
@@ -284,6 +294,7 @@ export class Gateway implements Registry {
   }
 
   snapshot(): Promise<{ readonly ok: true; readonly index: number } | Failure> {
+    if (this.#replica.identity.witness) return Promise.resolve(NO_STATE)
     return new Promise((resolve) => {
       this.#replica.takeSnapshot((snapshot) => {
         resolve(snapshot === null ? NO_SNAPSHOT : { ok: true, index: snapshot.index })

@@ -3,8 +3,10 @@
  * leader knows of the nodes comes in as a {@link MemberSight}.
  */
 import { assert } from '../lib/assert.ts'
+import type { JoinRole, PeerIdentity } from '../mesh/peer.ts'
 import {
   goalOf,
+  hasDataVoter,
   memberOf,
   sameIds,
   sortedById,
@@ -15,9 +17,10 @@ import {
   type MembershipTarget,
   type NodeId,
 } from '../raft/mod.ts'
+import { kindProblem } from './founding.ts'
 
-/** As what a node belongs to the cluster, for people. */
-export type MemberRole = 'voter' | 'learner'
+/** As what a node belongs to the cluster, for people: a witness is a voter that keeps no data. */
+export type MemberRole = 'voter' | 'learner' | 'witness'
 
 export interface WantedMember {
   readonly id: NodeId
@@ -39,7 +42,8 @@ export type MemberChange =
       readonly incarnation: Incarnation
       readonly url: string | null
       /** Null: only a name that is known already. */
-      readonly role: MemberRole | null
+      readonly role: JoinRole | null
+      readonly witness: boolean
     }
 
 export type Planned =
@@ -52,12 +56,15 @@ export type Planned =
       readonly detail: string
     }
 
+/** What a node said of itself when it connected. */
+export type Connected = Pick<PeerIdentity, 'incarnation' | 'url' | 'witness'>
+
 /** What the leader knows of a node just now. */
 export interface MemberSight {
   /** Linked, and heard within the least election timeout; or this very node. */
   isReachable(id: NodeId): boolean
   /** As whom a node of that name is connected; null where none is. */
-  connectedAs(id: NodeId): { readonly incarnation: Incarnation; readonly url: string | null } | null
+  connectedAs(id: NodeId): Connected | null
 }
 
 /** Far beyond what a quorum serves well; it bounds the list. */
@@ -93,38 +100,45 @@ function add(current: Membership, wanted: WantedMember): Planned {
   const member = memberOf(current, id)
   if (member === null) {
     if (url === null) return refuse('not_found', `${id} is not a member; give its url to add it`)
-    return admit(current, { id, url, role, incarnation: null })
+    return admit(current, { id, url, role, witness: role === 'witness', incarnation: null })
   }
+  if (member.witness !== (role === 'witness')) return refuse('conflict', keepsKind(member))
   if (url !== null && url !== member.url) {
     const where = `${id} is a member already, at ${member.url}`
     return refuse('conflict', `${where}; it moves by its own --advertise`)
   }
   if (current.voters.includes(id)) {
-    if (role === 'voter') return { type: 'done' }
+    if (role !== 'learner') return { type: 'done' }
     return refuse('conflict', `${id} votes; the whole membership (PUT) can make it a learner`)
   }
   const goal = goalOf(current)
   const isWanted = goal.voters.includes(id)
-  if (isWanted === (role === 'voter')) return { type: 'done' }
-  if (role === 'voter' && member.incarnation === null) {
+  if (isWanted === (role !== 'learner')) return { type: 'done' }
+  if (role !== 'learner' && member.incarnation === null) {
     return refuse('conflict', `${id} never started: nothing was heard from ${member.url} yet`)
   }
   const placed = place(goal, id, role)
-  if (placed.voters.length === 0) {
+  if (!hasDataVoter(current, placed.voters)) {
     return refuse('conflict', `${id} is the only voter that is wanted; want another one first`)
   }
   return wish(current, placed)
 }
 
+/** A member's kind goes with its data directory: neither role nor flag turns one into the other. */
+function keepsKind({ id, witness }: Member): string {
+  const is = witness ? 'is a witness' : 'keeps data'
+  return `${id} ${is}; it changes by leaving and joining again with an empty data directory`
+}
+
 /** A new member begins as a learner; that it is to vote is a wish. */
-function admit(current: Membership, given: Omit<Member, 'witness'> & WantedMember): Planned {
-  const { id, url, role, incarnation } = given
+function admit(current: Membership, given: Member & WantedMember): Planned {
+  const { id, url, role, incarnation, witness } = given
   const twin = current.members.find((member) => url !== null && member.url === url)
   if (twin !== undefined) return refuse('conflict', `${twin.id} is the member at ${url}`)
   if (current.members.length >= MEMBERS_MAX) {
     return refuse('conflict', `a cluster has at most ${MEMBERS_MAX} members`)
   }
-  const members = sortedById([...current.members, { id, incarnation, url, witness: false }])
+  const members = sortedById([...current.members, { id, incarnation, url, witness }])
   const learners = sorted([...current.learners, id])
   const wanted = place(goalOf(current), id, role)
   return { type: 'propose', target: { members, voters: current.voters, learners, wanted } }
@@ -135,12 +149,13 @@ function join(
   asked: Extract<MemberChange, { type: 'join' }>,
   sight: MemberSight,
 ): Planned {
-  const { id, incarnation, url, role } = asked
+  const { id, incarnation, url, role, witness } = asked
   const member = memberOf(current, id)
   if (member === null) {
     if (role === null) return refuse('not_found', `${id} is not a member, and did not ask to be`)
-    return admit(current, { id, incarnation, url, role })
+    return admit(current, { id, incarnation, url, role, witness })
   }
+  if (member.witness !== witness) return refuse('conflict', kindProblem(member, witness))
   const replaced = { ...member, incarnation, url: url ?? member.url }
   if (member.incarnation === incarnation || member.incarnation === null) {
     const isKnown = member.incarnation !== null && replaced.url === member.url
@@ -162,7 +177,7 @@ function takeBack(current: Membership, replaced: Member): Planned {
   const { id } = replaced
   if (!current.voters.includes(id)) return replace(current, replaced)
   const voters = current.voters.filter((voter) => voter !== id)
-  if (voters.length === 0) return refuse('conflict', `${id} is the only voter`)
+  if (!hasDataVoter(current, voters)) return refuse('conflict', `${id} is the only voter with data`)
   const learners = sorted([...current.learners, id])
   const members = current.members.map((member) => (member.id === id ? replaced : member))
   return { type: 'propose', target: { members, voters, learners, wanted: goalOf(current) } }
@@ -178,7 +193,7 @@ function replace(current: Membership, replaced: Member): Planned {
 export function planUpdate(current: Membership, sight: MemberSight): MembershipTarget | null {
   for (const member of current.members) {
     const known = sight.connectedAs(member.id)
-    if (known === null) continue
+    if (known === null || known.witness !== member.witness) continue
     const isNew = member.incarnation === null
     if (!isNew && known.incarnation !== member.incarnation) continue
     const url = known.url ?? member.url
@@ -196,8 +211,8 @@ function remove(current: Membership, id: NodeId): Planned {
   const goal = goalOf(current)
   const wanted = { voters: without(goal.voters), learners: without(goal.learners) }
   const voters = without(current.voters)
-  if (voters.length === 0 || wanted.voters.length === 0) {
-    return refuse('conflict', `${id} is the last voter: without it there is no cluster`)
+  if (!hasDataVoter(current, voters) || !hasDataVoter(current, wanted.voters)) {
+    return refuse('conflict', `${id} is the last voter with data: without it there is no cluster`)
   }
   const members = current.members.filter((other) => other.id !== id)
   const target = { members, voters, learners: without(current.learners), wanted }
@@ -220,24 +235,28 @@ function set(current: Membership, list: readonly WantedMember[], sight: MemberSi
   if (urls.size < listed.filter(({ url }) => url !== null).length) {
     return refuse('invalid_request', 'two members have one url')
   }
-  const of = (role: MemberRole): NodeId[] =>
-    sorted(list.filter((wanted) => wanted.role === role).map(({ id }) => id))
-  const goal = { voters: of('voter'), learners: of('learner') }
+  const of = (learns: boolean): NodeId[] =>
+    sorted(list.filter(({ role }) => (role === 'learner') === learns).map(({ id }) => id))
+  const goal = { voters: of(false), learners: of(true) }
   if (goal.voters.length === 0) return refuse('invalid_request', 'somebody must vote')
+  if (!hasDataVoter({ members: listed }, goal.voters)) {
+    return refuse('invalid_request', 'witnesses keep no data: somebody else must vote, too')
+  }
   return wish({ ...current, members: sortedById(listed) }, goal, current)
 }
 
 /** A wanted member with its address, or why it cannot be had there. */
 function placeOf(
   current: Membership,
-  { id, url }: WantedMember,
+  { id, url, role }: WantedMember,
   sight: MemberSight,
 ): Member | Refused {
   const member = memberOf(current, id)
   if (member === null) {
     if (url === null) return refuse('invalid_request', `${id} is new, so it needs a url`)
-    return { id, incarnation: null, url, witness: false }
+    return { id, incarnation: null, url, witness: role === 'witness' }
   }
+  if (member.witness !== (role === 'witness')) return refuse('conflict', keepsKind(member))
   const known = sight.connectedAs(id)
   // Where it can be reached is for itself to say: a slip in a list must not cost a voter.
   if (url !== null && url !== member.url && known?.incarnation === member.incarnation) {
@@ -303,10 +322,13 @@ export function quorumProblem(
 ): string | null {
   const { voters } = target
   if (sameIds(voters, current.voters)) return null
-  const reachable = voters.filter((id) => sight.isReachable(id)).length
-  if (reachable > voters.length / 2) return null
+  const reachable = voters.filter((id) => sight.isReachable(id))
   const left = `of the voters that would be left (${voters.join(', ')})`
-  return `${left} only ${reachable} can be reached: the cluster would lose its quorum`
+  if (reachable.length <= voters.length / 2) {
+    return `${left} only ${reachable.length} can be reached: the cluster would lose its quorum`
+  }
+  if (hasDataVoter(target, reachable)) return null
+  return `${left} only witnesses can be reached: nobody could lead the cluster`
 }
 
 function keepsQuorum(
@@ -323,18 +345,25 @@ function keepsQuorum(
 
 /** What an operator should think about, though it is done. */
 export function warningsOf(membership: Membership): readonly string[] {
-  const count = goalOf(membership).voters.length
-  if (count % 2 === 1) return []
-  const survives = count / 2 - 1
-  return [
-    `${count} voters survive the loss of ${survives}, no more than ${count - 1} would; an odd number is better`,
-  ]
+  const { voters } = goalOf(membership)
+  const count = voters.length
+  const warnings: string[] = []
+  if (count % 2 === 0) {
+    const survives = `${count} voters survive the loss of ${count / 2 - 1}`
+    warnings.push(`${survives}, no more than ${count - 1} would; an odd number is better`)
+  }
+  const copies = voters.filter((id) => memberOf(membership, id)?.witness === false).length
+  if (copies < count && copies * 2 <= count) {
+    const kept = `only ${copies} of ${count} voters keep data`
+    warnings.push(`${kept}: the witnesses outlive the loss of data, and cannot make up for it`)
+  }
+  return warnings
 }
 
 function place(goal: Configuration, id: NodeId, role: MemberRole): Configuration {
   const without = (ids: readonly NodeId[]): NodeId[] => ids.filter((other) => other !== id)
   const [voters, learners] = [without(goal.voters), without(goal.learners)]
-  return role === 'voter'
+  return role !== 'learner'
     ? { voters: sorted([...voters, id]), learners }
     : { voters, learners: sorted([...learners, id]) }
 }

@@ -4,6 +4,7 @@
  */
 import { decode, encode, MsgpackError } from '../lib/msgpack.ts'
 import { nameProblem } from '../lib/names.ts'
+import type { JoinRole } from '../mesh/peer.ts'
 import type { MemberChange, MemberRole, WantedMember } from './member-change.ts'
 
 /** Bytes that no node of this release sends. */
@@ -36,8 +37,8 @@ export type MemberResult =
     }
 
 const KINDS = ['add', 'remove', 'set', 'join', 'transfer'] as const
-const ROLES: readonly MemberRole[] = ['voter', 'learner']
-const JOIN_ROLES: readonly (MemberRole | null)[] = [...ROLES, null]
+const ROLES: readonly MemberRole[] = ['voter', 'learner', 'witness']
+const JOIN_ROLES: readonly (JoinRole | null)[] = ['voter', 'learner', null]
 const CODES = ['conflict', 'not_found', 'invalid_request'] as const
 
 export function encodeMemberRequest({ change, force, waitMs }: MemberRequest): Uint8Array {
@@ -52,8 +53,10 @@ function layOut(change: MemberRequest['change']): unknown {
       return change.id
     case 'set':
       return change.members.map(layOutMember)
-    case 'join':
-      return [change.id, change.incarnation, change.url, JOIN_ROLES.indexOf(change.role)]
+    case 'join': {
+      const { id, incarnation, url, role, witness } = change
+      return [id, incarnation, url, JOIN_ROLES.indexOf(role), witness]
+    }
     case 'transfer':
       return change.to
   }
@@ -84,9 +87,10 @@ function readChange(type: (typeof KINDS)[number], body: unknown): MemberRequest[
       check(Array.isArray(body))
       return { type, members: body.map(readMember) }
     case 'join': {
-      const [id, incarnation, url, role] = list(body, 4)
+      const [id, incarnation, url, role, witness] = list(body, 5)
+      check(typeof witness === 'boolean')
       const who = { id: name(id), incarnation: text(incarnation), url: urlOrNull(url) }
-      return { type, ...who, role: known(JOIN_ROLES, role) }
+      return { type, ...who, role: known(JOIN_ROLES, role), witness }
     }
     case 'transfer':
       return { type, to: textOrNull(body) }

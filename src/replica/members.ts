@@ -256,14 +256,21 @@ export class Members implements MemberSight {
   #handOver(to: NodeId | null, deadlineMs: number, reply: ReplyTo): void {
     const { raft } = this.#host
     const { id: self } = this.#host.identity()
-    const { voters } = this.#membership()
+    const membership = this.#membership()
+    const { voters } = membership
+    const isWitness = (id: NodeId): boolean => memberOf(membership, id)?.witness === true
     if (to === self) return reply(this.#done(raft.membershipIndex))
-    const able = voters.filter((id) => id !== self && this.isReachable(id))
+    const others = voters.filter((id) => !isWitness(id))
+    const able = others.filter((id) => id !== self && this.isReachable(id))
     if (to !== null && !voters.includes(to)) {
       return reply(refusal('conflict', `${to} is not a voter, so it cannot lead`))
     }
+    if (to !== null && isWitness(to)) {
+      return reply(refusal('conflict', `${to} is a witness: without data it cannot lead`))
+    }
     if (to === null ? able.length === 0 : !able.includes(to)) {
-      const detail = to === null ? 'no other voter is reachable' : `${to} cannot be reached`
+      const detail =
+        to === null ? 'no other voter with data is reachable' : `${to} cannot be reached`
       return reply(refusal('conflict', detail))
     }
     if (this.#transfer !== null) {

@@ -86,6 +86,11 @@ export interface StorePort {
    * returns. It blocks. False: it is not what was offered, and nothing has changed.
    */
   install(offer: InstallSnapshot): boolean
+  /**
+   * The same of a witness, whose state is no more than a place in the log and who decides there:
+   * it is made here, from the offer alone.
+   */
+  installPlace(offer: InstallSnapshot): void
   /** Of the copy that is kept; 0 without one. */
   readonly snapshotBytes: number
 }

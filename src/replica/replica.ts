@@ -7,7 +7,14 @@
  */
 import { assert, present } from '../lib/assert.ts'
 import type { PeerIdentity, PeerMessage, PeerRequest } from '../mesh/peer.ts'
-import { decodeMembership, Raft, type Input, type NodeId, type RaftConfig } from '../raft/mod.ts'
+import {
+  decodeMembership,
+  hasDataVoter,
+  Raft,
+  type Input,
+  type NodeId,
+  type RaftConfig,
+} from '../raft/mod.ts'
 import type { Entry, EntryId, InitialState, Ready } from '../raft/mod.ts'
 import type { StateMachine } from '../state/mod.ts'
 import { AppliedWaits } from './applied-waits.ts'
@@ -189,6 +196,7 @@ export class Replica {
       store: ports.store,
       logger: ports.logger,
       nowMs: () => ports.clock().nowMs,
+      isWitness: this.#raftConfig.witness,
       urlOf: (id) => {
         const link = ports.mesh.peers().find((peer) => peer.id === id)
         return link?.identity?.url ?? null
@@ -250,10 +258,12 @@ export class Replica {
 
   /** Whether the voters that can be reached from here, this one included, could elect another. */
   #canElect(): boolean {
-    const voters = this.raft.membership?.voters ?? []
+    const { membership } = this.raft
+    if (membership === null) return false
+    const { voters } = membership
     const links = this.ports.mesh.peers().filter(({ connected }) => connected)
-    const others = links.filter(({ id }) => voters.includes(id)).length
-    return others + 1 > voters.length / 2
+    const others = voters.filter((voter) => links.some(({ id }) => id === voter))
+    return others.length + 1 > voters.length / 2 && hasDataVoter(membership, others)
   }
 
   /**
@@ -348,8 +358,8 @@ export class Replica {
   #passOn(from: NodeId, role: 'voter' | 'learner' | null, reply: ReplyTo): void {
     const peer = this.#links.get(from)?.peer
     if (peer === undefined || this.raft.membership === null) return reply(NOT_LEADER)
-    const { id, incarnation, url } = peer
-    const change = { type: 'join', id, incarnation, url, role } as const
+    const { id, incarnation, url, witness } = peer
+    const change = { type: 'join', id, incarnation, url, role, witness } as const
     const bytes = encodeMemberRequest({ change, force: false, waitMs: JOIN_MS })
     const deadlineMs = this.ports.clock().nowMs + 2 * JOIN_MS
     this.calls.ask({ type: 'change_members', change: bytes }, deadlineMs, (result) => {

@@ -16,7 +16,7 @@ export function clusterView(replica: Replica): ClusterView {
     // A new voter is one once the joint configuration is left; an old one until then.
     const isVoter = (membership?.outgoing ?? membership?.voters ?? []).includes(id)
     const isLearner = membership?.learners.includes(id) ?? false
-    const role = witness ? 'witness' : isVoter && !isLearner ? 'voter' : 'learner'
+    const role = !isVoter || isLearner ? 'learner' : witness ? 'witness' : 'voter'
     const shared = { id, url, role, leader: id === leader } as const
     if (id === identity.id) {
       const { version } = identity
@@ -43,8 +43,20 @@ export function clusterView(replica: Replica): ClusterView {
     leader,
     revision: state.revision,
     members,
+    ...degradedView(replica),
     change: changeView(replica),
   }
+}
+
+/** Of a cluster with witnesses: whether they stand in for copies of what is written. */
+function degradedView({ raft }: Replica): Pick<ClusterView, 'degraded' | 'degradedDetail'> {
+  const data = raft.dataCopies
+  if (data === null || data.copies >= data.quorum) return { degraded: false, degradedDetail: null }
+  const kept = `on ${data.copies} data ${data.copies === 1 ? 'node' : 'nodes'}`
+  const degradedDetail =
+    `what is written now is stored ${kept} instead of ${data.quorum}, and confirmed by witnesses; ` +
+    'until the others have caught up, one more loss may cost it'
+  return { degraded: true, degradedDetail }
 }
 
 function changeView({ raft, members }: Replica): ChangeView | null {
@@ -74,8 +86,10 @@ export function decodeClusterInfo(bytes: Uint8Array): ClusterView {
 export function metricsOf(replica: Replica): ReadonlyMap<string, number> {
   const { raft, state, waits, calls, desk, ports, upkeep, catchUp } = replica
   const { recovery, recoveryProgress } = replica
+  const { degraded } = degradedView(replica)
   return new Map<string, number>([
     ['rollcall_raft_term', raft.term],
+    ['rollcall_degraded', degraded ? 1 : 0],
     ['rollcall_raft_leader', raft.role === 'leader' ? 1 : 0],
     ['rollcall_raft_last_index', raft.last],
     ['rollcall_raft_committed_index', raft.committed],

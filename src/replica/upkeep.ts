@@ -173,7 +173,8 @@ export class Upkeep {
     const { raft } = this.#host
     const nowMs = this.#host.nowMs()
     let needed = Infinity
-    for (const { match, state, lastAckMs } of raft.progress) {
+    for (const { match, state, lastAckMs, witness } of raft.progress) {
+      if (witness) continue // What it lacks is made up for by an offer of a few bytes.
       if (nowMs - lastAckMs > this.#config.followerGoneMs) continue
       if (state !== 'snapshot') needed = Math.min(needed, match)
       else if (this.#kept !== null) needed = Math.min(needed, this.#kept.index)
@@ -189,7 +190,8 @@ export class Upkeep {
     }
     if (this.#takers.length > 0) return true
     const isAsked = raft.progress.some((peer) => {
-      return peer.state === 'snapshot' && nowMs - peer.lastAckMs <= this.#config.followerGoneMs
+      const isThere = !peer.witness && nowMs - peer.lastAckMs <= this.#config.followerGoneMs
+      return isThere && peer.state === 'snapshot'
     })
     if (isAsked) {
       this.#usedMs = nowMs

@@ -65,7 +65,7 @@ function createStateFile(dir: string): StateFile {
 }
 
 /** A file next to the database that is none yet, or a copy of one. */
-const BESIDE = /^(state-.*\.tmp|snapshot-.*)$/
+const BESIDE = /^(state-.*\.tmp(-wal|-shm)?|snapshot-.*)$/
 
 /**
  * Gives the finished file `from` its name in `dir`, durably; `CURRENT` does not name it yet.

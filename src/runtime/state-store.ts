@@ -19,6 +19,7 @@ import type { SqlFactory } from './sqlite.ts'
 import type { SqlInMemory } from './sqlite-sqljs.ts'
 import { makeCurrent, openStateFile, placeStateFile, removeOtherFiles } from './state-file.ts'
 import type { StateFile } from './state-file.ts'
+import { writePlace } from './witness-state.ts'
 import { jobRunner, type JobRunner } from './state-worker.ts'
 import type { StateJob, StateJobResult } from './state-jobs.ts'
 
@@ -202,13 +203,24 @@ export class StateStore implements StorePort {
   }
 
   install(offer: InstallSnapshot): boolean {
-    const { dir, sql: factory, logger, restartLog } = this.#options
-    const { snapshot } = offer
     const fetched = this.#fetched
     assert(fetched?.isWhole === true, 'only a whole snapshot is installed')
     this.#fetched = null
     fetched.close()
-    const path = placeStateFile(dir, fetched.path, snapshot.index)
+    return this.#putInPlace(fetched.path, offer)
+  }
+
+  installPlace(offer: InstallSnapshot): void {
+    const { dir, sql } = this.#options
+    const isTaken = this.#putInPlace(writePlace(dir, sql, offer), offer)
+    assert(isTaken, 'what was made from an offer is what was offered')
+  }
+
+  /** The finished file `from` becomes the state, and the log starts anew after it. */
+  #putInPlace(from: string, offer: InstallSnapshot): boolean {
+    const { dir, sql: factory, logger, restartLog } = this.#options
+    const { snapshot } = offer
+    const path = placeStateFile(dir, from, snapshot.index)
     const sql = factory.open(path)
     const found = StateMachine.readApplied(sql)
     if (found?.index !== snapshot.index || found.term !== snapshot.term) {

@@ -88,6 +88,27 @@ export class StateMachine implements StateReader {
     old.close()
   }
 
+  /**
+   * Makes an empty database that of a witness: a place in the log and who decides there, without
+   * any other row. `membership` was brought by the entry at `membershipIndex`.
+   */
+  static place(
+    sql: Sql,
+    at: { readonly index: number; readonly term: number },
+    membership: { readonly index: number; readonly data: Uint8Array },
+  ): void {
+    assert(!hasTables(sql), 'a place is put into an empty database')
+    assert(membership.index <= at.index, 'a membership is not of later')
+    createSchema(sql)
+    const { begin, commit, context, hash, saveApplied } = databaseOf(sql, new MultisetHash())
+    begin.run()
+    context.begin({ revision: membership.index, wallMs: 0, wanted: false })
+    writeMembership(context, membership.data)
+    context.flush()
+    saveApplied.run(at.index, at.term, 0, hash.lanes.a, hash.lanes.b)
+    commit.run()
+  }
+
   get revision(): number {
     return this.#appliedIndex
   }

@@ -40,9 +40,11 @@ export class WalDamaged extends Error {
  * - `node_id`: the directory belongs to another node than the flags say.
  * - `foreign_segment`: a segment of another log, or under another number than its own.
  * - `applied_index`: the database holds more, or something else, than the log.
+ * - `member_kind`: a witness's log, opened as a data node's, or the other way round.
  * - `format_version`: written by another version of this program.
  */
-export type MismatchReason = 'node_id' | 'foreign_segment' | 'applied_index' | 'format_version'
+export type MismatchReason =
+  'node_id' | 'foreign_segment' | 'applied_index' | 'format_version' | 'member_kind'
 
 /** The log is whole but is not the one that belongs here. */
 export class WalMismatch extends Error {

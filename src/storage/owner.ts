@@ -19,6 +19,13 @@ export function checkOwner(
       actual: `--id ${identity.nodeId}`,
     })
   }
+  if (expected.witness !== identity.witness) {
+    throw new WalMismatch('member_kind', {
+      what: 'the data directory belongs to a node of another kind',
+      expected: kindOf(expected),
+      actual: kindOf(identity),
+    })
+  }
   for (const scanner of scanners) {
     const { number, name } = scanner.segment
     const found = scanner.batchAt(0)
@@ -64,4 +71,8 @@ function foreign(
 
 function describe(identity: Identity): string {
   return `${identity.nodeId}, incarnation ${identity.incarnation}`
+}
+
+function kindOf({ witness }: { readonly witness: boolean }): string {
+  return witness ? 'a witness' : 'a data node'
 }

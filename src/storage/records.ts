@@ -4,7 +4,7 @@
  *
  * | kind | body |
  * | --- | --- |
- * | 1 identity | node id, incarnation, cluster id or null, log format version (u16) |
+ * | 1 identity | node id, incarnation, cluster id or null, format version, `data` or `witness` |
  * | 2 hard state | term, promiseMs, voted for or null |
  * | 3 entries | first index, then entries as in `raft/entry-codec.ts` |
  * | 4 snapshot | index and term of the entry that the log starts after |
@@ -28,6 +28,8 @@ export interface Identity {
   /** Null until the cluster is founded or joined. */
   readonly clusterId: string | null
   readonly formatVersion: number
+  /** Of a witness, whose entries have no payloads: it never becomes the log of a data node. */
+  readonly witness: boolean
 }
 
 export type LogRecord =
@@ -53,15 +55,18 @@ export const KIND = { identity: 1, hard_state: 2, entries: 3, snapshot: 4, segme
 /** Longest text in a record. */
 export const TEXT_BYTES_MAX = 1_024
 const NULL_TEXT = 0xffff
+/** Whose log it is. */
+const DATA = 'data'
+const WITNESS = 'witness'
 
 /** The bytes of one record, header included. */
 export function encodeRecord(record: SmallRecord): Uint8Array {
   switch (record.type) {
     case 'identity': {
-      const { nodeId, incarnation, clusterId, formatVersion } = record.identity
+      const { nodeId, incarnation, clusterId, formatVersion, witness } = record.identity
       assert(formatVersion >= 0 && formatVersion < 0x10000, 'a format version is small')
       return encodeBody(KIND.identity, {
-        texts: [nodeId, incarnation, clusterId, String(formatVersion)],
+        texts: [nodeId, incarnation, clusterId, String(formatVersion), witness ? WITNESS : DATA],
       })
     }
     case 'hard_state': {
@@ -140,6 +145,7 @@ function decodeBody(kind: number, bytes: Uint8Array): LogRecord {
         incarnation: body.someText(),
         clusterId: body.text(),
         formatVersion: Number(body.someText()),
+        witness: readKind(body.someText()),
       }
       if (!Number.isInteger(identity.formatVersion)) throw new RecordError('no format version')
       return body.end({ type: 'identity', identity })
@@ -157,6 +163,11 @@ function decodeBody(kind: number, bytes: Uint8Array): LogRecord {
     default:
       throw new RecordError(`an unknown kind of record: ${kind}`)
   }
+}
+
+function readKind(text: string): boolean {
+  if (text !== DATA && text !== WITNESS) throw new RecordError('a log of no known kind')
+  return text === WITNESS
 }
 
 function decodeEntriesRecord(first: LogIndex, bytes: Uint8Array): LogRecord {

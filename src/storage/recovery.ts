@@ -59,6 +59,7 @@ export interface Verdict {
 export interface Expectation {
   /** As given by a flag; null takes what the directory says. */
   readonly nodeId: string | null
+  readonly witness: boolean
   /** Up to where the database has applied: the log reached that far and must still. */
   readonly appliedIndex: number
   /** The term of that entry, where the database knows it. */

@@ -32,6 +32,8 @@ export interface WalOptions {
   /** As given by a flag. A new directory without one gets `newNodeId()`. */
   readonly nodeId: string | null
   newNodeId(): string
+  /** The log of a witness; a directory keeps its kind. The default is a data node's. */
+  readonly witness?: boolean
   /** Random text; called twice for a new directory, for its incarnation and for a secret. */
   newIncarnation(): string
   /** Up to where the database has applied: the log held that durably and must still hold it. */
@@ -97,8 +99,8 @@ export class Wal implements LogReader {
   static open(disk: Disk, options: WalOptions): Wal {
     assert(options.segmentBytes % BLOCK_BYTES === 0, 'a segment is a number of whole blocks')
     assert(options.segmentBytes >= 4 * OPENING_BYTES_MAX, 'a segment holds more than its opening')
-    const { appliedTerm = null, installed = null } = options
-    const expected = { ...options, appliedTerm, installed }
+    const { appliedTerm = null, installed = null, witness = false } = options
+    const expected = { ...options, appliedTerm, installed, witness }
     let verdict = judge(disk, expected)
     if (verdict === null) {
       const nodeId = options.nodeId ?? options.newNodeId()
@@ -107,6 +109,7 @@ export class Wal implements LogReader {
         incarnation: options.newIncarnation(),
         clusterId: null,
         formatVersion: FORMAT_VERSION,
+        witness,
       }
       const { segmentBytes } = options
       createLog(disk, { identity, segmentBytes, secret: options.newIncarnation() })

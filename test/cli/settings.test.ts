@@ -33,6 +33,7 @@ test('serveOptions() without flags is one node on loopback with the timing of a 
     dataDir: 'rollcall-data',
     cluster: null,
     join: null,
+    witness: false,
     clusterSecret: new Uint8Array(0),
     heartbeatMs: 100,
     electionMinMs: 600,
@@ -67,6 +68,7 @@ test('serveOptions() reads every flag', () => {
       { id: 'n3', url: 'http://127.0.0.1:7403' },
     ],
     join: null,
+    witness: false,
     clusterSecret: new TextEncoder().encode('0123456789abcdef'),
     heartbeatMs: 50,
     electionMinMs: 300,
@@ -121,6 +123,16 @@ test('serveOptions() takes a wider network from --timing, and single times from 
   const wan = optionsOf({ args: ['--timing', 'wan', '--heartbeat', '1s'] })
 
   expect(wan).toMatchObject({ heartbeatMs: 1_000, electionMinMs: 3_000, electionMaxMs: 5_000 })
+})
+
+test('serveOptions() takes a witness by flag or role, and keeps its disk small', () => {
+  const join = ['--join', 'http://127.0.0.1:7401', '--wal-segment', '64MiB']
+  const byFlag = optionsOf({ args: [...join, '--witness'] })
+
+  expect(byFlag).toMatchObject({ witness: true, join: { role: 'voter' } })
+  expect(byFlag.walSegmentBytes + byFlag.walTailBytes).toBeLessThan(2 * 1_024 * 1_024)
+  expect(optionsOf({ args: [...join, '--role', 'witness'] })).toEqual(byFlag)
+  expect(optionsOf({ args: join }).witness).toBe(false)
 })
 
 test('serveOptions() beyond loopback wants a secret of 16 bytes', () => {

@@ -85,7 +85,12 @@ test.each([
   [['member', 'remove', 'n4', '--url', 'http://a:1'], '--url belongs to member add'],
   [['member', 'list', 'n4', 'n5'], 'member takes no more words'],
   [['transfer', 'a/b'], 'transfer: "a/b"'],
-  [['serve', '--witness'], '--witness: not in this release yet'],
+  [['serve', '--witness'], '--witness needs --join URL, or --cluster'],
+  [['serve', '--join', 'http://a:1', '--witness', '--role', 'learner'], 'it is no learner'],
+  [
+    ['serve', '--id', 'n1', '--witness', '--cluster', 'n1=http://127.0.0.1:7400'],
+    'the lowest id of --cluster, n1, founds the cluster',
+  ],
   [['serve', '--auth'], '--auth: not in this release yet'],
   [['serve', '--log-level', 'inof'], 'did you mean info?'],
   [['serve', '--config', '/nowhere/file'], '--config /nowhere/file: cannot be read'],
@@ -115,7 +120,7 @@ test('a config file is refused with its name and the key', async () => {
       ['{"lisen": "127.0.0.1:0"}', 'unknown key "lisen"; did you mean "listen"?'],
       ['{"listen": null}', '"listen" must be a string'],
       ['{"heartbeat": 100}', `"heartbeat" in ${file}: "100" is not a duration`],
-      ['{"witness": true}', `"witness" in ${file}: not in this release yet`],
+      ['{"auth": true}', `"auth" in ${file}: not in this release yet`],
     ] as const) {
       writeFileSync(file, text)
       const ran = await run(['serve', '--config', file])

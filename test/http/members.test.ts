@@ -70,7 +70,7 @@ test.each([
   ['POST', PATH, { id: 'n4', url: 'http://a:99999' }, 'url'],
   ['POST', PATH, { id: 'a b' }, 'id'],
   ['POST', PATH, { url: URL4 }, 'id'],
-  ['POST', PATH, { id: 'n4', role: 'witness' }, 'role'],
+  ['POST', PATH, { id: 'n4', role: 'leader' }, 'role'],
   ['POST', PATH, { id: 'n4', weight: 1 }, 'weight'],
   ['POST', `${PATH}?ns=x`, { id: 'n4' }, '?ns'],
   ['POST', `${PATH}?force=perhaps`, { id: 'n4' }, '?force'],

@@ -34,6 +34,7 @@ test('GET /v1/cluster is about all nodes', async () => {
     leader: 'n1',
     revision: 0,
     members: [],
+    degraded: false,
     change: null,
   })
 })

@@ -199,6 +199,7 @@ const hello = (id: string, nonceBytes = 32) =>
         url: null,
         membershipIndex: 0,
         join: null,
+        witness: false,
         version: '1',
       },
       nonce: new Uint8Array(nonceBytes).fill(1),

@@ -163,6 +163,7 @@ export class TestNode implements MeshHost {
       url: this.url,
       membershipIndex: 0,
       join: null,
+      witness: false,
       version: '0.1.0',
     }
     const secret = new TextEncoder().encode(options.secret ?? 'secret')

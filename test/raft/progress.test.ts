@@ -6,8 +6,10 @@ const progressAt = (
   bounds: { inflightMax?: number; inflightBytesMax?: number } = {},
 ) =>
   new Progress({
+    witness: false,
     last,
     clock: { nowMs: 0, wallMs: 0 },
+    silentSinceMs: 0,
     inflightMax: 4,
     inflightBytesMax: 1_000,
     ...bounds,

@@ -15,7 +15,7 @@ const LIST = foundingList(MEMBERS)
 
 function identity(id: string, given: Partial<PeerIdentity> = {}): PeerIdentity {
   const incarnation = `inc-${id}`
-  const nothing = { clusterId: null, url: null, membershipIndex: 0, join: null }
+  const nothing = { clusterId: null, url: null, membershipIndex: 0, join: null, witness: false }
   return { id, incarnation, foundingList: LIST, ...nothing, version: '1', ...given }
 }
 
@@ -132,4 +132,20 @@ test('misplacedBy() names a directory of another cluster, once a majority of the
   expect(misplacedBy(self, MEMBERS, foreign('n1', 'n9', 'n3'))).toBeNull()
   expect(misplacedBy(identity('n3'), MEMBERS, foreign('n1', 'n2'))).toBeNull()
   expect(misplacedBy(self, MEMBERS, foreign('n1', 'n2'))).toContain('cluster c')
+})
+
+test('judgePeer() refuses a node of another kind than the member whose name it has', () => {
+  const knows = { membership: MEMBERSHIP, connectedAs: () => null }
+  const self = identity('n1', { clusterId: 'c', membershipIndex: 1 })
+  const peer = identity('n2', { incarnation: 'another', clusterId: 'c', witness: true })
+  expect(judgePeer(self, peer, knows)).toContain(
+    'n2 is a member as a data node, and was started with',
+  )
+  expect(judgePeer(self, { ...peer, witness: false }, knows)).toBeNull()
+})
+
+test('firstMembership() founds with the witnesses that say so', () => {
+  const witness = link('n3', { identity: identity('n3', { witness: true }) })
+  const { members } = firstMembership(identity('n1'), MEMBERS, [link('n2'), witness])
+  expect(members.map((member) => member.witness)).toEqual([false, false, true])
 })

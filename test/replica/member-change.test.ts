@@ -14,6 +14,7 @@ import {
   quorumProblem,
   waitingOf,
   warningsOf,
+  type Connected,
   type MemberChange,
   type MemberSight,
   type Planned,
@@ -26,14 +27,17 @@ const url = (id: string): string => `http://${id}:7100`
 /** Nobody is connected but those who are named; all can be reached but those who are named. */
 function sightOf(
   given: {
-    readonly connected?: Readonly<Record<string, { incarnation: string; url: string | null }>>
+    readonly connected?: Readonly<Record<string, Omit<Connected, 'witness'> & Partial<Connected>>>
     readonly down?: readonly string[]
   } = {},
 ): MemberSight {
   const { connected = {}, down = [] } = given
   return {
     isReachable: (id) => !down.includes(id),
-    connectedAs: (id) => connected[id] ?? null,
+    connectedAs(id) {
+      const known = connected[id]
+      return known === undefined ? null : { witness: false, ...known }
+    },
   }
 }
 
@@ -97,7 +101,7 @@ test.each([
   ['a new one without a url', { type: 'set', members: [{ ...add('d'), url: null }] }, 'd is new'],
   [
     'one to come back that was none',
-    { type: 'join', id: 'd', incarnation: 'd-1', url: null, role: null },
+    { type: 'join', id: 'd', incarnation: 'd-1', url: null, role: null, witness: false },
     'd is not a member',
   ],
 ] as const)('planChange() refuses %s', (_, change, why) => {
@@ -160,7 +164,8 @@ test('planChange() sends nobody elsewhere who is connected', () => {
 })
 
 test('planChange() takes a lost voter back as a learner, where nobody bears its name', () => {
-  const join = { type: 'join', id: 'c', incarnation: 'c-2', url: url('c'), role: null } as const
+  const who = { id: 'c', incarnation: 'c-2', url: url('c'), witness: false }
+  const join = { type: 'join', ...who, role: null } as const
   const target = targetOf(plan(ABC, join, sightOf({ down: ['c'] })))
   expect(target).toMatchObject({
     voters: ['a', 'b'],
@@ -190,6 +195,70 @@ test('planUpdate() learns who a new name is, and where a member says that it is'
   expect(planUpdate(ABC, stranger)).toBeNull()
 })
 
+const ABW = membershipOf(['a', 'b', 'w'], { witnesses: ['w'] })
+
+test('planChange() adds a witness as a learner first, and takes a lost one back as one', () => {
+  const AB = membershipOf(['a', 'b'])
+  const target = targetOf(plan(AB, { type: 'add', id: 'w', url: url('w'), role: 'witness' }))
+  expect(target).toMatchObject({ learners: ['w'], wanted: { voters: ['a', 'b', 'w'] } })
+  expect(target.members.at(-1)).toMatchObject({ id: 'w', witness: true })
+
+  const who = { id: 'w', incarnation: 'w-2', url: url('w'), role: null }
+  const back = { type: 'join', ...who, witness: true } as const
+  const taken = targetOf(plan(ABW, back, sightOf({ down: ['w'] })))
+  expect(taken).toMatchObject({ voters: ['a', 'b'], learners: ['w'] })
+  expect(taken.members.at(-1)).toMatchObject({ incarnation: 'w-2', witness: true })
+})
+
+test('planUpdate() takes nobody of another kind for the member that was listed', () => {
+  const AB = membershipOf(['a', 'b'])
+  const listed = enterChange(AB, targetOf(plan(AB, { ...add('w'), role: 'witness' })))
+  const said = { incarnation: 'w-1', url: url('w') }
+  expect(planUpdate(listed, sightOf({ connected: { w: said } }))).toBeNull()
+  const sight = sightOf({ connected: { w: { ...said, witness: true } } })
+  expect(planUpdate(listed, sight)?.members.at(-1)).toMatchObject({ incarnation: 'w-1' })
+})
+
+test.each([
+  ['a witness as a voter', add('w'), 'w is a witness'],
+  ['a witness as a learner', add('w', 'learner'), 'w is a witness'],
+  ['a data node as a witness', { ...add('a'), role: 'witness' }, 'a keeps data'],
+  [
+    'a witness in a list as a voter',
+    { type: 'set', members: [add('a'), add('w')] },
+    'w is a witness',
+  ],
+  ['witnesses alone', { type: 'set', members: [{ ...add('w'), role: 'witness' }] }, 'keep no data'],
+  [
+    'a data node that comes back under the name of a witness',
+    { type: 'join', id: 'w', incarnation: 'w-2', url: url('w'), role: null, witness: false },
+    'was started without --witness',
+  ],
+] as const)('planChange() refuses %s', (_, change, why) => {
+  expect(plan(ABW, change, sightOf({ down: ['w'] }))).toMatchObject({
+    type: 'refuse',
+    detail: expect.stringContaining(why),
+  })
+})
+
+test('planChange() keeps somebody who can lead', () => {
+  const AW = membershipOf(['a', 'w', 'x'], { witnesses: ['w', 'x'] })
+  expect(plan(AW, { type: 'remove', id: 'a' })).toMatchObject({
+    detail: expect.stringContaining('last voter with data'),
+  })
+  const dead = plan(ABW, { type: 'remove', id: 'b' }, sightOf({ down: ['a', 'b'] }))
+  expect(dead).toMatchObject({ detail: expect.stringContaining('lose its quorum') })
+  const [, , w] = AW.members
+  const target = { ...AW, members: [AW.members[0]!, w!], voters: ['a', 'w'] }
+  expect(quorumProblem(AW, target, sightOf({ down: ['a'] }))).toContain('quorum')
+})
+
+test('warningsOf() points out witnesses that outnumber what they vote for', () => {
+  expect(warningsOf(ABW)).toEqual([])
+  const few = membershipOf(['a', 'w', 'x'], { witnesses: ['w', 'x'] })
+  expect(warningsOf(few)).toEqual([expect.stringContaining('only 1 of 3 voters keep data')])
+})
+
 test('warningsOf() points out an even number of voters', () => {
   expect(warningsOf(ABC)).toEqual([])
   expect(warningsOf(membershipOf(['a', 'b']))).toEqual([expect.stringContaining('2 voters')])
@@ -209,7 +278,7 @@ const changes: fc.Arbitrary<
   }),
   fc.record({ id, n: fc.nat(9) }).map(({ id: name, n }) => {
     const who = { id: name, incarnation: `${name}-${n}`, url: url(name), role: 'voter' as const }
-    return { type: 'join', ...who } as const
+    return { type: 'join', witness: false, ...who } as const
   }),
   fc.constant({ type: 'promote' } as const),
   fc.constant({ type: 'meet' } as const),

@@ -16,8 +16,9 @@ const REQUESTS: readonly MemberRequest['change'][] = [
   { type: 'add', id: 'd', url: null, role: 'learner' },
   { type: 'remove', id: 'd' },
   { type: 'set', members: [d, { ...d, id: 'e', url: null }] },
-  { type: 'join', incarnation: 'd-1', ...d },
-  { type: 'join', id: 'd', incarnation: 'd-1', url: null, role: null },
+  { type: 'add', ...d, role: 'witness' },
+  { type: 'join', incarnation: 'd-1', ...d, witness: true },
+  { type: 'join', id: 'd', incarnation: 'd-1', url: null, role: null, witness: false },
   { type: 'transfer', to: 'd' },
   { type: 'transfer', to: null },
 ]
@@ -45,7 +46,7 @@ test.each([
   ['a name that is none', [1, false, 0, 'a b']],
   ['a url of two lines', [0, false, 0, ['d', 'http://d\n', 0]]],
   ['a role that nobody has', [0, false, 0, ['d', null, 7]]],
-  ['no role in a change', [0, false, 0, ['d', null, 2]]],
+  ['no role in a change', [0, false, 0, ['d', null, 3]]],
   ['a number for a list', [2, false, 0, 4]],
   ['a time before now', [1, false, -1, 'd']],
 ])('decodeMemberRequest() refuses %s', (_, value) => {

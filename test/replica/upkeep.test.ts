@@ -77,7 +77,9 @@ class Bench {
   }
 
   peer(given: Partial<PeerProgress>): this {
-    this.progress.push({ id: 'b', match: 0, lastAckMs: this.nowMs, state: 'replicate', ...given })
+    const { nowMs: lastAckMs } = this
+    const usual = { id: 'b', match: 0, lastAckMs, state: 'replicate', witness: false } as const
+    this.progress.push({ ...usual, ...given })
     return this
   }
 }
@@ -181,6 +183,14 @@ test('a follower that needs a snapshot is given one, and the log waits for it be
 
   bench.turn().end()
   expect(bench.bounds.at(-1)).toMatchObject({ needed: 10, bytesMax: 5_777 })
+})
+
+test('no copy is made for a witness, and no log is kept for it', () => {
+  const bench = new Bench()
+  bench.peer({ match: 2, witness: true }).peer({ state: 'snapshot', witness: true })
+  bench.apply(10).turn().end()
+  expect(bench.asked.some((what) => what.startsWith('keep'))).toBe(false)
+  expect(bench.bounds[0]).toMatchObject({ needed: Infinity })
 })
 
 test('a copy that fails is tried again later, not at once', () => {

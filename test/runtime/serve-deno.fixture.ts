@@ -66,7 +66,7 @@ async function node(id: string) {
   const identity = { id, incarnation: 'i', foundingList: null, url: own.url, version: '1' }
   const mesh: Mesh = new Mesh(
     meshConfig({
-      identity: { ...identity, clusterId: null, membershipIndex: 0, join: null },
+      identity: { ...identity, clusterId: null, membershipIndex: 0, join: null, witness: false },
       secret: new Uint8Array(0),
       dialsAlways: false,
     }),

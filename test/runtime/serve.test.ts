@@ -160,7 +160,7 @@ describe('/mesh', () => {
   test('has bounds that no frame and no outbox of the mesh meets', () => {
     const identity = { id: 'n1', incarnation: 'i', clusterId: null, foundingList: null, url: null }
     const { backedUpBytesMax, outboxBytesMax } = meshConfig({
-      identity: { ...identity, membershipIndex: 0, join: null, version: '1' },
+      identity: { ...identity, membershipIndex: 0, join: null, witness: false, version: '1' },
       secret: new Uint8Array(0),
       dialsAlways: false,
     })
@@ -288,6 +288,7 @@ async function node(id: string) {
     url: server.url,
     membershipIndex: 0,
     join: null,
+    witness: false,
     version: '0.1.0',
   }
   const mesh = new Mesh(

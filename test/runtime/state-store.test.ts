@@ -182,16 +182,7 @@ for (const [maker, taker] of [
     const restarts: EntryId[] = []
     const target = await storeIn(there, taker, restarts)
     apply(target, 3)
-    const offer = {
-      type: 'install_snapshot' as const,
-      from: 'n2',
-      incarnation: 'y',
-      to: 'n1',
-      term: 2,
-      snapshot: made.snapshot,
-      membershipIndex: 1,
-      membership: MEMBERSHIP,
-    }
+    const offer = offerOf(made.snapshot)
     await fetchInto(target, offer, made)
 
     expect(target.install(offer)).toBe(true)
@@ -204,6 +195,33 @@ for (const [maker, taker] of [
     apply(target, 150)
     expect(target.state.stateHash()).toBe(source.state.stateHash())
   })
+}
+
+for (const driver of ['bun', 'sql.js'] as const) {
+  test(`a witness is put in its place, and nothing is fetched (${driver})`, async () => {
+    const restarts: EntryId[] = []
+    const store = await storeIn(dir, driver, restarts)
+    const offer = { ...offerOf({ index: 120, term: 2 }), membershipIndex: 40 }
+    writeFileSync(join(dir, 'state-120.tmp'), 'what a crash has left')
+    writeFileSync(join(dir, 'state-7.tmp-wal'), 'of another try')
+
+    store.installPlace(offer)
+
+    expect(restarts).toEqual([offer.snapshot])
+    expect([store.state.appliedIndex, store.state.membershipIndex]).toEqual([120, 40])
+    expect(store.installed).toEqual(offer.snapshot)
+    const left = readdirSync(dir).filter((name) => !/db-(wal|shm)$/.test(name))
+    expect(left.toSorted()).toEqual(['CURRENT', 'state-120.db'])
+    await closed(store)
+    open.pop()
+    expect((await storeIn(dir, driver)).installed).toEqual(offer.snapshot)
+  })
+}
+
+function offerOf(snapshot: EntryId): Parameters<StateStore['install']>[0] {
+  const envelope = { from: 'n2', incarnation: 'y', to: 'n1', term: 2 }
+  const membership = { membershipIndex: 1, membership: MEMBERSHIP }
+  return { type: 'install_snapshot', ...envelope, snapshot, ...membership }
 }
 
 /** Hands the bytes over without a network: a stream that serves them at once. */

@@ -4,6 +4,7 @@
  * All of it goes through the production gateway. `null` in a plan: this seed keeps its members.
  */
 import type { MembersRequest } from '../../src/http/registry.ts'
+import type { MemberRole } from '../../src/replica/member-change.ts'
 import type { Chance } from './chance.ts'
 import type { SimNode } from './node.ts'
 import type { Plan } from './plan.ts'
@@ -62,8 +63,9 @@ export class Churn {
   }
 
   #draw(): MembersRequest {
-    const { id, url } = this.#chance.pick(this.#nodes)
-    const role = this.#chance.pick(['voter', 'voter', 'learner'] as const)
+    const node = this.#chance.pick(this.#nodes)
+    const { id, url } = node
+    const role = roleOf(node, this.#chance.pick(['voter', 'voter', 'learner'] as const))
     switch (this.#chance.int(1, 6)) {
       case 1:
       case 2:
@@ -77,7 +79,7 @@ export class Churn {
         const some = this.#chance.shuffled(this.#nodes).slice(0, size)
         const members = some.map((node, at) => {
           const as = at > 0 && this.#chance.oneIn(4) ? 'learner' : 'voter'
-          return { id: node.id, url: node.url, role: as } as const
+          return { id: node.id, url: node.url, role: roleOf(node, as) } as const
         })
         return { type: 'set', members }
       }
@@ -103,7 +105,9 @@ export class Churn {
     this.#stopped = true
     if (!this.isOn) return
     const untilMs = this.#world.nowMs + ELECTIONS_TO_SETTLE * this.#plan.electionMaxMs
-    const members = this.#nodes.map(({ id, url }) => ({ id, url, role: 'voter' }) as const)
+    const members = this.#nodes.map((node) => {
+      return { id: node.id, url: node.url, role: roleOf(node, 'voter') } as const
+    })
     const insistOnAll = (): void => {
       if (this.#isWhole() || this.#world.nowMs >= untilMs) return
       const leader = this.#nodes.find((node) => node.isUp && node.raft.role === 'leader')
@@ -136,4 +140,9 @@ export class Churn {
     const lists = JSON.stringify({ voters, outgoing, learners, wanted })
     return `${role} of ${term}, at ${membershipIndex} ${lists}, links ${links.join(', ')}`
   }
+}
+
+/** A witness is nothing else, whatever is drawn. */
+function roleOf({ isWitness }: SimNode, role: 'voter' | 'learner'): MemberRole {
+  return isWitness ? 'witness' : role
 }

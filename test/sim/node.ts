@@ -29,6 +29,7 @@ import type { Observer } from './observer.ts'
 import type { History } from './oracle/history.ts'
 import type { Plan } from './plan.ts'
 import { dial, type Endpoint } from './sockets.ts'
+import type { Sometimes } from './sometimes/mod.ts'
 import type { StateSource } from './state-source.ts'
 import { SimStore } from './store.ts'
 import { Violation } from './violation.ts'
@@ -41,6 +42,7 @@ export interface Surroundings {
   readonly observer: Observer
   readonly states: StateSource
   readonly history: History
+  readonly sometimes: Sometimes
   readonly founding: readonly FoundingMember[]
   /** A number that was never given out in this run. */
   next(): number
@@ -70,6 +72,8 @@ const TURN: Phase = 2
 export class SimNode implements Endpoint {
   readonly id: NodeId
   readonly at: number
+  /** It votes and keeps no data. */
+  readonly isWitness: boolean
   readonly clock: NodeClock
   readonly disk: SimDisk
   readonly view = new LogView()
@@ -92,6 +96,7 @@ export class SimNode implements Endpoint {
     this.#chance = chance
     this.at = at
     this.id = `n${at + 1}`
+    this.isWitness = at >= plan.nodes - plan.witnesses
     this.clock = new NodeClock(world.nowMs, chance.ms(0, 1e6), this.drawRate())
     this.disk = new SimDisk({
       random: chance.random,
@@ -246,6 +251,7 @@ export class SimNode implements Endpoint {
       keptBy: (id) => this.#around.node(id).kept,
       installing: (snapshot) => {
         this.counts.installs += 1
+        if (this.isWitness) this.#around.sometimes.met('a witness was given its place')
         this.#around.world.note(`${this.id} installs a snapshot`, snapshot.index)
         this.view.installing(this.#committedTerms(snapshot.index))
       },
@@ -303,6 +309,7 @@ export class SimNode implements Endpoint {
       segmentBytes: plan.segmentBytes,
       nodeId: this.id,
       newNodeId: () => this.id,
+      witness: this.isWitness,
       newIncarnation: () => `r${this.#chance.int(0, 0xffff_ffff)}-${this.#around.next()}`,
       appliedIndex: before.index,
       appliedTerm: before.index === 0 ? null : before.term,
@@ -319,6 +326,7 @@ export class SimNode implements Endpoint {
       url: this.url,
       membershipIndex: 0,
       join: null,
+      witness: this.isWitness,
       version: '0.1.0',
     }
     const meshes = this.#openMesh(identity)
@@ -326,6 +334,7 @@ export class SimNode implements Endpoint {
     const raft = raftConfig({
       id,
       incarnation,
+      witness: this.isWitness,
       random: this.#chance.random,
       heartbeatMs: plan.heartbeatMs,
       electionMinMs: plan.electionMinMs,

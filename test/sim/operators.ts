@@ -120,7 +120,7 @@ export class Operators {
     const { world, chance, plan, wakes } = this.#bench
     while (!this.#workload.isStopped) {
       await world.sleep(chance.ms(0, plan.thinkMaxMs))
-      const node = chance.pick(this.#bench.nodes)
+      const node = this.#workload.withState(chance.pick(this.#bench.nodes))
       const [target, current] = this.#target()
       const waitMs = chance.int(20, 2_000)
       const since = this.#since()

@@ -82,6 +82,8 @@ export interface Plan {
   readonly safetyMs: number
   /** Sizes at which the disk is tended: tiny in most seeds, so that logs are cut all the time. */
   readonly upkeep: UpkeepConfig
+  /** The last so many nodes are witnesses. */
+  readonly witnesses: number
 }
 
 const TIMINGS = [
@@ -166,9 +168,10 @@ export function planOf(seed: number): Plan {
   const [heartbeatMs, electionMinMs, electionMaxMs] = chance.pick(TIMINGS)
   const syncMaxMs = chance.pick([0.3, 2, 10, 40])
   const mesh = chance.oneIn(12) ? 'production' : 'light'
+  const nodes = chance.pick([1, 2, 3, 3, 3, 3, 3, 3, 3, 3, 4, 5, 5, 5])
   return {
     seed,
-    nodes: chance.pick([1, 2, 3, 3, 3, 3, 3, 3, 3, 3, 4, 5, 5, 5]),
+    nodes,
     mesh,
     encodes: chance.oneIn(12),
     sqlite: chance.oneIn(16),
@@ -203,5 +206,6 @@ export function planOf(seed: number): Plan {
     roughStart: chance.oneIn(4),
     safetyMs: 30_000,
     upkeep: upkeepOf(chance, electionMaxMs),
+    witnesses: nodes > 2 && chance.oneIn(4) ? chance.int(1, (nodes - 1) >> 1) : 0,
   }
 }

@@ -4,6 +4,7 @@
  * to rest in one state (liveness).
  */
 import { present } from '../../src/lib/assert.ts'
+import type { NodeId } from '../../src/raft/mod.ts'
 import { Chance } from './chance.ts'
 import { Churn } from './churn.ts'
 import { allInvariants } from './invariants/mod.ts'
@@ -89,16 +90,13 @@ class Run {
       observer: this.#observer,
       states: this.#states,
       history,
+      sometimes,
       founding: Array.from({ length: plan.nodes }, (_, at) => ({
         id: `n${at + 1}`,
         url: `http://n${at + 1}`,
       })),
       next: () => (this.#next += 1),
-      node: (id) =>
-        present(
-          nodes.find((node) => node.id === id),
-          'a node of this cluster',
-        ),
+      node: (id) => this.#node(id),
     }
     for (let at = 0; at < plan.nodes; at++) nodes.push(new SimNode(around, at, chanceOf(10 + at)))
     const promises = (this.#promises = new Promises(history, sometimes, {
@@ -119,15 +117,17 @@ class Run {
       history: this.#history,
       chance,
       forgetful: this.#plan.forgetful,
-      committing: (id, entries) => {
-        const node = present(
-          this.#nodes.find((each) => each.id === id),
-          'a node of this cluster',
-        )
-        this.#observer.applying(node, entries)
-      },
+      isWitness: (id) => this.#node(id).isWitness,
+      committing: (id, entries) => this.#observer.applying(this.#node(id), entries),
     }
     return this.#plan.sqlite ? new SqliteStates(options) : new SharedStates(options)
+  }
+
+  #node(id: NodeId): SimNode {
+    return present(
+      this.#nodes.find((node) => node.id === id),
+      'a node of this cluster',
+    )
   }
 
   result(): Result {
@@ -165,7 +165,8 @@ class Run {
     this.#world.run(safetyMs)
     this.#heal()
     this.#churn.restore()
-    this.#mustWork()
+    this.#mustWork('probe')
+    this.#loseOne()
     this.#mustRest()
     this.#promises.settle()
     this.#noteDisks()
@@ -183,9 +184,12 @@ class Run {
       this.#chance.oneIn(2) || this.#churn.isOn
         ? this.#nodes.length
         : Math.floor(this.#nodes.length / 2) + 1
-    const shuffled = this.#chance.shuffled(this.#nodes)
-    this.#core = shuffled.slice(0, size)
-    this.#world.note('heal', size, () => this.#core.map(({ id }) => id).join(' '))
+    // What was written while data nodes were away may be on one of them alone: all come back.
+    const shuffled = this.#chance
+      .shuffled(this.#nodes)
+      .sort((a, b) => Number(a.isWitness) - Number(b.isWitness))
+    this.#core = shuffled.slice(0, Math.max(size, this.#plan.nodes - this.#plan.witnesses))
+    this.#world.note('heal', this.#core.length, () => this.#core.map(({ id }) => id).join(' '))
     for (const node of this.#nodes) {
       node.disk.capacityBytes = Number.MAX_SAFE_INTEGER
       node.diskStalledUntilMs = 0
@@ -193,7 +197,7 @@ class Run {
       if (node.isPaused) node.crash(false)
       if (!node.isUp) node.start()
     }
-    for (const outsider of shuffled.slice(size)) this.#ruin(outsider)
+    for (const outsider of shuffled.slice(this.#core.length)) this.#ruin(outsider)
   }
 
   /** Down, cut off, deaf or mute for good: towards the core, and perhaps to its like. */
@@ -208,13 +212,13 @@ class Run {
   }
 
   /** A write commits within ten election timeouts. */
-  #mustWork(): void {
+  #mustWork(key: string): void {
     const untilMs = this.#world.nowMs + ELECTIONS_TO_WORK * this.#plan.electionMaxMs
     // Committed, whether or not its client had the patience to hear of it.
-    const isWritten = (): boolean => this.#history.model.hasConfig('probe')
+    const isWritten = (): boolean => this.#history.model.hasConfig(key)
     const write = async (): Promise<void> => {
       while (!isWritten() && this.#world.nowMs < untilMs) {
-        const command = this.#workload.putCommand('probe', 'probe', null)
+        const command = this.#workload.putCommand('probe', key, null)
         await this.#workload.write(this.#core[0] as SimNode, command)
         await this.#world.sleep(5)
       }
@@ -224,6 +228,32 @@ class Run {
     const rule = 'a healed cluster commits within ten election timeouts'
     insist(isWritten(), rule, () => this.#describe())
     this.#world.note('works')
+  }
+
+  /**
+   * What witnesses are for: once nothing is degraded any one node may go, data or witness, and the
+   * others work on (scenario 59).
+   */
+  #loseOne(): void {
+    if (this.#plan.witnesses === 0 || this.#churn.isOn || this.#core.length < this.#plan.nodes)
+      return
+    const untilMs = this.#world.nowMs + ELECTIONS_TO_WORK * this.#plan.electionMaxMs
+    this.#world.run(untilMs, () => this.#isWhole())
+    insist(this.#isWhole(), 'a healed cluster is degraded no more', () => this.#describe())
+    const lost = this.#chance.pick(this.#nodes)
+    this.#core = this.#nodes.filter((node) => node !== lost)
+    this.#ruin(lost)
+    this.#sometimes.met(
+      lost.isWitness ? 'a witness was lost for good' : 'a data node was lost for good',
+    )
+    this.#mustWork('second-probe')
+  }
+
+  #isWhole(): boolean {
+    return this.#nodes.some(({ raft }) => {
+      const data = raft.dataCopies
+      return data !== null && data.copies >= data.quorum
+    })
   }
 
   /** Clients leave: leases run out, and all nodes come to the same end. */

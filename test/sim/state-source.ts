@@ -5,6 +5,7 @@
  */
 import { present } from '../../src/lib/assert.ts'
 import type { Entry, LogIndex, NodeId, Term } from '../../src/raft/mod.ts'
+import { withhold } from '../../src/raft/witness.ts'
 import { openBun } from '../../src/runtime/sqlite-bun.ts'
 import { StateMachine } from '../../src/state/mod.ts'
 import type { LeaseChange, Outcome, Sql, TopicChange } from '../../src/state/mod.ts'
@@ -38,6 +39,8 @@ export interface StateOptions {
   readonly history: History
   readonly chance: Chance
   readonly forgetful: boolean
+  /** Whose state is a place in the log. */
+  isWitness(id: NodeId): boolean
   /** The node is about to apply these. */
   committing(id: NodeId, entries: readonly Entry[]): void
 }
@@ -163,9 +166,17 @@ export class SqliteStates implements StateSource {
     this.#durable.install(id, index)
     const { state } = present(this.#databases.get(id), 'a process installs it')
     const sql = openBun(':memory:')
-    StateMachine.open(sql).applyBatch(this.#entries(index))
+    if (this.#options.isWitness(id)) this.#place(sql, index)
+    else StateMachine.open(sql).applyBatch(this.#entries(index))
     state.replace(sql)
     this.#databases.set(id, { sql, state })
+  }
+
+  #place(sql: Sql, index: LogIndex): void {
+    const entries = this.#entries(index)
+    const last = present(entries.at(-1), 'a snapshot holds something')
+    const brought = entries.findLast(({ type }) => type === 'membership')
+    StateMachine.place(sql, last, present(brought, 'entry 1 is a membership'))
   }
 
   #entries(upTo: LogIndex): readonly Entry[] {
@@ -193,6 +204,7 @@ export class SqliteStates implements StateSource {
     state.applyBatch = (entries, wants = () => true) => {
       this.#options.committing(id, entries)
       const batch = apply(entries, wants)
+      if (this.#options.isWitness(id)) return batch
       entries.forEach((entry, i) => {
         this.#compare(entry, batch.outcomes[i] ?? null, wants(entry.index))
       })
@@ -252,7 +264,8 @@ export class SqliteStates implements StateSource {
     old.sql.close()
     this.#databases.delete(id)
     const { state: fresh } = this.#databaseOf(id)
-    fresh.applyBatch(this.#entries(kept))
+    const entries = this.#entries(kept)
+    fresh.applyBatch(this.#options.isWitness(id) ? withhold(entries) : entries)
   }
 
   close(): void {

@@ -118,4 +118,11 @@ export class SimStore implements StorePort {
     assert(bytes.length === membership.length, 'it is the one that was offered')
     return true
   }
+
+  installPlace({ snapshot }: InstallSnapshot): void {
+    const { states, id, wal, installing } = this.#host
+    states.install(id, snapshot.index)
+    installing(snapshot)
+    wal.restart(snapshot)
+  }
 }

@@ -2,6 +2,7 @@
  * Clients: each a sequential process that asks any node, retries elsewhere, and remembers what it
  * was told. They go through the production gateway, as the routes do.
  */
+import { present } from '../../src/lib/assert.ts'
 import type { Consistency, Failure } from '../../src/http/registry.ts'
 import type { Gateway } from '../../src/replica/mod.ts'
 import type { Command, Expect, InstanceKey, Outcome, StateReader } from '../../src/state/mod.ts'
@@ -171,7 +172,7 @@ export class Workload {
   }
 
   async read(
-    node: SimNode,
+    asked: SimNode,
     what: string,
     options: {
       readonly consistency: Consistency
@@ -182,6 +183,7 @@ export class Workload {
   ): Promise<number> {
     const { plan, promises, world, history, sometimes } = this.#bench
     const { consistency, minRevision, query, expected } = options
+    const node = this.withState(asked)
     const call = promises.call(world.nowMs)
     const { timeoutMs } = plan
     const request = { consistency, minRevision, maxStalenessMs: null, timeoutMs }
@@ -356,6 +358,15 @@ export class Workload {
     if (chance.oneIn(2)) {
       await this.write(chance.pick(this.#bench.nodes), { type: 'lease_revoke', ns: NS, id })
     }
+  }
+
+  /** A witness passes on what is about the state: to the leader, as it knows it. */
+  withState(node: SimNode): SimNode {
+    const { nodes } = this.#bench
+    if (!node.isWitness) return node
+    const leader = node.isUp ? node.raft.leader : null
+    const others = nodes.filter(({ isWitness }) => !isWitness)
+    return present(others.find(({ id }) => id === leader) ?? others[0], 'somebody keeps data')
   }
 
   /** There and back; the way takes time, and the node may die or stand still meanwhile. */

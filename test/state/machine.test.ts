@@ -271,3 +271,19 @@ test('a row’s attributes are carried over and never read', async () => {
     expect(sql.prepare(`SELECT attributes FROM ${table}`).all()).toEqual([['{"kept":true}']])
   }
 })
+
+test('place() makes a state that is a place in the log, and goes on from there', async () => {
+  const sql = await openSql({ driver: 'bun', path: ':memory:' })
+  const data = new Uint8Array([1, 2, 3])
+
+  StateMachine.place(sql, { index: 7, term: 3 }, { index: 4, data })
+
+  const machine = StateMachine.open(sql)
+  expect([machine.appliedIndex, machine.appliedTerm, machine.membershipIndex]).toEqual([7, 3, 4])
+  expect(machine.membershipBytes).toEqual(data)
+  expect(machine.stateHash()).toBe(machine.recomputeHash())
+  const where = { term: 3, index: 8, clusterMs: 9, wallMs: 0 }
+  const next: Entry = { type: 'withheld', ...where, data: new Uint8Array(0) }
+  expect(machine.applyBatch([next])).toMatchObject({ outcomes: [null], topics: [] })
+  expect([machine.appliedIndex, machine.clusterMs]).toEqual([8, 9])
+})

@@ -153,6 +153,18 @@ describe('identity', () => {
     expect(h.open({ nodeId: null }).identity.nodeId).toBe('n1')
   })
 
+  test('a witness’s log is none of a data node, and the other way round; nothing is changed', () => {
+    for (const witness of [true, false]) {
+      const h = new Harness()
+      expect(h.open({ witness }).identity.witness).toBe(witness)
+      h.kill()
+      const error = refusal(h, { witness: !witness })
+      const actual = witness ? 'a witness' : 'a data node'
+      expect(error).toMatchObject({ name: 'WalMismatch', reason: 'member_kind', actual })
+      expect(h.open({ witness }).identity.witness).toBe(witness)
+    }
+  })
+
   test('another format version is refused', () => {
     const h = new Harness()
     h.open()

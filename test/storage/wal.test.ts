@@ -13,6 +13,7 @@ describe('Wal.open()', () => {
         incarnation: 'random-1',
         clusterId: null,
         formatVersion: 1,
+        witness: false,
       })
 
       h.crash()

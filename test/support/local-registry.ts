@@ -139,6 +139,8 @@ export class LocalRegistry implements http.Registry {
       leader: 'n1',
       revision,
       members: [],
+      degraded: false,
+      degradedDetail: null,
       change: null,
     }
   }

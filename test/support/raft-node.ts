@@ -35,16 +35,18 @@ export function membershipOf(
     readonly outgoing?: readonly NodeId[]
     readonly learners?: readonly NodeId[]
     readonly wanted?: Membership['wanted']
+    /** Of those that vote or learn. */
+    readonly witnesses?: readonly NodeId[]
   } = {},
 ): Membership {
-  const { outgoing = null, learners = [], wanted = null } = more
+  const { outgoing = null, learners = [], wanted = null, witnesses = [] } = more
   const ids = [...new Set([...voters, ...(outgoing ?? []), ...learners])].sort()
   return {
     members: ids.map((id) => ({
       id,
       incarnation: incarnationOf(id),
       url: `http://${id}:7100`,
-      witness: false,
+      witness: witnesses.includes(id),
     })),
     voters: [...voters].sort(),
     outgoing: outgoing === null ? null : [...outgoing].sort(),

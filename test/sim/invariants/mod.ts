@@ -13,6 +13,7 @@ import { LeaseExclusive } from './leader-lease.ts'
 import { LogMatching } from './log-matching.ts'
 import { PreVoteFirst, PromiseKept } from './promises-to-leaders.ts'
 import { EqualStateHash } from './state-hash.ts'
+import { WitnessesComeLast } from './witnesses.ts'
 
 export function allInvariants(scene: Scene): Invariant[] {
   const log = new LogMatching(scene)
@@ -32,5 +33,6 @@ export function allInvariants(scene: Scene): Invariant[] {
     new CheckQuorum(scene),
     new LeaseExclusive(scene),
     new EqualStateHash(scene),
+    new WitnessesComeLast(scene),
   ]
 }

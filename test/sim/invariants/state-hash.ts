@@ -2,7 +2,7 @@ import type { Scene, Invariant } from '../observer.ts'
 import type { SimNode } from '../node.ts'
 import { insist } from '../violation.ts'
 
-/** The state hash is equal on all nodes at equal applied index (RELIABILITY §2.0 (10)). */
+/** The state hash is equal on all data nodes at equal applied index (RELIABILITY §2.0 (10)). */
 export class EqualStateHash implements Invariant {
   readonly #scene: Scene
   readonly #seen = new Map<string, number>()
@@ -13,7 +13,7 @@ export class EqualStateHash implements Invariant {
 
   stepped(node: SimNode): void {
     const applied = node.state.appliedIndex
-    if (applied === 0 || this.#seen.get(node.id) === applied) return
+    if (node.isWitness || applied === 0 || this.#seen.get(node.id) === applied) return
     this.#seen.set(node.id, applied)
     const known = this.#scene.history.at(applied)
     if (known === null) return

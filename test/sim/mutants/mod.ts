@@ -10,6 +10,7 @@ import { READ_MUTANTS } from './reads.ts'
 import { REPLICATION_MUTANTS } from './replication.ts'
 import { SERVICE_MUTANTS } from './services.ts'
 import { STORAGE_MUTANTS } from './storage.ts'
+import { WITNESS_MUTANTS } from './witnesses.ts'
 
 export const MUTANTS: readonly Mutant[] = [
   ...ELECTION_MUTANTS,
@@ -17,6 +18,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...READ_MUTANTS,
   ...STORAGE_MUTANTS,
   ...SERVICE_MUTANTS,
+  ...WITNESS_MUTANTS,
 ]
 
 const ROOT = new URL('../../../', import.meta.url)

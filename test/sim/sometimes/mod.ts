@@ -2,9 +2,15 @@ export * from './situations.ts'
 import { ElectionSituations } from './elections.ts'
 import { LeaseSituations } from './leases.ts'
 import { LogSituations } from './logs.ts'
+import { WitnessSituations } from './witnesses.ts'
 import type { Invariant, Scene } from '../observer.ts'
 
 /** Who looks out for what is interesting. */
 export function allSituations(scene: Scene): Invariant[] {
-  return [new ElectionSituations(scene), new LogSituations(scene), new LeaseSituations(scene)]
+  return [
+    new ElectionSituations(scene),
+    new LogSituations(scene),
+    new LeaseSituations(scene),
+    new WitnessSituations(scene),
+  ]
 }

@@ -16,6 +16,14 @@ export const SITUATIONS = [
   'a transfer succeeded',
   'a transfer failed',
   'the founder died between the id and the durable first entry',
+  // Witnesses
+  'a witness voted',
+  'a witness kept a stale node from leading',
+  'an entry was committed by a witness',
+  'a witness was given its place',
+  'a cluster was degraded, and is whole again',
+  'a data node was lost for good',
+  'a witness was lost for good',
   // Logs
   'an entry of an older term on a majority was held back',
   'a follower backed up over a conflicting term',

@@ -1,0 +1,40 @@
+import { StartError, type NodeOptions } from './node-options.ts'
+import { StateFileError } from './runtime/mod.ts'
+import { SchemaError } from './state/mod.ts'
+import { WalDamaged, WalMismatch } from './storage/mod.ts'
+
+/** What the operator reads: what is wrong, and what to do. */
+export function startError(error: unknown, options: NodeOptions): StartError {
+  if (error instanceof StartError) return error
+  const cause = { cause: error }
+  if (error instanceof WalMismatch && error.reason === 'node_id') {
+    const what = `the data directory ${options.dataDir} belongs to node ${error.actual}, not ${error.expected}`
+    return new StartError(3, `${what}; start it with its own --id, or choose another --data`, cause)
+  }
+  if (error instanceof WalMismatch && error.reason === 'member_kind') {
+    const what = `the data directory ${options.dataDir} belongs to ${error.actual}, not to ${error.expected}`
+    const how = `start it ${options.witness ? 'without' : 'with'} --witness, or choose another --data`
+    return new StartError(3, `${what}; ${how}`, cause)
+  }
+  const message = error instanceof Error ? error.message : String(error)
+  if (
+    error instanceof WalDamaged ||
+    error instanceof WalMismatch ||
+    error instanceof StateFileError ||
+    error instanceof SchemaError
+  ) {
+    return new StartError(3, `${options.dataDir}: ${message}`, cause)
+  }
+  const code = codeOf(error)
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
+    const what = `the data directory ${options.dataDir} cannot be written (${code})`
+    return new StartError(1, `${what}; give it to this user, or choose another with --data`, cause)
+  }
+  return new StartError(1, `cannot start on ${options.dataDir}: ${message}`, cause)
+}
+
+/** The system's name of an error, such as `EACCES`; null for one without. */
+export function codeOf(error: unknown): string | null {
+  const code = error instanceof Error ? (error as Error & { code?: unknown }).code : null
+  return typeof code === 'string' ? code : null
+}
