@@ -49,12 +49,12 @@ async function main() {
 /** One process for all that is quick; one each, in turn, for what starts processes of its own. */
 function groups(words) {
   const chosen = testFiles().filter((f) => words.length === 0 || words.some((w) => f.includes(w)))
-  const alone = chosen.filter((file) => /^test\/(cluster|deno)\//.test(file))
+  const alone = chosen.filter((file) => /^test\/(chaos\/chaos|cluster\/|deno\/)/.test(file))
   const quick = chosen.filter((file) => !alone.includes(file))
   return [...(quick.length > 0 ? [quick] : []), ...alone.map((file) => [file])]
 }
 
-/** One test watches system calls. Where it cannot be had, that test is skipped and counted so. */
+/** Some tests watch system calls and make them fail. Without strace they are skipped, and counted so. */
 function wantStrace() {
   if (process.platform !== 'linux' || hasStrace()) return
   if (process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')) {

@@ -13,6 +13,7 @@ import {
   readSync,
   renameSync,
   statSync,
+  statfsSync,
   unlinkSync,
   writeSync,
 } from 'node:fs'
@@ -41,6 +42,7 @@ export function openDisk(path: string): Disk {
     remove: (name) => unlinkSync(pathOf(name)),
     rename: (from, to) => renameSync(pathOf(from), pathOf(to)),
     syncDirectory: () => syncDirectory(directory),
+    freeBytes: () => freeBytes(directory),
   }
 }
 
@@ -66,6 +68,12 @@ function syncDirectory(directory: string): void {
   } finally {
     closeSync(fd)
   }
+}
+
+/** A file system that does not tell its size tells no more of its room: writes will find out. */
+function freeBytes(directory: string): number {
+  const { blocks, bavail, bsize } = statfsSync(directory)
+  return blocks === 0 ? Number.MAX_SAFE_INTEGER : bavail * bsize
 }
 
 function openFile(path: string, create: boolean): DiskFile | null {

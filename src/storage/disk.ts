@@ -12,6 +12,8 @@ export interface Disk {
   /** Atomic; durable only after `syncDirectory`. */
   rename(from: string, to: string): void
   syncDirectory(): void
+  /** What may still be written to the file system by anybody like us, in bytes. */
+  freeBytes(): number
 }
 
 /** Errors of the system pass through with their `code` (`ENOSPC`, `EIO`, …). */

@@ -29,6 +29,10 @@ interface Filling {
  * is written, so that neither the event loop nor the log's own fdatasync ever waits for a whole
  * segment. Then it gets its name, and the name is made durable.
  *
+ * What cannot be had whole is not begun: as it grew it would take the last of the room, if only for
+ * a moment, and the database ends the process when it finds none. So as much as a segment is spared
+ * for the database, as long as no write waits for this one.
+ *
  * ```
  *   idle ──request──▶ filling ──last chunk synced──▶ ready ──take──▶ idle
  *                       │  ▲
@@ -110,6 +114,7 @@ export class SegmentAllocator {
     if (this.#wanted === null || this.#paused || this.#closed) return
     if (this.#filling?.syncing === true || !(this.#urgent || this.#isDue())) return
     try {
+      if (!this.#hasRoom(this.#wanted.bytes)) return this.#pause()
       const filling = (this.#filling ??= this.#begin(this.#wanted))
       const left = filling.bytes - filling.at
       const chunk = ZEROS.subarray(0, Math.min(ZEROS.length, left))
@@ -129,6 +134,12 @@ export class SegmentAllocator {
   #isDue(): boolean {
     if (this.#wanted === null) return false
     return (this.#filling?.at ?? 0) <= 2 * this.#options.used() * this.#wanted.bytes
+  }
+
+  /** For what is left to fill and, while no write waits for it, for as much again. */
+  #hasRoom(bytes: number): boolean {
+    const left = bytes - (this.#filling?.at ?? 0)
+    return this.#options.disk.freeBytes() >= left + (this.#urgent ? 0 : bytes)
   }
 
   #begin({ number, bytes }: { readonly number: number; readonly bytes: number }): Filling {
@@ -166,7 +177,11 @@ export class SegmentAllocator {
   }
 
   #fail(error: Error): void {
-    if (!isOutOfSpace(error)) return this.#options.onFailure(error)
+    if (isOutOfSpace(error)) this.#pause()
+    else this.#options.onFailure(error)
+  }
+
+  #pause(): void {
     this.#abandon()
     this.#failing = true
     this.#paused = true

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'bun:test'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statfsSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openDisk } from '../../src/runtime/disk.ts'
@@ -53,6 +53,15 @@ describe('openDisk()', () => {
     expect(disk.list()).toEqual(['c'])
     expect(disk.open('a', { create: false })).toBeNull()
     expect(() => disk.remove('a')).toThrow('ENOENT')
+  })
+
+  test('tells the room that is left, as the system does', () => {
+    const path = temporary()
+    const free = openDisk(path).freeBytes()
+    const { bavail, bsize } = statfsSync(path)
+    expect(free).toBeGreaterThan(0)
+    // Others write to the same file system meanwhile.
+    expect(Math.abs(free - bavail * bsize)).toBeLessThan(free / 2)
   })
 
   test('writes at a position, reads fewer bytes at the end, truncates', () => {

@@ -339,7 +339,9 @@ class Run {
     for (const { counts } of this.#nodes.map(({ disk }) => disk)) {
       if (counts.garbled > 0) this.#sometimes.met('a power cut left noise in a write')
       if (counts.torn > 0) this.#sometimes.met('a power cut tore a write')
-      if (counts.refused > 0) this.#sometimes.met('a disk refused a write for want of room')
+      if (counts.refused + counts.asked > 0) {
+        this.#sometimes.met('a disk refused a write for want of room')
+      }
     }
   }
 

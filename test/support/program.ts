@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
-import { until, within } from './until.ts'
+import { until, WAIT_MS, within } from './until.ts'
 
 export const ROOT = join(import.meta.dirname, '../..')
 
@@ -92,8 +92,8 @@ export class Program {
   }
 
   /** Waits for its end. Answers the exit code, null where a signal ended it. */
-  async ended(): Promise<number | null> {
-    await within(`${this.name} ends`, this.#child.exited)
+  async ended(ms = WAIT_MS): Promise<number | null> {
+    await within(`${this.name} ends`, this.#child.exited, ms)
     await within(`${this.name} closes its outputs`, this.#said)
     return this.#child.exitCode
   }

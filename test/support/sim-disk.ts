@@ -53,8 +53,16 @@ export class SimDisk implements Disk {
   /** Grows with every crash and kill: handles of an older one are dead. */
   #epoch = 0
   capacityBytes: number
-  /** For tests that count. */
-  readonly counts = { writes: 0, syncs: 0, bytesWritten: 0, refused: 0, torn: 0, garbled: 0 }
+  /** For tests that count. `asked`: for the room left on a disk that is bounded. */
+  readonly counts = {
+    writes: 0,
+    syncs: 0,
+    bytesWritten: 0,
+    refused: 0,
+    asked: 0,
+    torn: 0,
+    garbled: 0,
+  }
   readonly #garbledPermille: number
   readonly #onRead: () => void
   /** Syncs that failed since the last crash or kill: what they covered never reaches the platter. */
@@ -102,6 +110,11 @@ export class SimDisk implements Disk {
     this.#maybeFail('sync_directory', '.')
     this.#durableNames = new Map(this.#names)
     this.#nameChanges = []
+  }
+
+  freeBytes(): number {
+    if (this.capacityBytes < Number.MAX_SAFE_INTEGER) this.counts.asked += 1
+    return this.#free()
   }
 
   /** The `nth` call of this kind from now on (on `name`, if given) fails with `code`. */
@@ -244,10 +257,14 @@ export class SimDisk implements Disk {
   }
 
   #hasRoom(more: number): boolean {
-    if (this.capacityBytes === Number.MAX_SAFE_INTEGER) return true
-    let bytes = more
-    for (const node of this.#names.values()) bytes += node.size
-    return bytes <= this.capacityBytes
+    return more <= this.#free()
+  }
+
+  #free(): number {
+    if (this.capacityBytes === Number.MAX_SAFE_INTEGER) return this.capacityBytes
+    let bytes = this.capacityBytes
+    for (const node of this.#names.values()) bytes -= node.size
+    return Math.max(0, bytes)
   }
 
   #maybeFail(call: FaultyCall, name: string): void {
