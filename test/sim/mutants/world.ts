@@ -10,5 +10,13 @@ export const WORLD_MUTANTS: readonly Mutant[] = [
     find: 'this.#chance.pick([-parts, parts, this.#chance.int(-parts, parts)])',
     replace:
       'this.#chance.pick([this.#around.isHealed() ? 0 : -5 * parts, parts, this.#chance.int(-parts, parts)])',
+    more: [
+      // Who judges how old a read may be is told the truth, as the nodes are not.
+      {
+        file: 'test/sim/run.ts',
+        find: 'drift: plan.clockDrift,',
+        replace: 'drift: plan.clockDrift * 5,',
+      },
+    ],
   },
 ]
