@@ -23,6 +23,7 @@ import {
   loadSql,
   lockDirectory,
   openDisk,
+  readFence,
   removeOtherFiles,
   StateCopy,
   type DirectoryLock,
@@ -53,6 +54,8 @@ export interface Survivor {
   readonly lastTerm: number
   /** Up to here it is known to have been committed; what follows may never have been. */
   readonly appliedIndex: number
+  /** What is known to be wrong with the state here, as a sentence; null: nothing is. */
+  readonly wrong: string | null
   /** By the newest membership in the log, this node included, if it is one of them. */
   readonly members: readonly SurvivingMember[]
 }
@@ -203,6 +206,7 @@ function lookAt(
     lastIndex: last.index,
     lastTerm: last.term,
     appliedIndex: state.appliedIndex,
+    wrong: readFence(dataDir, live) ?? state.wrong,
     members: membership.members.map(({ id, url, witness }): SurvivingMember => {
       const votes = membership.voters.includes(id) || membership.outgoing?.includes(id) === true
       return { id, url, role: witness ? 'witness' : votes ? 'voter' : 'learner' }
@@ -212,22 +216,28 @@ function lookAt(
 }
 
 /** A database without tables is one that never applied anything: the log holds all there is. */
-function readState(live: StateFile, factory: SqlFactory): Applied {
+/** `wrong`: why its rows are not the ones that were applied. */
+function readState(
+  live: StateFile,
+  factory: SqlFactory,
+): Applied & { readonly wrong: string | null } {
   const sql = factory.openReadOnly(live.path)
   try {
     if (StateMachine.readApplied(sql) === null) return NOTHING
     const { appliedIndex, appliedTerm, membershipIndex, membershipBytes } = StateMachine.open(sql)
-    return { appliedIndex, appliedTerm, membershipIndex, membershipBytes }
+    const wrong = StateMachine.examine(sql)
+    return { appliedIndex, appliedTerm, membershipIndex, membershipBytes, wrong }
   } finally {
     sql.close()
   }
 }
 
-const NOTHING: Applied = {
+const NOTHING = {
   appliedIndex: 0,
   appliedTerm: 0,
   membershipIndex: 0,
   membershipBytes: null,
+  wrong: null,
 }
 
 /** As `node.ts` opens the log: what the state says must be in it. */

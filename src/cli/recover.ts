@@ -50,11 +50,16 @@ async function confirm({ ask }: CommandContext, { nodeId }: Survivor): Promise<v
 
 const ADVICE = `Nothing was changed. Of several survivors, the best is the one with the highest term of its last
 entry, and of those the one with the highest index: it holds every acknowledged write that any of
-them holds (Raft §5.4.1). Look at all of them before you choose.
+them holds (Raft §5.4.1). Pass over one whose state is wrong where another is left. Look at all of
+them before you choose.
 With a quorum left there is nothing to recover: replace the lost nodes by \`rollcall member\`.`
 
+const WRONG = `
+  wrong    the state is not what was applied here: some of its values are damaged, and the new
+           cluster takes them as they are. Use another survivor if there is one.`
+
 function report(survivor: Survivor): string {
-  const { nodeId, clusterId, lastIndex, lastTerm, appliedIndex, members } = survivor
+  const { nodeId, clusterId, lastIndex, lastTerm, appliedIndex, wrong, members } = survivor
   const self = members.find(({ id }) => id === nodeId)
   const facts: [string, unknown][] = [
     ['node', nodeId],
@@ -62,6 +67,7 @@ function report(survivor: Survivor): string {
     ['cluster', clusterId],
     ['last entry', `term ${lastTerm}, index ${lastIndex}`],
     ['applied', `index ${appliedIndex}`],
+    ['state', wrong === null ? 'fits its hash' : `WRONG: ${wrong}`],
   ]
   const others = members.map(({ id, role, url }) => [id, role, shown(url)])
   return `${table(facts.map(([name, value]) => [name, shown(value)]))}
@@ -69,7 +75,8 @@ function report(survivor: Survivor): string {
 ${table([['MEMBER', 'ROLE', 'URL'], ...others])}`
 }
 
-function warning({ nodeId, lastIndex, lastTerm, appliedIndex, members }: Survivor): string {
+function warning(survivor: Survivor): string {
+  const { nodeId, lastIndex, lastTerm, appliedIndex, wrong, members } = survivor
   const dropped = members.filter(({ id }) => id !== nodeId).map(({ id }) => id)
   const names = dropped.length === 0 ? 'nobody' : dropped.join(', ')
   const unsure = lastIndex - appliedIndex
@@ -80,7 +87,7 @@ function warning({ nodeId, lastIndex, lastTerm, appliedIndex, members }: Survivo
   kept     all that is in this log: its last ${unsure} entries may be writes that were never
            acknowledged, and that their clients were told nothing of
   changed  the revision jumps ahead; all before it counts as compacted, so every watch and every
-           wait starts anew. Fencing tokens never repeat.
+           wait starts anew. Fencing tokens never repeat.${wrong === null ? '' : WRONG}
 The old cluster is not told. Where enough of its other members come back, they go on as the old
 cluster: remove their data directories first.`
 }

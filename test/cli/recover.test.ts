@@ -10,6 +10,7 @@ const SURVIVOR: Survivor = {
   lastIndex: 40,
   lastTerm: 7,
   appliedIndex: 38,
+  wrong: null,
   members: [
     { id: 'n1', url: 'http://10.0.0.1:7400', role: 'voter' },
     { id: 'n2', url: 'http://10.0.0.2:7400', role: 'voter' },
@@ -19,10 +20,14 @@ const SURVIVOR: Survivor = {
 
 /** Runs the command with somebody who answers so; null: nobody. */
 async function recover(answer: string | null, ...flags: readonly string[]) {
+  return recoverFrom(SURVIVOR, answer, flags)
+}
+
+async function recoverFrom(survivor: Survivor, answer: string | null, flags: readonly string[]) {
   const did: string[] = []
   let [out, err] = ['', '']
   const recovery: Recovery = {
-    survivor: SURVIVOR,
+    survivor,
     async foundAnew() {
       did.push('founded')
       return { clusterId: 'new', previousClusterId: 'old', revision: 5_000 }
@@ -94,4 +99,13 @@ test('--output json is one object', async () => {
   expect(JSON.parse(looked.out)).toEqual({ survivor: SURVIVOR })
   const done = await recover(null, '--force-new-cluster', '--yes', '--output', 'json')
   expect(JSON.parse(done.out)).toMatchObject({ founded: { clusterId: 'new', revision: 5_000 } })
+})
+
+test('a state that is known to be wrong is named, before anybody says yes', async () => {
+  const wrong = 'its rows have the hash a, not b as was kept'
+  const { out } = await recoverFrom({ ...SURVIVOR, wrong }, null, [])
+  expect(out).toContain(`WRONG: ${wrong}`)
+  const forced = await recoverFrom({ ...SURVIVOR, wrong }, 'n1', ['--force-new-cluster'])
+  expect(forced.err).toContain('Use another survivor if there is one')
+  expect((await recover('n1', '--force-new-cluster')).err).not.toContain('another survivor')
 })

@@ -13,6 +13,7 @@ import {
   type ClusterNode,
 } from '../support/cluster.ts'
 import { Load } from '../support/load.ts'
+import { run } from '../support/program.ts'
 import { until } from '../support/until.ts'
 import { overwrite } from '../support/wal-file.ts'
 
@@ -69,6 +70,8 @@ test(
     const [victim] = cluster.others(await cluster.leader()) as [ClusterNode]
     await stopped(victim)
     falsify(victim, { withHash: false })
+    const looked = await run(['recover', '--data', victim.dataDir])
+    expect(looked.out).toContain('WRONG: its rows have the hash')
 
     victim.start()
 
