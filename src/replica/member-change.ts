@@ -288,16 +288,16 @@ function placeOf(
  */
 function wish(current: Membership, goal: Configuration, before: Membership = current): Planned {
   const waiting = goal.voters.filter((id) => !before.voters.includes(id))
-  const kept = [...goal.voters, ...goal.learners]
+  const kept = new Set([...goal.voters, ...goal.learners])
   if (waiting.length === 0) {
-    const members = current.members.filter(({ id }) => kept.includes(id))
+    const members = current.members.filter(({ id }) => kept.has(id))
     return settle(before, { members, ...goal, wanted: null })
   }
   const staying = before.members.filter(
     ({ id }) => before.voters.includes(id) && memberOf(current, id) === null,
   )
   const members = sortedById([
-    ...current.members.filter(({ id }) => kept.includes(id) || before.voters.includes(id)),
+    ...current.members.filter(({ id }) => kept.has(id) || before.voters.includes(id)),
     ...staying,
   ])
   const learners = members.map(({ id }) => id).filter((id) => !before.voters.includes(id))
@@ -318,8 +318,8 @@ function settle(before: Membership, target: MembershipTarget): Planned {
 export function planPromotion(current: Membership): MembershipTarget {
   const { wanted } = current
   assert(wanted !== null, 'there is a wish')
-  const kept = [...wanted.voters, ...wanted.learners]
-  const members = current.members.filter(({ id }) => kept.includes(id))
+  const kept = new Set([...wanted.voters, ...wanted.learners])
+  const members = current.members.filter(({ id }) => kept.has(id))
   return { members, ...wanted, wanted: null }
 }
 
