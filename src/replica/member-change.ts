@@ -7,6 +7,7 @@ import type { JoinRole, PeerIdentity } from '../mesh/peer.ts'
 import {
   goalOf,
   hasDataVoter,
+  isMajority,
   memberOf,
   sameIds,
   sortedById,
@@ -338,7 +339,7 @@ export function quorumProblem(
   if (sameIds(voters, current.voters)) return null
   const reachable = voters.filter((id) => sight.isReachable(id))
   const left = `of the voters that would be left (${voters.join(', ')})`
-  if (reachable.length <= voters.length / 2) {
+  if (!isMajority(voters, (id) => reachable.includes(id))) {
     return `${left} only ${reachable.length} can be reached: the cluster would lose its quorum`
   }
   if (hasDataVoter(target, reachable)) return null

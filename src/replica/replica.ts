@@ -195,10 +195,7 @@ export class Replica {
       nowMs: () => ports.clock().nowMs,
       setApplying: (on: boolean) => this.#setApplying(on),
       wrong: (finding: string) => this.custody.fence.found(finding),
-      step: (input: Input) => {
-        raft.step(input, ports.clock())
-        this.#turnSoon()
-      },
+      step: (input: Input) => this.#step(input),
     }
     return new Upkeep(host, config)
   }
@@ -214,10 +211,7 @@ export class Replica {
       connectedAs: (id: NodeId) => this.members.connectedAs(id),
       upkeep: () => this.upkeep,
       propose: (command: Command) => this.desk.proposeOwn([command]),
-      step: (input: Input) => {
-        raft.step(input, ports.clock())
-        this.#turnSoon()
-      },
+      step: (input: Input) => this.#step(input),
       fenced: () => this.#fenced(),
       stop: () => this.stop(),
     }
@@ -345,6 +339,12 @@ export class Replica {
 
   enqueue(input: Input): void {
     this.#inbox.push(input)
+    this.#turnSoon()
+  }
+
+  /** At once, between turns: the core must know before anything else happens. */
+  #step(input: Input): void {
+    this.raft.step(input, this.ports.clock())
     this.#turnSoon()
   }
 

@@ -12,9 +12,10 @@
  *
  * An idle cluster writes nothing: a state that has its verdict is not checked again.
  */
+import { present } from '../lib/assert.ts'
 import type { StateReport } from '../mesh/peer.ts'
 import type { Logger } from '../lib/logger.ts'
-import type { Membership, NodeId, Raft } from '../raft/mod.ts'
+import { isMajority, type Membership, type NodeId, type Raft } from '../raft/mod.ts'
 import type { Command, StateNote } from '../state/mod.ts'
 
 export interface StateChecksConfig {
@@ -43,6 +44,8 @@ export interface StateChecksHost {
 /** Its verdict comes a round trip later, so few are open at a time. */
 const NOTES_MAX = 8
 const LOOK_MS = 200
+/** Where states differ: for whoever has not reported yet, and might decide who is right. */
+const LATE_MS = 1_000
 
 export class StateChecks {
   readonly #host: StateChecksHost
@@ -64,6 +67,8 @@ export class StateChecks {
   /** The check for which a verdict was proposed. */
   #decided = 0
   #alarm: string | null = null
+  /** From when on there is reason for one; Infinity: there is none. */
+  #soundMs = Infinity
 
   constructor(host: StateChecksHost, config: StateChecksConfig) {
     this.#host = host
@@ -99,6 +104,7 @@ export class StateChecks {
     this.#agreed = hash
     this.#agreedIndex = index
     this.#alarm = null
+    this.#soundMs = Infinity
     const own = this.#notes.find((note) => note.index === index)
     if (own === undefined || own.schema !== schema || own.hash === hash) return
     this.#host.differs({ index, own: own.hash, right: hash })
@@ -113,22 +119,26 @@ export class StateChecks {
   reported(from: NodeId, report: StateReport): void {
     const newest = Math.max(0, ...Array.from(this.#reports.values(), ({ index }) => index))
     if (report.index < newest || report.index <= this.#agreedIndex) return
-    if (report.index > newest) this.#reports.clear()
+    if (report.index > newest) {
+      this.#reports.clear()
+      this.#soundMs = Infinity
+    }
     this.#reports.set(from, report)
     this.#isNews = true
   }
 
   endOfTurn(): void {
     const { raft } = this.#host
-    const leads = raft.role === 'leader' && raft.hasCommittedInTerm
-    if (!leads || raft.applied < raft.noopIndex || !this.#host.isKnown()) {
+    if (!raft.hasAppliedInTerm || !this.#host.isKnown()) {
       this.#led = false
       this.#alarm = null
+      this.#soundMs = Infinity
       return
     }
     const nowMs = this.#host.nowMs()
     if (!this.#led) this.#takeUp(nowMs)
-    this.#decide()
+    if (this.#isNews) this.#decide(nowMs)
+    if (nowMs >= this.#soundMs) this.#sound()
     if (nowMs < this.#nextLookMs) return
     this.#nextLookMs = nowMs + LOOK_MS
     if (!this.#isDue(nowMs)) return
@@ -154,19 +164,20 @@ export class StateChecks {
   }
 
   /** Says what a majority has, once there is one. */
-  #decide(): void {
-    if (!this.#isNews) return
+  #decide(nowMs: number): void {
     this.#isNews = false
     const { membership } = this.#host.raft
     const [first] = this.#reports.values()
     if (membership === null || first === undefined || first.index <= this.#decided) return
     const verdict = verdictOf(membership, this.#reports)
-    const { index } = first
     if (typeof verdict === 'string') {
-      if (differ(this.#reports)) this.#sound(index)
+      const sinceMs = verdict === 'split' ? nowMs : nowMs + LATE_MS
+      if (differ(this.#reports)) this.#soundMs = Math.min(this.#soundMs, sinceMs)
       return
     }
+    const { index } = first
     this.#decided = index
+    this.#soundMs = Infinity
     this.#nameOdd(verdict)
     const { hash, schema } = verdict
     this.#host.propose({ type: 'state_verdict', index, hash, schema })
@@ -180,8 +191,13 @@ export class StateChecks {
     }
   }
 
-  #sound(index: number): void {
+  #sound(): void {
+    this.#soundMs = Infinity
     if (this.#alarm !== null) return
+    const { index } = present(
+      this.#reports.values().next().value,
+      'states that differ were reported',
+    )
     const hashes = Array.from(this.#reports, ([id, { hash }]) => `${id} ${hash}`)
       .sort()
       .join(', ')
@@ -207,10 +223,9 @@ export function verdictOf(
   )
   const candidates = [...reports.values()]
   const reaches = (wanted: StateReport | null, more: (id: NodeId) => boolean): boolean =>
-    configurations.every((voters) => {
-      const counted = voters.filter((id) => isSame(reports.get(id), wanted) || more(id))
-      return counted.length * 2 > voters.length
-    })
+    configurations.every((voters) =>
+      isMajority(voters, (id) => isSame(reports.get(id), wanted) || more(id)),
+    )
   const isMissing = (id: NodeId): boolean => !reports.has(id)
   const agreed = candidates.find((candidate) => reaches(candidate, () => false))
   if (agreed !== undefined) return agreed
