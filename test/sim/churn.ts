@@ -118,15 +118,16 @@ export class Churn {
     const members = this.#nodes.map((node) => {
       return { id: node.id, url: node.url, role: roleOf(node, 'voter') } as const
     })
+    // What waits for its moment since before that may take somebody out once more.
+    const isOver = (): boolean => this.#isWhole() && !this.#isAwaited()
     const insistOnAll = (): void => {
-      if (this.#isWhole() || this.#world.nowMs >= untilMs) return
+      if (isOver() || this.#world.nowMs >= untilMs) return
       const leader = this.#nodes.find((node) => node.isUp && node.raft.role === 'leader')
-      if (leader !== undefined) this.#ask(leader, { type: 'set', members })
+      if (leader !== undefined && !this.#isWhole()) this.#ask(leader, { type: 'set', members })
       this.#world.after(this.#plan.electionMaxMs, insistOnAll)
     }
     this.#world.after(0, insistOnAll)
-    // What waits for its moment since before that may take somebody out once more.
-    this.#world.run(untilMs, () => this.#isWhole() && !this.#isAwaited())
+    this.#world.run(untilMs, isOver)
     insist(this.#isWhole(), 'a change of the members ends once nothing fails', () =>
       this.#nodes.map((node) => `${node.id} ${this.#describe(node)}`).join('; '),
     )
