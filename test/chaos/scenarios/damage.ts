@@ -87,7 +87,7 @@ async function database(arena: Arena, node: ClusterNode): Promise<void> {
   const code = await node.process.ended()
   const said = node.process.tail()
   if (code !== 3) throw new Violation(`${node.id} ended with ${code}, not 3:\n${said}`)
-  if (!said.includes(name)) throw new Violation(`${node.id} does not name ${name}: ${said}`)
+  if (!said.includes(path)) throw new Violation(`${node.id} does not name ${path}: ${said}`)
   await startEmpty(arena, node) // As the exit text says.
 }
 
