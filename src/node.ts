@@ -273,11 +273,11 @@ function makeMesh(
       logger: options.logger,
     },
     {
-      judge: (peer) => replica().judge(peer),
-      up: (peer) => replica().peerUp(peer),
-      down: (id) => replica().peerDown(id),
+      judge: (peer) => replica().links.judge(peer),
+      up: (peer) => replica().links.up(peer),
+      down: (id) => replica().links.down(id),
       stream: (_, stream) => serveSnapshot(stream, (snapshot) => store.find(snapshot)),
-      receive: (from, messages) => replica().receive(from, messages),
+      receive: (from, messages) => replica().links.receive(from, messages),
     },
   )
 }
