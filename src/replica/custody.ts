@@ -26,6 +26,7 @@ export interface CustodyHost {
   readonly calls: LeaderCalls
   identity(): PeerIdentity
   connectedAs(id: NodeId): PeerIdentity | null
+  membersObstacle(): string | null
   upkeep(): Upkeep
   propose(command: Command): void
   step(input: Input): void
@@ -94,6 +95,7 @@ export class Custody {
       self: () => host.identity(),
       clusterVersion: () => state.clusterVersion,
       connectedAs: (id) => host.connectedAs(id),
+      membersObstacle: () => host.membersObstacle(),
       nowMs,
       propose,
     })

@@ -162,7 +162,7 @@ export class Members implements MemberSight {
       return
     }
     const looks = this.#looks()
-    const obstacle = this.#obstacle()
+    const obstacle = this.obstacle()
     if (obstacle === null) this.#next(looks)
     this.#expire(obstacle ?? 'other changes come first')
   }
@@ -191,7 +191,8 @@ export class Members implements MemberSight {
   }
 
   /** Why nothing can be changed just now. */
-  #obstacle(): string | null {
+  /** On a leader: why no change can begin just now; null: one can. */
+  obstacle(): string | null {
     const { raft } = this.#host
     if (!raft.hasCommittedInTerm) return 'the leader has not committed anything in its term yet'
     if (this.#pending !== null || raft.membershipIndex > raft.committed) {

@@ -212,6 +212,7 @@ export class Replica {
       calls,
       identity: () => this.identity,
       connectedAs: (id: NodeId) => this.members.connectedAs(id),
+      membersObstacle: () => this.members.obstacle(),
       upkeep: () => this.upkeep,
       propose: (command: Command) => this.desk.proposeOwn([command]),
       step: (input: Input) => {

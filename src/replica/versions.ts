@@ -1,7 +1,9 @@
 /**
  * The leader's duty for the clusterVersion (DESIGN §1.7): it rises by one entry once every member,
  * learners and witnesses too, is connected and says that its program knows what comes with it. A
- * member that is down holds it up: nobody knows what program it will come back with.
+ * member that is down holds it up: nobody knows what program it will come back with. So does a change
+ * of the members that is on its way through the log: it would stand before the entry that was decided
+ * without it. One that comes later is judged by the new version.
  */
 import type { PeerIdentity } from '../mesh/peer.ts'
 import type { Raft } from '../raft/mod.ts'
@@ -19,6 +21,8 @@ export interface VersionsHost {
   clusterVersion(): number
   /** As whom a member is connected just now. */
   connectedAs(id: string): PeerIdentity | null
+  /** Why no change of the members could begin just now; null: none is on its way. */
+  membersObstacle(): string | null
   nowMs(): number
   propose(command: Command): void
 }
@@ -57,7 +61,9 @@ export class Versions {
     const to = this.#host.clusterVersion() + 1
     if (raft.membership === null || self.clusterVersionMax < to) return null
     const others = raft.membership.members.filter(({ id }) => id !== self.id)
-    return { to, blockedBy: others.flatMap(({ id }) => this.#blocker(id, to) ?? []) }
+    const obstacle = this.#host.membersObstacle()
+    const blockers = others.flatMap(({ id }) => this.#blocker(id, to) ?? [])
+    return { to, blockedBy: obstacle === null ? blockers : [...blockers, obstacle] }
   }
 
   #blocker(id: string, to: number): string | null {

@@ -1,7 +1,7 @@
 /** Liveness on real processes: nobody dies early, the dead do not stay, whoever leads. */
 import { expect, test } from 'bun:test'
 import { Beater } from '../support/beater.ts'
-import { TEST_MS, withCluster, type ClusterNode } from '../support/cluster.ts'
+import { TEST_MS, withCluster, type Cluster, type ClusterNode } from '../support/cluster.ts'
 import { until } from '../support/until.ts'
 
 const BEATS = 10_000
@@ -90,7 +90,7 @@ test(
     for (const id of ids) {
       await first!.put(`/v1/services/many/instances/${id}`, { address: '10.0.0.1', ttl: '10m' })
     }
-    await cluster.settled()
+    await stateAgreed(cluster)
     const before = await commitIndexes(cluster.nodes)
 
     let beats = 0
@@ -116,6 +116,17 @@ test(
   }),
   TEST_MS,
 )
+
+/** What was written has had its state check, the last entries that follow a write by themselves. */
+async function stateAgreed(cluster: Cluster): Promise<void> {
+  const leader = await cluster.leader()
+  const written = Number((await leader.status())['commitIndex'])
+  await until('the state is agreed upon', async () => {
+    const { text } = await leader.get('/metrics')
+    return Number(/^rollcall_state_agreed_index (\d+)/m.exec(text)?.[1]) >= written
+  })
+  await cluster.settled()
+}
 
 async function commitIndexes(nodes: readonly ClusterNode[]): Promise<unknown[]> {
   const all = await Promise.all(nodes.map((node) => node.status()))

@@ -15,17 +15,31 @@ function identity(id: string, clusterVersionMax: number): PeerIdentity {
 function leader(peers: readonly PeerIdentity[], own = 2) {
   const raft = { role: 'leader', hasCommittedInTerm: true, applied: 5, noopIndex: 5 }
   const proposed: Command[] = []
-  const at = { nowMs: 0, version: 1 }
+  const at = { nowMs: 0, version: 1, obstacle: null as string | null }
   const versions = new Versions({
     raft: { ...raft, membership: membershipOf(['a', 'b', 'c']) } as unknown as Raft,
     self: () => identity('a', own),
     clusterVersion: () => at.version,
     connectedAs: (id) => peers.find((peer) => peer.id === id) ?? null,
+    membersObstacle: () => at.obstacle,
     nowMs: () => at.nowMs,
     propose: (command) => void proposed.push(command),
   })
   return { versions, proposed, at }
 }
+
+test('a change of the members on its way holds it up: it would stand before it', () => {
+  const { versions, proposed, at } = leader([identity('b', 2), identity('c', 2)])
+  at.obstacle = 'the last change is not committed yet'
+  versions.endOfTurn()
+  expect(versions.upgrade()).toEqual({ to: 2, blockedBy: ['the last change is not committed yet'] })
+  expect(proposed).toEqual([])
+
+  at.obstacle = null
+  at.nowMs += 1_000
+  versions.endOfTurn()
+  expect(proposed).toHaveLength(1)
+})
 
 test('it rises once all members say that they know it, and is proposed once', () => {
   const { versions, proposed, at } = leader([identity('b', 2), identity('c', 2)])

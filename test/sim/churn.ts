@@ -22,6 +22,8 @@ export class Churn {
   readonly #meanMs: number
   #stopped = false
   #asked = 0
+  /** Who was asked and has not answered. */
+  readonly #waiting = new Set<{ readonly node: SimNode; readonly boot: number }>()
   #done = 0
 
   constructor(given: {
@@ -95,6 +97,8 @@ export class Churn {
     this.#asked += 1
     this.#world.note(`${node.id} is asked for members`, this.#asked, () => JSON.stringify(request))
     const { timeoutMs } = this.#plan
+    const waiting = { node, boot: node.boot }
+    this.#waiting.add(waiting)
     node.arrive(() => {
       node.gateway
         .changeMembers(request, { timeoutMs, force: false })
@@ -102,6 +106,7 @@ export class Churn {
           if (!('failure' in answer) && answer.ok) this.#done += 1
         })
         .catch((error: unknown) => this.#world.fail(error))
+        .finally(() => this.#waiting.delete(waiting))
     })
   }
 
@@ -113,17 +118,23 @@ export class Churn {
     const members = this.#nodes.map((node) => {
       return { id: node.id, url: node.url, role: roleOf(node, 'voter') } as const
     })
+    // What waits for its moment since before that may take somebody out once more.
+    const isOver = (): boolean => this.#isWhole() && !this.#isAwaited()
     const insistOnAll = (): void => {
-      if (this.#isWhole() || this.#world.nowMs >= untilMs) return
+      if (isOver() || this.#world.nowMs >= untilMs) return
       const leader = this.#nodes.find((node) => node.isUp && node.raft.role === 'leader')
-      if (leader !== undefined) this.#ask(leader, { type: 'set', members })
+      if (leader !== undefined && !this.#isWhole()) this.#ask(leader, { type: 'set', members })
       this.#world.after(this.#plan.electionMaxMs, insistOnAll)
     }
     this.#world.after(0, insistOnAll)
-    this.#world.run(untilMs, () => this.#isWhole())
+    this.#world.run(untilMs, isOver)
     insist(this.#isWhole(), 'a change of the members ends once nothing fails', () =>
       this.#nodes.map((node) => `${node.id} ${this.#describe(node)}`).join('; '),
     )
+  }
+
+  #isAwaited(): boolean {
+    return [...this.#waiting].some(({ node, boot }) => node.isUp && node.boot === boot)
   }
 
   #isWhole(): boolean {

@@ -9,6 +9,9 @@ import type { Pressure } from './pressure.ts'
 import type { Sometimes } from './sometimes/situations.ts'
 import type { World } from './world.ts'
 
+/** How long a node that lost its disk is watched until somebody takes it back. */
+const WATCHED_MS = 3_000
+
 export class Nemesis {
   readonly #world: World
   readonly #plan: Plan
@@ -330,6 +333,31 @@ export class Nemesis {
     this.#sometimes.met('a node lost its disk')
     this.#crash(node, false, spanMs)
     node.wipe()
+    if (this.#chance.oneIn(2)) this.#knownToOne(node, this.#world.nowMs + WATCHED_MS)
+  }
+
+  /**
+   * As soon as a leader has taken it back, and before anybody else has heard of that, the two are
+   * alone: the others go on without that change, and it must find its way back all the same.
+   */
+  #knownToOne(newcomer: SimNode, untilMs: number): void {
+    if (this.#stopped || this.#world.nowMs > untilMs) return
+    const leader = this.#nodes.find((node) => node.isUp && node.raft.role === 'leader')
+    const { membership = null, membershipIndex = 0, committed = 0 } = leader?.raft ?? {}
+    const named = membership?.members.find(({ id }) => id === newcomer.id)?.incarnation
+    const isNamed = newcomer.isUp && named === newcomer.incarnation
+    if (leader === undefined || !isNamed || membershipIndex <= committed) {
+      this.#world.after(5, () => this.#knownToOne(newcomer, untilMs))
+      return
+    }
+    const others = this.#nodes.filter((node) => node !== leader && node !== newcomer)
+    const pairs = others.flatMap(({ at }) => [
+      [at, leader.at] as const,
+      [leader.at, at] as const,
+      [at, newcomer.at] as const,
+      [newcomer.at, at] as const,
+    ])
+    this.#cut(pairs, this.#plan.electionMaxMs * 3)
   }
 
   /** What its log had made durable is damaged before it starts again. */

@@ -86,8 +86,10 @@ async function database(arena: Arena, node: ClusterNode): Promise<void> {
     return (await node.call('GET', '/readyz', { timeoutMs: 1_000 })).status === 200 ? 'yes' : null
   })
   if (isUp === 'yes') return
+  const code = await node.process.ended()
   const said = node.process.tail()
-  if (!said.includes(node.dataDir)) throw new Violation(`${node.id} names no place: ${said}`)
+  if (code !== 3) throw new Violation(`${node.id} ended with ${code}, not 3:\n${said}`)
+  if (!said.includes(name)) throw new Violation(`${node.id} does not name ${name}: ${said}`)
   await startEmpty(arena, node) // As the exit text says.
 }
 
