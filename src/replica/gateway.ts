@@ -306,6 +306,7 @@ export class Gateway implements Registry {
 
   snapshot(): Promise<{ readonly ok: true; readonly index: number } | Failure> {
     if (this.#replica.identity.witness) return Promise.resolve(NO_STATE)
+    if (this.#replica.custody.fence.reason !== null) return Promise.resolve(failure('fenced'))
     return new Promise((resolve) => {
       this.#replica.takeSnapshot((snapshot) => {
         resolve(snapshot === null ? NO_SNAPSHOT : { ok: true, index: snapshot.index })

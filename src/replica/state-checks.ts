@@ -43,6 +43,8 @@ export interface StateChecksHost {
 /** Its verdict comes a round trip later, so few are open at a time. */
 const NOTES_MAX = 8
 const LOOK_MS = 200
+/** Who has not reported in this time may be down: that nobody can tell is said without it. */
+const REPORT_PATIENCE_MS = 2_000
 
 export class StateChecks {
   readonly #host: StateChecksHost
@@ -63,6 +65,8 @@ export class StateChecks {
   #led = false
   /** The check for which a verdict was proposed. */
   #decided = 0
+  /** Since when reports differ and no majority agrees, over all checks since the last verdict. */
+  #disputedSinceMs: number | null = null
   #alarm: string | null = null
 
   constructor(host: StateChecksHost, config: StateChecksConfig) {
@@ -124,11 +128,12 @@ export class StateChecks {
     if (!leads || raft.applied < raft.noopIndex || !this.#host.isKnown()) {
       this.#led = false
       this.#alarm = null
+      this.#disputedSinceMs = null
       return
     }
     const nowMs = this.#host.nowMs()
     if (!this.#led) this.#takeUp(nowMs)
-    this.#decide()
+    this.#decide(nowMs)
     if (nowMs < this.#nextLookMs) return
     this.#nextLookMs = nowMs + LOOK_MS
     if (!this.#isDue(nowMs)) return
@@ -154,8 +159,9 @@ export class StateChecks {
   }
 
   /** Says what a majority has, once there is one. */
-  #decide(): void {
-    if (!this.#isNews) return
+  #decide(nowMs: number): void {
+    const isDisputed = this.#disputedSinceMs !== null && this.#alarm === null
+    if (!this.#isNews && !isDisputed) return
     this.#isNews = false
     const { membership } = this.#host.raft
     const [first] = this.#reports.values()
@@ -163,10 +169,14 @@ export class StateChecks {
     const verdict = verdictOf(membership, this.#reports)
     const { index } = first
     if (typeof verdict === 'string') {
-      if (differ(this.#reports)) this.#sound(index)
+      if (!differ(this.#reports)) return
+      this.#disputedSinceMs ??= nowMs
+      const isLate = nowMs - this.#disputedSinceMs >= REPORT_PATIENCE_MS
+      if (verdict === 'split' || isLate) this.#sound(index)
       return
     }
     this.#decided = index
+    this.#disputedSinceMs = null
     this.#nameOdd(verdict)
     const { hash, schema } = verdict
     this.#host.propose({ type: 'state_verdict', index, hash, schema })

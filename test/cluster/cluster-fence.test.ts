@@ -138,6 +138,8 @@ test(
       expect([read.status, read.json['code']]).toEqual([503, 'fenced'])
       const wait = await victim.get('/v1/config/k?since=1&wait=5s&consistency=stale')
       expect([wait.status, wait.json['code']]).toEqual([503, 'fenced'])
+      const taken = await victim.call('POST', '/v1/cluster/snapshot')
+      expect([taken.status, taken.json['code']]).toEqual([503, 'fenced'])
       const ready = await victim.get('/readyz')
       expect([ready.status, ready.text]).toEqual([503, expect.stringContaining('[-] state: ')])
       expect(await victim.status()).toMatchObject({ fenced: expect.stringContaining('its rows') })

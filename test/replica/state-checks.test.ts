@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'bun:test'
+import { silentLogger } from '../../src/lib/logger.ts'
 import type { StateReport } from '../../src/mesh/peer.ts'
+import type { Raft } from '../../src/raft/mod.ts'
 import type { Membership } from '../../src/raft/types.ts'
-import { verdictOf } from '../../src/replica/state-checks.ts'
+import { StateChecks, verdictOf } from '../../src/replica/state-checks.ts'
+import type { Command } from '../../src/state/mod.ts'
 
 function idsOf(list: string): string[] {
   return list.split(' ').map((id) => id.toLowerCase())
@@ -80,5 +83,77 @@ describe('verdictOf()', () => {
     expect(verdictOf(voters('a b c'), told)).toMatchObject({ hash: '1', schema: 1 })
     told.set('c', { index: 7, hash: '1', schema: 3 })
     expect(verdictOf(voters('a b c'), told)).toBe('split')
+  })
+})
+
+/** A leader of `a b c` that is told of check 7; what it says and proposes. */
+class Leader {
+  readonly proposed: Command[] = []
+  readonly errors: string[] = []
+  nowMs = 1_000
+  readonly checks: StateChecks
+
+  constructor() {
+    const logger = { ...silentLogger, error: (line: string) => this.errors.push(line) }
+    const raft: Partial<Raft> = {
+      role: 'leader',
+      hasCommittedInTerm: true,
+      applied: 7,
+      noopIndex: 1,
+      membership: voters('a b c'),
+    }
+    this.checks = new StateChecks(
+      {
+        raft: raft as Raft,
+        schema: 1,
+        logger,
+        stateHash: () => '1',
+        isKnown: () => true,
+        nowMs: () => this.nowMs,
+        propose: (command) => this.proposed.push(command),
+        report: () => {},
+        differs: () => {},
+      },
+      { checkQuietMs: 60_000, checkEveryMs: 600_000, checkEntries: 1_000 },
+    )
+  }
+
+  tells(told: string): void {
+    for (const [id, report] of reports(told)) this.checks.reported(id, report)
+    this.checks.endOfTurn()
+  }
+
+  waits(ms: number): void {
+    this.nowMs += ms
+    this.checks.endOfTurn()
+  }
+}
+
+describe('StateChecks', () => {
+  test('raises no alarm while whoever has not reported yet may decide', () => {
+    const leader = new Leader()
+    leader.tells('a2 b1')
+    leader.waits(500)
+    expect([leader.checks.alarm, leader.errors]).toEqual([null, []])
+
+    leader.tells('c1')
+
+    expect(leader.proposed).toMatchObject([{ type: 'state_verdict', index: 7, hash: '1' }])
+    leader.waits(10_000)
+    expect(leader.checks.alarm).toBeNull()
+    expect(leader.errors).toEqual(['a node has another state than the majority: it is fenced'])
+  })
+
+  test('raises it once where the one that could decide stays away, or nobody can', () => {
+    const open = new Leader()
+    open.tells('a2 b1')
+    for (let i = 0; i < 10; i++) open.waits(1_000)
+    expect(open.checks.alarm).toContain('no majority agrees (a 2, b 1)')
+    expect(open.errors).toHaveLength(1)
+
+    const split = new Leader()
+    split.tells('a2 b1 c3')
+    expect(split.checks.alarm).toContain('no majority agrees')
+    expect([open.proposed, split.proposed]).toEqual([[], []])
   })
 })
