@@ -25,6 +25,7 @@ import { raftConfig, type Clock, type InitialState } from './raft/mod.ts'
 import { foundingList, Gateway, initialState, Replica, type ReplicaPorts } from './replica/mod.ts'
 import {
   dial,
+  isDataDirectory,
   lockDirectory,
   openDisk,
   loadSql,
@@ -112,6 +113,7 @@ interface Surroundings {
 
 async function assemble(options: NodeOptions, around: Surroundings): Promise<Assembled> {
   const { dataDir, logger, version } = options
+  checkFirstStart(options)
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
   const lock = await lockDirectory(dataDir)
   if (lock === null) throw inUse(dataDir, 'stop it, or choose another with --data')
@@ -158,6 +160,13 @@ async function assemble(options: NodeOptions, around: Surroundings): Promise<Ass
   }
 }
 
+/** Later the stored membership says whom a witness belongs to; an empty one has to be told. */
+function checkFirstStart({ witness, join, cluster, dataDir }: NodeOptions): void {
+  if (!witness || join !== null || cluster !== null || isDataDirectory(dataDir)) return
+  const what = '--witness needs --join URL, or --cluster, at its first start'
+  throw new StartError(2, `${what}: a witness alone has no data; ${dataDir} is empty`)
+}
+
 /** A runtime may try a pooled connection that was lost once more: a write must be sent once. */
 function askLeader(request: Request): Promise<Response> {
   return fetch(request, { keepalive: request.method === 'GET' })
@@ -195,7 +204,8 @@ function makeReplica(options: NodeOptions, parts: Parts): Running {
   const { store, wal, url } = parts
   const { state } = store
   const { nodeId: id, incarnation, clusterId } = wal.identity
-  const founding = options.join === null ? (options.cluster ?? [{ id, url }]) : []
+  const alone = options.witness ? [] : [{ id, url }] // A witness founds nothing.
+  const founding = options.join === null ? (options.cluster ?? alone) : []
   const identity: PeerIdentity = {
     id,
     incarnation,

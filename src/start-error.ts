@@ -1,7 +1,7 @@
 /** Why a node did not start, as one line for its operator and an exit code (API.md). */
 import { StartError, type NodeOptions } from './node-options.ts'
 import { StateDamaged, StateFileError } from './runtime/mod.ts'
-import { SchemaError } from './state/mod.ts'
+import { SchemaError, UnknownCommand } from './state/mod.ts'
 import { WalDamaged, WalMismatch } from './storage/mod.ts'
 
 /** The system's word for what happened, such as `EACCES`; null where there is none. */
@@ -37,7 +37,8 @@ export function startError(
     error instanceof WalMismatch ||
     error instanceof StateFileError ||
     error instanceof StateDamaged ||
-    error instanceof SchemaError
+    error instanceof SchemaError ||
+    error instanceof UnknownCommand
   ) {
     return new StartError(3, `${options.dataDir}: ${message}`, cause)
   }

@@ -194,7 +194,7 @@ export const FLAGS = {
   'remove-dead-after': flag({
     value: 'DURATION',
     about:
-      'remove members that the leader has not reached for so long, where three voters and a quorum are left; without it nobody is removed',
+      'remove members that the leader has not reached for so long, where three voters, two of them with data, and a quorum are left; without it nobody is removed',
     fallback: null,
     commands: SERVE,
     read: readDuration,

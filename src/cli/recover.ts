@@ -16,7 +16,9 @@ export async function recover(context: CommandContext, settings: Settings): Prom
   if (dataDir === null) throw new UsageError('--data DIR is missing: whose directory?')
   const forced = settings.value('force-new-cluster') === true
   const confirmed = settings.value('yes') === true
-  if (confirmed && !forced) throw new UsageError('--yes belongs to --force-new-cluster')
+  if (confirmed && !forced) {
+    throw new UsageError(`${settings.nameOf('yes')} belongs to --force-new-cluster`)
+  }
   if (forced && !confirmed && context.ask === null) {
     throw new UsageError('nobody can be asked here: confirm --force-new-cluster with --yes')
   }

@@ -69,16 +69,13 @@ function sizes(settings: Settings): Sizes {
   }
 }
 
-/** Whether this node keeps no data. It never leads: so it can neither found nor be alone. */
+/** Whether this node keeps no data. It never leads, so it cannot found. */
 function isWitness(settings: Settings): boolean {
   const role = settings.value('role')
   if (settings.value('witness') !== true && role !== 'witness') return false
   const where = settings.nameOf(role === 'witness' ? 'role' : 'witness')
   if (role === 'learner') throw new UsageError(`${where} votes: it is no learner`)
   const cluster = settings.value('cluster')
-  if (cluster === null && settings.value('join') === null) {
-    throw new UsageError(`${where} needs --join URL, or --cluster: a witness alone has no data`)
-  }
   if (cluster?.[0]?.id === settings.value('id') && cluster !== null) {
     throw new UsageError(
       `${where}: the lowest id of --cluster, ${cluster[0]?.id}, founds the cluster, and a witness has no data to lead with: give it another id, or let it join`,

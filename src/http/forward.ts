@@ -78,11 +78,14 @@ function hasBody(c: Call): boolean {
 
 async function leaderUrl({ registry, closing }: Edge, endMs: number): Promise<string> {
   for (;;) {
-    const { leader, leaderUrl: url } = registry.status()
+    const { id, leader, leaderUrl: url } = registry.status()
     if (url !== null) return url
+    if (leader !== null) {
+      const why = `${leader} leads and only dials, so ${id}, a witness, cannot pass this on`
+      throw new ApiError('no_leader', `${why}; nothing was applied, ask a data node`)
+    }
     if (performance.now() >= endMs || closing?.aborted === true) {
-      const why = leader === null ? 'no leader was known' : `${leader} leads and has no address`
-      throw noLeader(`${why} within the time of this request`)
+      throw noLeader('no leader was known within the time of this request')
     }
     await sleep(LOOK_MS)
   }

@@ -9,9 +9,9 @@ import { ApiError, failed, invalid } from './error.ts'
 import { pathName } from './path.ts'
 import type { Query } from './query.ts'
 import { timeoutMs } from './read.ts'
-import type { MembersAnswer, MembersRequest } from './registry.ts'
+import type { ClusterView, MembersAnswer, MembersRequest, MemberView } from './registry.ts'
 import { list, name, oneOf } from './schema.ts'
-import { bodyParser } from './validate.ts'
+import { bodyParser, isObject, without } from './validate.ts'
 import { refuseConditions, writeQuery } from './write.ts'
 
 const PATH = '/v1/cluster/members'
@@ -35,9 +35,40 @@ const nodeUrl = v.pipe(
 )
 
 const role = oneOf(['voter', 'learner', 'witness'])
-const member = { id: name, url: v.optional(nodeUrl), role: v.optional(role) }
-const parseMember = bodyParser(member)
-const parseMembers = bodyParser({ members: list(v.strictObject(member), MEMBERS_MAX) })
+/** As `GET /v1/cluster` shows it, a node that only dials has the url null. */
+const member = { id: name, url: v.nullish(nodeUrl), role: v.optional(role) }
+/** Of what `GET /v1/cluster` says, so that it can be edited and put back. */
+const OF_MEMBER = [
+  'leader',
+  'reachable',
+  'matchIndex',
+  'lagEntries',
+  'lastContactMs',
+  'version',
+  'clusterVersionMax',
+] as const satisfies readonly (keyof MemberView)[]
+const OF_CLUSTER = [
+  'clusterId',
+  'clusterVersion',
+  'upgrade',
+  'term',
+  'leader',
+  'revision',
+  'degraded',
+  'degradedDetail',
+  'change',
+  'deadMembers',
+] as const satisfies readonly (keyof ClusterView)[]
+const listedMember = v.pipe(
+  v.custom<Record<string, unknown>>(isObject, 'must be an object'),
+  v.transform((given) => without(given, OF_MEMBER)),
+  v.strictObject(member),
+)
+const parseMember = bodyParser(member, { readOnly: OF_MEMBER })
+const parseMembers = bodyParser(
+  { members: list(listedMember, MEMBERS_MAX) },
+  { readOnly: OF_CLUSTER },
+)
 const parseTransfer = bodyParser({ to: v.optional(name) })
 
 type Wanted = v.InferOutput<v.StrictObjectSchema<typeof member, undefined>>

@@ -33,8 +33,13 @@ export function bodyParser<const E extends Entries>(
 function writable(body: unknown, readOnly: readonly string[]): object {
   if (body === undefined) throw invalid('', 'a JSON object is needed as the body')
   if (!isObject(body)) throw invalid('', 'the body must be a JSON object')
-  if (!readOnly.some((field) => Object.hasOwn(body, field))) return body
-  return Object.fromEntries(Object.entries(body).filter(([field]) => !readOnly.includes(field)))
+  return without(body, readOnly)
+}
+
+/** An object but for some of its fields. */
+export function without(object: object, fields: readonly string[]): object {
+  if (!fields.some((field) => Object.hasOwn(object, field))) return object
+  return Object.fromEntries(Object.entries(object).filter(([field]) => !fields.includes(field)))
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {

@@ -9,7 +9,9 @@ import type { VoteRequest, VoteResponse } from './types.ts'
 /** The election timeout passed: ask whether a campaign could be won, before raising the term. */
 export function campaign(core: Core): void {
   if (!core.mayCampaign) {
-    core.restartElectionTimer() // Empty, fenced, a learner, or a stranger under an old name.
+    // Empty, fenced, a learner, a witness, or a stranger under an old name: what it stops doing is
+    // to name a leader that has fallen silent, to clients and to whoever asks if it is ready.
+    core.becomeFollower(null)
     return
   }
   core.becomeCandidate('pre_candidate', false)

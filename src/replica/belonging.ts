@@ -150,7 +150,9 @@ export class Belonging {
     }
     const lowest = this.#founding.map(({ id }) => id).sort()[0]
     if (lowest === undefined) {
-      this.#waitingFor = `the cluster at ${this.#contact ?? 'the given address'} takes it in`
+      const contact = this.#contact
+      this.#waitingFor =
+        contact === null ? '--join URL of a member' : `the cluster at ${contact} takes it in`
       return
     }
     const links = this.#host.ports.mesh.peers()

@@ -124,7 +124,8 @@ export class Custody {
       `this node acknowledged the log up to entry ${upTo} and does not hold that any more: its ` +
         'disk lost what it had reported as durable. The leader does not count this node any more. ' +
         'To rejoin: move its data directory away, to a disk that keeps what it syncs, and start it ' +
-        'again with the same flags; the cluster takes it back and gives it the data',
+        'again with --join URL of a member, or with its --cluster list where that names one; the ' +
+        'cluster takes it back and gives it the data',
     )
   }
 
@@ -146,12 +147,18 @@ export class Custody {
   metrics(): readonly (readonly [string, number])[] {
     const { checks, fence } = this
     return [
-      ['rollcall_cluster_version', this.#host.state.clusterVersion],
+      ...this.#clusterVersion(),
       ['rollcall_state_agreed_index', checks.agreedIndex],
       ['rollcall_members_lost_log', this.#lost.size],
       ['rollcall_state_alarm', checks.alarm === null ? 0 : 1],
       ...fence.metrics(),
     ]
+  }
+
+  /** A witness reads no command, so it does not learn of those that raise it. */
+  #clusterVersion(): readonly (readonly [string, number])[] {
+    const { identity, state } = this.#host
+    return identity().witness ? [] : [['rollcall_cluster_version', state.clusterVersion]]
   }
 
   #report(report: StateReport): void {

@@ -14,6 +14,8 @@ import type { MemberSight } from './member-change.ts'
 
 /** Two voters survive the loss of none: what is left after a removal survives one. */
 const VOTERS_MIN = 3
+/** For the same reason: witnesses outlive the last data node, and cannot stand in for it. */
+const DATA_VOTERS_MIN = 2
 /** Removals that are remembered, of this process. */
 const REMOVED_MAX = 16
 
@@ -106,11 +108,16 @@ export class DeadMembers {
 }
 
 /** Why a member stays, however long it is silent; null: it may go. */
-function keptBy({ voters }: Membership, id: NodeId, sight: MemberSight): string | null {
+function keptBy(membership: Membership, id: NodeId, sight: MemberSight): string | null {
+  const { voters } = membership
   const left = voters.filter((voter) => voter !== id)
   if (left.length === voters.length) return null // A learner decides nothing.
   if (left.length < VOTERS_MIN) {
     return `without it ${left.length} voters would be left, and fewer than ${VOTERS_MIN} survive no loss`
+  }
+  const keepsData = (voter: NodeId): boolean => memberOf(membership, voter)?.witness === false
+  if (keepsData(id) && left.filter(keepsData).length < DATA_VOTERS_MIN) {
+    return 'without it one data node would be left: the cluster would give up the second copy'
   }
   if (isMajority(left, (voter) => sight.isReachable(voter))) return null
   return `of the voters that would be left (${left.join(', ')}) too few can be reached`

@@ -106,9 +106,10 @@ export class Fence {
 
   #enforce(reason: string): void {
     const repair =
-      'this node asks the leader for another one and goes on by itself; where there is no other ' +
-      'node to ask, restore a backup; should it happen again, replace the disk, or stop the node, ' +
-      'move its data directory away and start it again'
+      'this node asks the leader for another one and goes on by itself; where no other node is ' +
+      'left, rollcall recover --force-new-cluster goes on with the values as they are; should it ' +
+      'happen again, replace the disk, or stop the node, move its data directory away and start it ' +
+      'again'
     this.#host.logger.error('the state of this node is wrong: it is fenced', { reason, repair })
     this.#host.step({ type: 'fence', on: true })
   }

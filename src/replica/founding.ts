@@ -61,7 +61,11 @@ export function judgePeer(
   }
   if (self.foundingList === null) return `${self.id} was started without --cluster`
   const listed = self.foundingList.split(',').some((entry) => entry.startsWith(`${peer.id}=`))
-  if (!listed) return `${peer.id} is not in the --cluster list of ${self.id}`
+  if (!listed) {
+    const what = `${peer.id} is not in the --cluster list of ${self.id}`
+    const how = `if ${self.id} was a member there and lost its disk, start it with --join URL instead`
+    return hasMembership(peer) ? `${what}; ${how}` : what
+  }
   if (peer.clusterId === null && peer.foundingList !== self.foundingList) {
     return `${self.id} and ${peer.id} were started with different --cluster lists`
   }

@@ -12,7 +12,6 @@
  *
  * An idle cluster writes nothing: a state that has its verdict is not checked again.
  */
-import { present } from '../lib/assert.ts'
 import type { StateReport } from '../mesh/peer.ts'
 import type { Logger } from '../lib/logger.ts'
 import { isMajority, type Membership, type NodeId, type Raft } from '../raft/mod.ts'
@@ -44,8 +43,8 @@ export interface StateChecksHost {
 /** Its verdict comes a round trip later, so few are open at a time. */
 const NOTES_MAX = 8
 const LOOK_MS = 200
-/** Where states differ: for whoever has not reported yet, and might decide who is right. */
-const LATE_MS = 1_000
+/** Who has not reported in this time may be down: that nobody can tell is said without it. */
+const REPORT_PATIENCE_MS = 2_000
 
 export class StateChecks {
   readonly #host: StateChecksHost
@@ -66,9 +65,9 @@ export class StateChecks {
   #led = false
   /** The check for which a verdict was proposed. */
   #decided = 0
+  /** Since when reports differ and no majority agrees, over all checks since the last verdict. */
+  #disputedSinceMs: number | null = null
   #alarm: string | null = null
-  /** From when on there is reason for one; Infinity: there is none. */
-  #soundMs = Infinity
 
   constructor(host: StateChecksHost, config: StateChecksConfig) {
     this.#host = host
@@ -104,7 +103,6 @@ export class StateChecks {
     this.#agreed = hash
     this.#agreedIndex = index
     this.#alarm = null
-    this.#soundMs = Infinity
     const own = this.#notes.find((note) => note.index === index)
     if (own === undefined || own.schema !== schema || own.hash === hash) return
     this.#host.differs({ index, own: own.hash, right: hash })
@@ -119,10 +117,7 @@ export class StateChecks {
   reported(from: NodeId, report: StateReport): void {
     const newest = Math.max(0, ...Array.from(this.#reports.values(), ({ index }) => index))
     if (report.index < newest || report.index <= this.#agreedIndex) return
-    if (report.index > newest) {
-      this.#reports.clear()
-      this.#soundMs = Infinity
-    }
+    if (report.index > newest) this.#reports.clear()
     this.#reports.set(from, report)
     this.#isNews = true
   }
@@ -132,13 +127,12 @@ export class StateChecks {
     if (!raft.hasAppliedInTerm || !this.#host.isKnown()) {
       this.#led = false
       this.#alarm = null
-      this.#soundMs = Infinity
+      this.#disputedSinceMs = null
       return
     }
     const nowMs = this.#host.nowMs()
     if (!this.#led) this.#takeUp(nowMs)
-    if (this.#isNews) this.#decide(nowMs)
-    if (nowMs >= this.#soundMs) this.#sound()
+    this.#decide(nowMs)
     if (nowMs < this.#nextLookMs) return
     this.#nextLookMs = nowMs + LOOK_MS
     if (!this.#isDue(nowMs)) return
@@ -165,19 +159,23 @@ export class StateChecks {
 
   /** Says what a majority has, once there is one. */
   #decide(nowMs: number): void {
+    const isDisputed = this.#disputedSinceMs !== null && this.#alarm === null
+    if (!this.#isNews && !isDisputed) return
     this.#isNews = false
     const { membership } = this.#host.raft
     const [first] = this.#reports.values()
     if (membership === null || first === undefined || first.index <= this.#decided) return
     const verdict = verdictOf(membership, this.#reports)
+    const { index } = first
     if (typeof verdict === 'string') {
-      const sinceMs = verdict === 'split' ? nowMs : nowMs + LATE_MS
-      if (differ(this.#reports)) this.#soundMs = Math.min(this.#soundMs, sinceMs)
+      if (!differ(this.#reports)) return
+      this.#disputedSinceMs ??= nowMs
+      const isLate = nowMs - this.#disputedSinceMs >= REPORT_PATIENCE_MS
+      if (verdict === 'split' || isLate) this.#sound(index)
       return
     }
-    const { index } = first
     this.#decided = index
-    this.#soundMs = Infinity
+    this.#disputedSinceMs = null
     this.#nameOdd(verdict)
     const { hash, schema } = verdict
     this.#host.propose({ type: 'state_verdict', index, hash, schema })
@@ -191,13 +189,8 @@ export class StateChecks {
     }
   }
 
-  #sound(): void {
-    this.#soundMs = Infinity
+  #sound(index: number): void {
     if (this.#alarm !== null) return
-    const { index } = present(
-      this.#reports.values().next().value,
-      'states that differ were reported',
-    )
     const hashes = Array.from(this.#reports, ([id, { hash }]) => `${id} ${hash}`)
       .sort()
       .join(', ')

@@ -128,7 +128,7 @@ export function metricsOf(replica: Replica): ReadonlyMap<string, number> {
     ['rollcall_recovery_fetching_snapshot', recovery === 'fetching_snapshot' ? 1 : 0],
     ['rollcall_recovery_applying_log', recovery === 'applying_log' ? 1 : 0],
     ['rollcall_recovery_done', recoveryProgress?.done ?? 0],
-    ['rollcall_recovery_total', recoveryProgress?.total ?? 0],
+    ['rollcall_recovery_goal', recoveryProgress?.total ?? 0],
     ['rollcall_snapshot_index', upkeep.snapshot?.index ?? 0],
     ['rollcall_snapshot_bytes', ports.store.snapshotBytes],
     ...upkeep.metrics(),

@@ -6,7 +6,8 @@
 /** What an operator does with a node that cannot vouch for its data. */
 export const REJOIN =
   'This node cannot vouch for what it promised. To rejoin: stop it, move its data directory away, ' +
-  'start it again with the same flags; the cluster takes it back and gives it the data.'
+  'start it again with --join URL of a member, or with its --cluster list where that names one; ' +
+  'the cluster takes it back and gives it the data.'
 
 /** What was found where something else had to be. */
 export interface Damage {

@@ -87,7 +87,6 @@ test.each([
   [['member', 'remove', 'n4', '--url', 'http://a:1'], '--url belongs to member add'],
   [['member', 'list', 'n4', 'n5'], 'member takes no more words'],
   [['transfer', 'a/b'], 'transfer: "a/b"'],
-  [['serve', '--witness'], '--witness needs --join URL, or --cluster'],
   [['serve', '--join', 'http://a:1', '--witness', '--role', 'learner'], 'it is no learner'],
   [
     ['serve', '--id', 'n1', '--witness', '--cluster', 'n1=http://127.0.0.1:7400'],

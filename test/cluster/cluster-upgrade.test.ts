@@ -133,6 +133,10 @@ test(
 
     const said = await refused(node)
     expect(said).toContain(`clusterVersion ${CLUSTER_VERSION_MAX}`)
+    const recover = ['recover', '--data', node.dataDir, '--force-new-cluster', '--yes']
+    const recovering = new Program('recover as it was', [oldBinary, ...recover])
+    expect(await recovering.ended()).toBe(3)
+    expect(recovering.err.join('\n')).toContain(`clusterVersion ${CLUSTER_VERSION_MAX}`)
 
     node.start()
     await node.ready()

@@ -1,6 +1,6 @@
 /** Two data nodes and a witness, scenario 59: any one of the three may go. */
 import { expect, test } from 'bun:test'
-import { readdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from '../support/program.ts'
 import { TEST_MS, TINY, withCluster, type Cluster, type ClusterNode } from '../support/cluster.ts'
@@ -93,6 +93,8 @@ test(
     const refused = await n2.put('/v1/config/k?timeout=4s', 'stale')
     expect([refused.status, refused.json['code']]).toEqual([503, 'no_leader'])
     expect((await witness.get('/v1/config/k?timeout=1s')).json['code']).toBe('no_leader')
+    const ready = await witness.get('/readyz')
+    expect([ready.status, ready.text]).toEqual([503, expect.stringContaining('no leader is known')])
 
     n1.start()
     await cluster.ready()
@@ -172,9 +174,19 @@ test(
     n3.start([...n3.args, '--witness'])
     await cluster.ready()
 
-    // Without its disk it is taken back, as a witness.
+    // Afterwards --join may go; without its disk it needs it.
+    const at = n3.args.indexOf('--join')
+    const bare = [...n3.args.toSpliced(at, 2), '--witness']
+    await n3.process.kill()
+    n3.start(bare)
+    await n3.ready()
     await n3.process.kill()
     rmSync(n3.dataDir, { recursive: true })
+    expect(await n3.start(bare).ended()).toBe(2)
+    expect(n3.process.tail()).toContain('--witness needs --join URL')
+    expect(existsSync(n3.dataDir)).toBe(false)
+
+    // Then it is taken back, as a witness.
     n3.start([...n3.args, '--witness'])
     await n3.ready()
     await until('the witness votes again', async () => {

@@ -31,6 +31,34 @@ test('POST, PUT and DELETE of members ask the leader for just that, and answer 2
   ])
 })
 
+test('PUT of members takes what GET /v1/cluster shows, edited or not', async () => {
+  const { call, registry } = await testApi()
+  const seen = { leader: false, reachable: true, matchIndex: 3, lagEntries: 0, lastContactMs: 17 }
+  const programs = { version: '0.1.0', clusterVersionMax: 2 }
+  const members = [
+    { id: 'n1', url: 'http://10.0.0.1:7400', role: 'voter', ...seen, ...programs },
+    { id: 'n2', url: null, role: 'witness', ...seen, ...programs },
+  ]
+  const version = { clusterVersion: 2, upgrade: null, term: 3, revision: 9 }
+  const state = { degraded: true, degradedDetail: 'one copy', change: null, deadMembers: null }
+  const cluster = { clusterId: 'c', leader: 'n1', ...version, ...state }
+
+  expect((await call(`PUT ${PATH}`, { body: { ...cluster, members } })).status).toBe(202)
+  expect((await call(`POST ${PATH}`, { body: members[1]! })).status).toBe(202)
+
+  expect(registry.memberRequests).toEqual([
+    {
+      type: 'set',
+      members: [
+        { id: 'n1', url: 'http://10.0.0.1:7400', role: 'voter' },
+        { id: 'n2', url: null, role: 'witness' },
+      ],
+      force: false,
+    },
+    { type: 'add', id: 'n2', url: null, role: 'witness', force: false },
+  ])
+})
+
 test('POST /v1/cluster/transfer answers 200 with the new leader', async () => {
   const { call, registry } = await testApi()
   const answer = await call('POST /v1/cluster/transfer', { body: { to: 'n2' } })
@@ -76,6 +104,8 @@ test.each([
   ['POST', `${PATH}?force=perhaps`, { id: 'n4' }, '?force'],
   ['PUT', PATH, { members: 'n4' }, 'members'],
   ['PUT', PATH, { members: [{ id: 'n1', url: 7 }] }, 'members.0.url'],
+  ['PUT', PATH, { members: [{ id: 'n1', rol: 'voter' }] }, 'members.0.rol'],
+  ['PUT', PATH, { members: ['n1'] }, 'members.0'],
   ['PUT', PATH, { members: Array.from({ length: 32 }, () => ({ id: 'n1' })) }, 'members'],
   ['DELETE', `${PATH}/a%20b`, undefined, 'id'],
   ['POST', '/v1/cluster/transfer', { to: 7 }, 'to'],

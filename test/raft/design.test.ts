@@ -436,6 +436,20 @@ test('DESIGN §7: a learner that is asked votes: it may be a voter already, else
   expect(node.takeSent()).toMatchObject([{ granted: true }])
 })
 
+test('DESIGN §7: a learner and a fenced voter forget a leader that has fallen silent', () => {
+  const learner = nodeAt('a', { membership: membershipOf(['b', 'c'], { learners: ['a'] }) })
+  const fenced = nodeAt('a', { membership: membershipOf(['a', 'b', 'c']) })
+  fenced.step({ type: 'fence', on: true })
+  for (const node of [learner, fenced]) {
+    node.receive(append({ from: 'b', to: 'a', term: 1 }))
+    expect(node.raft.leader).toBe('b')
+
+    node.elapse(2 * ELECTION_MIN_MS)
+
+    expect(node.raft).toMatchObject({ role: 'follower', leader: null, term: 1 })
+  }
+})
+
 test('DESIGN §7: a founder brings entry 1 to nodes that know nobody yet', () => {
   const founder = nodeAt('a', { membership: null })
   const others = [nodeAt('b', { membership: null }), nodeAt('c', { membership: null })]

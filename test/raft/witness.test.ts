@@ -194,6 +194,19 @@ test('59: a witness never campaigns, whatever time passes and whoever asks it to
   expect([w.raft.role, w.raft.term, w.takeSent()]).toEqual(['follower', 1, []])
 })
 
+test('59: a witness, too, forgets a leader that has fallen silent', () => {
+  const w = nodeAt('w', { ...AS_WITNESS, log: [1] })
+  w.receive(append({ from: 'a', to: 'w', term: 1, prevIndex: 1, prevTerm: 1 }))
+  w.elapse(ELECTION_MIN_MS / 2)
+  expect(w.raft.leader).toBe('a')
+
+  w.elapse(2 * ELECTION_MIN_MS)
+
+  expect(w.raft).toMatchObject({ role: 'follower', leader: null, term: 1 })
+  w.receive(append({ from: 'a', to: 'w', term: 1, prevIndex: 1, prevTerm: 1 }))
+  expect(w.raft.leader).toBe('a')
+})
+
 test('59: a transfer goes to no witness', () => {
   const a = settledLeaderAt('a', AS_DATA)
   without(a)

@@ -6,11 +6,12 @@ import { DeadMembers } from '../../src/replica/dead-members.ts'
 const AFTER_MS = 10_000
 const LOOK_MS = 50
 
+/** Those in capitals keep no data. */
 function membershipOf(voters: string, learners = ''): Membership {
   const [all, some] = [[...voters], [...learners]]
   return {
     members: [...all, ...some].sort().map((id) => {
-      return { id, incarnation: `${id}1`, url: null, witness: false }
+      return { id, incarnation: `${id}1`, url: null, witness: id < 'a' }
     }),
     voters: all,
     outgoing: null,
@@ -80,6 +81,21 @@ test('never so that fewer than three voters are left; a learner decides nothing'
   )
   leader.membership = membershipOf('abc')
   expect(leader.looks(2 * AFTER_MS)).toBeNull()
+})
+
+test('never the last but one that keeps data: what is left must survive a loss', () => {
+  const leader = new Leader('abcVW')
+  leader.down = 'b'
+  expect(leader.looks(2 * AFTER_MS)).toBe('b')
+
+  leader.membership = membershipOf('acVW')
+  leader.down = 'c'
+  expect(leader.looks(2 * AFTER_MS)).toBeNull()
+  const view = leader.dead.view(leader.membership, leader.sight)
+  expect(view?.silent).toMatchObject([{ id: 'c', keptBy: expect.stringContaining('second copy') }])
+  // A witness may go: fewer are needed for a majority without it.
+  leader.down = 'W'
+  expect(leader.looks(2 * AFTER_MS)).toBe('W')
 })
 
 test('never while this node reaches no majority, nor for that long afterwards', () => {

@@ -120,7 +120,9 @@ test('judgePeer() on an empty node wants the same list, and whoever it names', (
 
   expect(judge(identity('n1', { clusterId: 'c' }), given)).toBeNull()
   expect(judge(identity('n1'), given)).toBeNull()
-  expect(judge(identity('n4'), given)).toContain('not in the --cluster list')
+  expect(judge(identity('n4'), given)).toMatch(/not in the --cluster list of n2$/)
+  const member = identity('n4', { clusterId: 'c', membershipIndex: 3 })
+  expect(judge(member, given)).toContain('start it with --join URL instead')
   const other = identity('n1', { foundingList: 'n1=x,n2=y' })
   expect(judge(other, given)).toContain('different --cluster lists')
   expect(judge(identity('n2'), given)).toContain('both nodes are called n2')

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test'
+import { silentLogger } from '../../src/lib/logger.ts'
 import type { StateReport } from '../../src/mesh/peer.ts'
-import type { Membership } from '../../src/raft/types.ts'
 import type { Raft } from '../../src/raft/mod.ts'
+import type { Membership } from '../../src/raft/types.ts'
 import { StateChecks, verdictOf } from '../../src/replica/state-checks.ts'
 import type { Command } from '../../src/state/mod.ts'
 
@@ -85,87 +86,69 @@ describe('verdictOf()', () => {
   })
 })
 
-/** A leader of a, b and c, which report to it what they had at entry 7. */
+/** A leader of `a b c` that is told of check 7; what it says and proposes. */
 class Leader {
   readonly proposed: Command[] = []
-  readonly said: string[] = []
-  readonly raft = { hasAppliedInTerm: true, applied: 9, membership: voters('a b c') }
-  nowMs = 5_000
-  readonly checks = new StateChecks(
-    {
-      raft: this.raft as unknown as Raft,
-      schema: 1,
-      logger: {
-        debug: () => {},
-        info: () => {},
-        warn: () => {},
-        error: (message) => void this.said.push(message),
-      },
-      stateHash: () => 'any',
-      isKnown: () => true,
-      nowMs: () => this.nowMs,
-      propose: (command) => void this.proposed.push(command),
-      report: () => {},
-      differs: () => {},
-    },
-    { checkQuietMs: 1e6, checkEveryMs: 1e6, checkEntries: 1e6 },
-  )
+  readonly errors: string[] = []
+  nowMs = 1_000
+  readonly checks: StateChecks
 
-  /** `a1 b2`, all in one turn; then the loop goes on for so long. */
-  hears(told: string, ms = 0): void {
-    for (const [id, report] of reports(told)) this.checks.reported(id, report)
-    for (const endMs = this.nowMs + ms; ; this.nowMs += 100) {
-      this.checks.endOfTurn()
-      if (this.nowMs >= endMs) return
-    }
+  constructor() {
+    const logger = { ...silentLogger, error: (line: string) => this.errors.push(line) }
+    const membership = voters('a b c')
+    const raft: Partial<Raft> = { hasAppliedInTerm: true, applied: 7, membership }
+    this.checks = new StateChecks(
+      {
+        raft: raft as Raft,
+        schema: 1,
+        logger,
+        stateHash: () => '1',
+        isKnown: () => true,
+        nowMs: () => this.nowMs,
+        propose: (command) => this.proposed.push(command),
+        report: () => {},
+        differs: () => {},
+      },
+      { checkQuietMs: 60_000, checkEveryMs: 600_000, checkEntries: 1_000 },
+    )
   }
 
-  get verdicts(): string[] {
-    return this.proposed.flatMap((command) =>
-      command.type === 'state_verdict' ? [command.hash] : [],
-    )
+  tells(told: string): void {
+    for (const [id, report] of reports(told)) this.checks.reported(id, report)
+    this.checks.endOfTurn()
+  }
+
+  waits(ms: number): void {
+    this.nowMs += ms
+    this.checks.endOfTurn()
   }
 }
 
-describe('the alarm', () => {
-  test('is no business of states that differ while somebody is late who can decide', () => {
+describe('StateChecks', () => {
+  test('raises no alarm while whoever has not reported yet may decide', () => {
     const leader = new Leader()
-    leader.hears('a1 b2', 500)
-    expect(leader.checks.alarm).toBeNull()
+    leader.tells('a2 b1')
+    leader.waits(500)
+    expect([leader.checks.alarm, leader.errors]).toEqual([null, []])
 
-    leader.hears('c2', 10_000)
+    leader.tells('c1')
 
+    expect(leader.proposed).toMatchObject([{ type: 'state_verdict', index: 7, hash: '1' }])
+    leader.waits(10_000)
     expect(leader.checks.alarm).toBeNull()
-    expect(leader.verdicts).toEqual(['2'])
-    expect(leader.said).toEqual(['a node has another state than the majority: it is fenced'])
+    expect(leader.errors).toEqual(['a node has another state than the majority: it is fenced'])
   })
 
-  test('sounds, once, where whoever could decide does not come', () => {
-    const leader = new Leader()
-    leader.hears('a1 b2', 10_000)
+  test('raises it once where the one that could decide stays away, or nobody can', () => {
+    const open = new Leader()
+    open.tells('a2 b1')
+    for (let i = 0; i < 10; i++) open.waits(1_000)
+    expect(open.checks.alarm).toContain('no majority agrees (a 2, b 1)')
+    expect(open.errors).toHaveLength(1)
 
-    expect(leader.checks.alarm).toContain('differ at entry 7')
-    expect(leader.checks.alarm).toContain('(a 1, b 2)')
-    expect(leader.said).toHaveLength(1)
-    expect(leader.verdicts).toEqual([])
-  })
-
-  test('sounds at once where nobody who is left could decide', () => {
-    const leader = new Leader()
-    leader.hears('a1 b2 c3')
-    expect(leader.checks.alarm).toContain('no majority agrees')
-  })
-
-  test('ends with the next verdict, and with leadership', () => {
-    const leader = new Leader()
-    leader.hears('a1 b2 c3')
-    leader.checks.applied([{ type: 'verdict', index: 8, hash: '1', schema: 1 }])
-    expect(leader.checks.alarm).toBeNull()
-
-    const other = new Leader()
-    other.hears('a1 b2 c3')
-    other.raft.hasAppliedInTerm = false
-    other.hears('')
-    expect(other.checks.alarm).toBeNull()
+    const split = new Leader()
+    split.tells('a2 b1 c3')
+    expect(split.checks.alarm).toContain('no majority agrees')
+    expect([open.proposed, split.proposed]).toEqual([[], []])
   })
 })

@@ -50,8 +50,8 @@ export async function startEmpty(arena: Arena, node: ClusterNode): Promise<void>
 }
 
 /**
- * The same flags again, as the exit text says: one of the members that they name is enough to find
- * the cluster. Where all of those are gone by now, an operator names one that is there.
+ * As the exit text says: the same flags again where one of the members that they name is still
+ * there, which is enough to find the cluster; else --join with the URL of one that is.
  */
 function flagsOf(node: ClusterNode, nodes: readonly ClusterNode[]): readonly string[] {
   const others = nodes.filter((other) => other !== node).map(addressOf)
