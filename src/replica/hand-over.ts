@@ -24,7 +24,7 @@ export function handOver(replica: Replica, waitMs: number, done: () => void): vo
   look()
 }
 
-/** Whether the voters that can be reached from here, this one included, could elect another. */
+/** Whether the voters that are here, this node if it is one of them, could elect another. */
 function canElect({ raft, ports, identity }: Replica): boolean {
   const { membership } = raft
   if (membership === null) return false
