@@ -361,8 +361,9 @@ function readClock(): Clock {
   return { nowMs: performance.now(), wallMs: Date.now() }
 }
 
+/** Runtimes cut fractions off: a timer that came early would find nothing due, and be set again. */
 function setTimer(ms: number, run: () => void): () => void {
-  const timer = setTimeout(run, ms)
+  const timer = setTimeout(run, Math.ceil(ms))
   return () => clearTimeout(timer)
 }
 
