@@ -18,9 +18,14 @@ function missing(context: Context, key: InstanceKey): Outcome {
   return context.notFound(`there is no instance "${key.id}" of service "${key.service}"`)
 }
 
-function answer(context: Context, record: InstanceRecord, created: boolean): Outcome {
+/** `spec`: what the record holds in its encoding, where that is at hand. */
+function answer(
+  context: Context,
+  record: InstanceRecord,
+  { created = false, spec }: { readonly created?: boolean; readonly spec?: InstanceSpec } = {},
+): Outcome {
   if (!context.wanted) return context.ok(created, null)
-  const instance = instanceRow(record, overridesOf(context.tables, record))
+  const instance = instanceRow(record, overridesOf(context.tables, record), spec)
   return context.ok(created, { type: 'instance', instance })
 }
 
@@ -33,7 +38,7 @@ export function instancePut(context: Context, command: CommandOf<'instance_put'>
   if (old === null || old.lease !== null || spec.ttlMs !== null)
     armInstanceLease(context, key, spec)
   const record = writeInstance(context, { key, old, spec, health: 'passing', healthReason: null })
-  return answer(context, record, old === null)
+  return answer(context, record, { created: old === null, spec })
 }
 
 export function instancePatch(context: Context, command: CommandOf<'instance_patch'>): Outcome {
@@ -49,8 +54,8 @@ export function instancePatch(context: Context, command: CommandOf<'instance_pat
     return { ok: false, revision: context.revision, code: 'invalid_request', path, detail }
   }
   const { spec } = patched
-  if (sameBytes(encode(instanceSpec.to(spec, 'spec')), old.spec)) return answer(context, old, false)
-  return answer(context, redeclare(context, { key, old, before, spec }), false)
+  if (sameBytes(encode(instanceSpec.to(spec, 'spec')), old.spec)) return answer(context, old)
+  return answer(context, redeclare(context, { key, old, before, spec }))
 }
 
 interface Redeclaration {
@@ -98,6 +103,6 @@ export function instanceHealth(context: Context, command: CommandOf<'instance_he
   }
   const row = instanceRow(old, { override: null, nodeOverride: null })
   const health = command.health ?? row.health
-  if (row.health === health && row.healthReason === note) return answer(context, old, false)
-  return answer(context, writeHealth(context, old, { health, reason: note }), false)
+  if (row.health === health && row.healthReason === note) return answer(context, old)
+  return answer(context, writeHealth(context, old, { health, reason: note }))
 }

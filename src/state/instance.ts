@@ -27,12 +27,17 @@ export function overridesOf(tables: Tables, record: InstanceRecord): Overrides {
   return { override: own === null ? null : overrideRow(own), nodeOverride: nodeOverrideRow(node) }
 }
 
-export function instanceRow(record: InstanceRecord, overrides: Overrides): InstanceRow {
+/** `spec`: what the record holds in its encoding, where that is at hand. */
+export function instanceRow(
+  record: InstanceRecord,
+  overrides: Overrides,
+  spec = specOf(record),
+): InstanceRow {
   return {
     ns: record.ns,
     service: record.service,
     id: record.id,
-    spec: specOf(record),
+    spec,
     health: health.from(record.health, 'health'),
     healthReason: record.healthReason === null ? null : utf8Text(record.healthReason),
     lease: record.lease,

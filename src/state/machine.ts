@@ -15,12 +15,14 @@ import { nodeOverrideRow, overrideRow } from './override.ts'
 import type { Page, StateReader } from './reader.ts'
 import type * as rows from './rows.ts'
 import { CREATE_APPLIED, SCHEMA_VERSION, TABLES } from './schema.ts'
+import type { MembershipRecord } from './schema.ts'
 import { serviceRow } from './service-commands.ts'
 import { ServiceQueries } from './service-queries.ts'
 import {
   clusterVersion,
   compactedRevision,
   storedClusterVersion,
+  storedMembership,
   writeMembership,
 } from './settings.ts'
 import type { Sql, SqlRow, Statement } from './sql.ts'
@@ -46,6 +48,9 @@ export class StateMachine implements StateReader {
   #appliedTerm = 0
   #clusterMs = 0
   #clusterVersion = 0
+  #compactedRevision = 0
+  /** As stored: it is asked for on every turn of the replica's loop, and hardly ever changes. */
+  #membership: MembershipRecord | null = null
   #usable = true
 
   private constructor(sql: Sql, applied: SqlRow) {
@@ -59,6 +64,8 @@ export class StateMachine implements StateReader {
     this.#appliedTerm = present(term, 'the applied term is stored')
     this.#clusterMs = present(clusterMs, 'the cluster clock is stored')
     this.#clusterVersion = clusterVersion(db.tables)
+    this.#compactedRevision = compactedRevision(db.tables)
+    this.#membership = storedMembership(db.tables)
     return db
   }
 
@@ -138,17 +145,17 @@ export class StateMachine implements StateReader {
 
   /** Changes before this revision are not to be had; 0 where all are. */
   get compactedRevision(): number {
-    return compactedRevision(this.#db.tables)
+    return this.#compactedRevision
   }
 
   /** The newest applied membership, in the core's encoding; null before the first. */
   get membershipBytes(): Uint8Array | null {
-    return this.#db.tables.membership.find(1)?.data ?? null
+    return this.#membership?.data ?? null
   }
 
   /** The index of the entry that brought it; 0 before the first. */
   get membershipIndex(): number {
-    return this.#db.tables.membership.find(1)?.revision ?? 0
+    return this.#membership?.revision ?? 0
   }
 
   /** Of all replicated rows; equal on all replicas at equal applied index. 16 hex digits. */
@@ -214,9 +221,10 @@ export class StateMachine implements StateReader {
     this.#appliedIndex = last.index
     this.#appliedTerm = last.term
     this.#clusterMs = last.clusterMs
+    const membership = entries.findLast((entry) => entry.type === 'membership')
+    if (membership !== undefined) this.#membership = storedMembership(this.#db.tables)
     this.#db.configs.applied(changes.topics)
     this.#usable = true
-    const membership = entries.findLast((entry) => entry.type === 'membership')
     return { outcomes, ...changes, membershipChanged: membership?.data ?? null }
   }
 

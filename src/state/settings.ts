@@ -2,6 +2,7 @@ import { CLUSTER_VERSION_FIRST } from './cluster-version.ts'
 import type { CommandOf } from './command.ts'
 import type { Context } from './context.ts'
 import type { Outcome } from './outcome.ts'
+import type { MembershipRecord } from './schema.ts'
 import type { Sql } from './sql.ts'
 import type { Tables } from './tables.ts'
 
@@ -43,7 +44,7 @@ export function raiseClusterVersion(
 
 /** The membership in force, as the core encoded it: bytes to this folder. */
 export function writeMembership(context: Context, data: Uint8Array): void {
-  const old = context.tables.membership.find(1)
+  const old = storedMembership(context.tables)
   context.tables.membership.put(old, {
     id: 1,
     revision: context.revision,
@@ -51,4 +52,9 @@ export function writeMembership(context: Context, data: Uint8Array): void {
     data,
     attributes: old?.attributes ?? null,
   })
+}
+
+/** Null before the first. */
+export function storedMembership(tables: Tables): MembershipRecord | null {
+  return tables.membership.find(1)
 }
