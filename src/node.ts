@@ -6,10 +6,12 @@
  */
 import { randomBytes, randomInt, randomUUID } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
 import process from 'node:process'
 import { setImmediate } from 'node:timers'
-import { createApp } from './http/mod.ts'
+import { createApp, unavailable } from './http/mod.ts'
+import { Drain } from './lib/drain.ts'
+import { setTimer, sleep } from './lib/timer.ts'
+import { closeNow, listen, type Servers } from './listen.ts'
 import {
   hmacSha256,
   Mesh,
@@ -21,33 +23,28 @@ import {
 import { StartError, type NodeOptions, type RunningNode } from './node-options.ts'
 import { raftConfig, type Clock, type InitialState } from './raft/mod.ts'
 import { foundingList, Gateway, initialState, Replica, type ReplicaPorts } from './replica/mod.ts'
-import { Drain } from './lib/drain.ts'
 import {
   dial,
   isDataDirectory,
   lockDirectory,
   openDisk,
   loadSql,
-  serve,
+  logOf,
   StateStore,
   type DirectoryLock,
   type Remote,
-  type Server,
 } from './runtime/mod.ts'
-import { codeOf, startError } from './start-error.ts'
+import { inUse, startError } from './start-error.ts'
 import { CLUSTER_VERSION_MAX, type SqlDriver } from './state/mod.ts'
 import { Wal } from './storage/mod.ts'
 
-/** The largest request body that the routes accept. */
-const BODY_BYTES_MAX = 1024 * 1024
 /** Of the 10 s that a stop may take: for handing leadership over, which takes two round trips, */
 const HAND_OVER_MS = 1_500
 /** for requests under way to end as they would have, */
 const DRAIN_MS = 4_000
-/** and for their answers to leave, where a client reads slowly. */
+/** for their answers to leave, where a client reads slowly, */
 const FAREWELL_MS = 2_000
-
-/** And what is under way on the database's files gets to end. */
+/** and for what is under way on the database's files. */
 const STORE_MS = 1_000
 /** Of a snapshot: what other writers are left on an ordinary disk. */
 const COPY_BYTES_PER_SECOND = 192 * 1024 * 1024
@@ -63,8 +60,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   // The port first: where it is taken, nothing is touched on disk.
   const servers = await listen(options, {
     fetch(request, remote) {
-      if (node === null) return unavailable(request, 'this node is starting', {})
-      if (drain.closed) return unavailable(request, 'this node is stopping', headersOf(node))
+      if (node === null) return unavailable(request, 'this node is starting', null)
+      if (drain.closed) return unavailable(request, 'this node is stopping', node.registry)
       const { app } = node
       return drain.run(() => app.fetch(request, remote))
     },
@@ -79,8 +76,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       onFailure: (error) => failed.resolve(error),
     })
   } catch (error) {
-    servers.api.closeNow()
-    servers.mesh?.closeNow()
+    closeNow(servers)
     throw startError(error, options)
   }
   node.replica.start()
@@ -88,46 +84,6 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const { sqlite } = node
   const stop = once(() => stopNode(node as Assembled, servers, { closing, drain }))
   return { url: servers.api.url, id, sqlite, stop, failed: failed.promise }
-}
-
-interface Servers {
-  readonly api: Server
-  readonly mesh: Server | null
-}
-
-type Handlers = Pick<Parameters<typeof serve>[0], 'fetch' | 'mesh'>
-
-async function listen(options: NodeOptions, handlers: Handlers): Promise<Servers> {
-  const shared = { maxBodyBytes: BODY_BYTES_MAX }
-  const { peerListen } = options
-  try {
-    const ownPort = peerListen === null ? handlers : { ...handlers, mesh: null }
-    const api = await serve({ ...shared, ...options.listen, ...ownPort })
-    if (peerListen === null) return { api, mesh: null }
-    try {
-      const mesh = await serve({ ...shared, ...peerListen, ...handlers, fetch: meshOnly })
-      return { api, mesh }
-    } catch (error) {
-      api.closeNow()
-      throw error
-    }
-  } catch (error) {
-    const { host, port } = options.listen
-    throw new StartError(1, `cannot listen on ${host}:${port}: ${listenReason(error)}`, {
-      cause: error,
-    })
-  }
-}
-
-function meshOnly(): Response {
-  return new Response('this port is for the peers of this node\n', { status: 404 })
-}
-
-function listenReason(error: unknown): string {
-  const code = codeOf(error)
-  if (code === 'EADDRINUSE') return 'the port is in use; choose another with --listen'
-  if (code === 'EACCES') return 'not permitted; choose a port above 1023 with --listen'
-  return error instanceof Error ? error.message : String(error)
 }
 
 /** A peer that dials before this node is ready tries again. */
@@ -138,6 +94,7 @@ function refuse(socket: { close(): void }): { open(): void; message(): void; clo
 
 interface Assembled {
   readonly app: { fetch(request: Request, remote: Remote): Response | Promise<Response> }
+  readonly registry: Gateway
   readonly replica: Replica
   readonly mesh: Mesh
   readonly wal: Wal
@@ -159,10 +116,7 @@ async function assemble(options: NodeOptions, around: Surroundings): Promise<Ass
   checkFirstStart(options)
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
   const lock = await lockDirectory(dataDir)
-  if (lock === null) {
-    const what = `the data directory ${dataDir} is in use by another process`
-    throw new StartError(3, `${what}; stop it, or choose another with --data`)
-  }
+  if (lock === null) throw inUse(dataDir, 'stop it, or choose another with --data')
   try {
     const sql = await loadSql(options.sqlite)
     const store = new StateStore({
@@ -199,7 +153,7 @@ async function assemble(options: NodeOptions, around: Surroundings): Promise<Ass
       closing: around.closing,
       forward: options.witness ? askLeader : null,
     })
-    return { app, ...replica, wal, store, lock, sqlite: sql.driver }
+    return { app, registry, ...replica, wal, store, lock, sqlite: sql.driver }
   } catch (error) {
     lock.release()
     throw error
@@ -220,7 +174,7 @@ function askLeader(request: Request): Promise<Response> {
 
 function openLog(options: NodeOptions, store: StateStore, around: Surroundings): Wal {
   const { state, installed, foundedAnew } = store
-  return Wal.open(openDisk(join(options.dataDir, 'log')), {
+  return Wal.open(openDisk(logOf(options.dataDir)), {
     segmentBytes: options.walSegmentBytes,
     nodeId: options.id,
     newNodeId: () => `node-${randomBytes(4).toString('hex')}`,
@@ -329,11 +283,11 @@ function makeMesh(
       logger: options.logger,
     },
     {
-      judge: (peer) => replica().judge(peer),
-      up: (peer) => replica().peerUp(peer),
-      down: (id) => replica().peerDown(id),
+      judge: (peer) => replica().links.judge(peer),
+      up: (peer) => replica().links.up(peer),
+      down: (id) => replica().links.down(id),
       stream: (_, stream) => serveSnapshot(stream, (snapshot) => store.find(snapshot)),
-      receive: (from, messages) => replica().receive(from, messages),
+      receive: (from, messages) => replica().links.receive(from, messages),
     },
   )
 }
@@ -361,12 +315,6 @@ function readClock(): Clock {
   return { nowMs: performance.now(), wallMs: Date.now() }
 }
 
-/** Runtimes cut fractions off: a timer that came early would find nothing due, and be set again. */
-function setTimer(ms: number, run: () => void): () => void {
-  const timer = setTimeout(run, Math.ceil(ms))
-  return () => clearTimeout(timer)
-}
-
 /**
  * On loopback only our own names are answered, against DNS rebinding: a page in a browser must
  * not reach a registry that listens for this machine alone. A listener for others is reached by
@@ -390,41 +338,10 @@ function nodeMetrics(wal: Wal): ReadonlyMap<string, number> {
   ])
 }
 
-/** What all answers say of the node that gave them (API.md "response headers"). */
-function headersOf({ replica }: Assembled): Readonly<Record<string, string>> {
-  const { raft, identity, state } = replica
-  const leader = raft.membership?.members.find(({ id }) => id === raft.leader)?.url ?? null
-  return {
-    'Rollcall-Node': identity.id,
-    'Rollcall-Revision': String(state.revision),
-    ...(leader === null ? {} : { 'Rollcall-Leader': leader }),
-  }
-}
-
-/** Before it is ready, and while it stops. Nothing was looked at, so nothing was applied. */
-function unavailable(
-  { method }: Request,
-  detail: string,
-  headers: Readonly<Record<string, string>>,
-): Response {
-  const code = 'no_leader'
-  const problem = { type: `/problems/${code}`, title: 'No leader', status: 503, detail, code }
-  const isRead = method === 'GET' || method === 'HEAD'
-  const outcome = isRead ? {} : { outcome: 'not_applied' }
-  return new Response(`${JSON.stringify({ ...problem, ...outcome })}\n`, {
-    status: 503,
-    headers: {
-      ...headers,
-      'Content-Type': 'application/problem+json',
-      'Retry-After': '1',
-      Connection: 'close',
-    },
-  })
-}
-
 /**
  * The graceful end: long polls are let go and nothing new is taken; requests under way are
- * finished while the replica and its links still work, by the next leader where this one led; then the log is synced and closed.
+ * finished while the replica and its links still work, by the next leader where this one led; then
+ * the log is synced and closed.
  */
 async function stopNode(
   node: Assembled,
@@ -442,17 +359,12 @@ async function stopNode(
   // An answer that was made is not yet one that was sent: only the server knows when it is.
   const sent = Promise.all([servers.api.stop(), servers.mesh?.stop()])
   await Promise.race([sent, sleep(FAREWELL_MS)])
-  servers.api.closeNow()
-  servers.mesh?.closeNow()
+  closeNow(servers)
   node.wal.close()
   // What is under way beside the loop, a copy say, is not waited for long.
   await Promise.race([node.store.close(), sleep(STORE_MS)])
   node.store.state.close()
   node.lock.release()
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
 function once(run: () => Promise<void>): () => Promise<void> {

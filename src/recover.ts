@@ -13,15 +13,16 @@
  */
 import { randomUUID } from 'node:crypto'
 import { existsSync, statSync } from 'node:fs'
-import { join } from 'node:path'
 import { assert } from './lib/assert.ts'
 import { StartError } from './node-options.ts'
 import { decodeMembership, encodeMembership, type Membership } from './raft/mod.ts'
 import {
   findStateFile,
+  installedIn,
   isDataDirectory,
   loadSql,
   lockDirectory,
+  logOf,
   openDisk,
   readFence,
   removeOtherFiles,
@@ -30,11 +31,10 @@ import {
   type SqlFactory,
   type StateFile,
 } from './runtime/mod.ts'
-import { startError } from './start-error.ts'
+import { inUse, startError } from './start-error.ts'
 import { foundAnew, revisionAfterLoss, StateMachine } from './state/mod.ts'
 import { inspectLog, SEGMENT_BYTES, Wal, WalMismatch, type LogReport } from './storage/mod.ts'
 
-const LOG = 'log'
 /** Of entries that are applied in one transaction. */
 const APPLY_BYTES = 4 * 1024 * 1024
 
@@ -84,10 +84,7 @@ export async function openRecovery(dataDir: string): Promise<Recovery> {
     throw new StartError(2, `${dataDir} is no data directory: it holds neither CURRENT nor a log`)
   }
   const lock = await lockDirectory(dataDir)
-  if (lock === null) {
-    const what = `the data directory ${dataDir} is in use by another process`
-    throw new StartError(3, `${what}; stop that node first: nothing was changed`)
-  }
+  if (lock === null) throw inUse(dataDir, 'stop that node first: nothing was changed')
   try {
     return new DirectoryRecovery(dataDir, lock, await loadSql(null))
   } catch (error) {
@@ -190,11 +187,11 @@ function lookAt(
   live: StateFile,
   factory: SqlFactory,
 ): { readonly survivor: Survivor; readonly incarnation: string } | null {
-  if (!existsSync(join(dataDir, LOG))) {
+  if (!existsSync(logOf(dataDir))) {
     throw new StartError(3, `${dataDir} has no log any more: what it promised cannot be known`)
   }
   const state = readState(live, factory)
-  const log = inspectLog(openDisk(join(dataDir, LOG)), expectationOf(live, state))
+  const log = inspectLog(openDisk(logOf(dataDir)), expectationOf(live, state))
   const membership = log === null ? null : newestMembership(state, log)
   if (log === null || membership === null) return null
   const { nodeId, incarnation } = log.identity
@@ -215,8 +212,10 @@ function lookAt(
   return { survivor, incarnation }
 }
 
-/** A database without tables is one that never applied anything: the log holds all there is. */
-/** `wrong`: why its rows are not the ones that were applied. */
+/**
+ * A database without tables is one that never applied anything: the log holds all there is.
+ * `wrong`: why its rows are not the ones that were applied.
+ */
 function readState(
   live: StateFile,
   factory: SqlFactory,
@@ -247,7 +246,7 @@ function expectationOf(live: StateFile, state: Applied) {
     nodeId: null,
     appliedIndex: index,
     appliedTerm: index === 0 ? null : term,
-    installed: live.index > 0 && live.index === index ? { index, term } : null,
+    installed: installedIn(live, { index, term }),
     witness: false,
   }
 }
@@ -262,7 +261,7 @@ function newestMembership(state: Applied, { memberships }: LogReport): Membershi
 
 /** Cuts a torn tail, as any start of the node does. */
 function openLog(dataDir: string, live: StateFile, state: StateMachine): Wal {
-  return Wal.open(openDisk(join(dataDir, LOG)), {
+  return Wal.open(openDisk(logOf(dataDir)), {
     ...expectationOf(live, state),
     segmentBytes: SEGMENT_BYTES,
     foundedAnew: live.foundedAnew,

@@ -10,6 +10,11 @@ export function codeOf(error: unknown): string | null {
   return typeof code === 'string' ? code : null
 }
 
+/** Another process has locked the directory. */
+export function inUse(dataDir: string, remedy: string): StartError {
+  return new StartError(3, `the data directory ${dataDir} is in use by another process; ${remedy}`)
+}
+
 /** What the operator reads: what is wrong, and what to do. */
 export function startError(
   error: unknown,

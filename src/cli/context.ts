@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import process from 'node:process'
 import { createInterface } from 'node:readline'
+import { sleep } from '../lib/timer.ts'
 import type { Build } from '../version.ts'
 import type { OpenRecovery } from './recover.ts'
 import type { StartNode } from './serve.ts'
@@ -37,7 +38,7 @@ export function processContext(
     env: process.env,
     self: selfCommand(given.build.compiled),
     readFile: (path) => readFileSync(path, 'utf8'),
-    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    sleep,
     onSignal(handle) {
       for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
         process.on(signal, () => handle(signal))

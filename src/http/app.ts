@@ -13,6 +13,7 @@ import { guard } from './guard.ts'
 import type { AllowedHosts } from './guard.ts'
 import { healthRoutes } from './health.ts'
 import { heartbeatRoutes } from './heartbeats.ts'
+import { identify } from './identify.ts'
 import { instanceRoutes } from './instances.ts'
 import { leaseRoutes } from './leases.ts'
 import { DEFAULT_LIMITS } from './limits.ts'
@@ -99,14 +100,10 @@ async function isAnsweredElsewhere(c: Call, edge: Edge, ask: Fetch): Promise<boo
   }
 }
 
-/** The headers that all answers have (API.md "response headers"), errors too; and the counting. */
+/** The headers that all answers have, errors too; and the counting. */
 function finish(c: Call, edge: Edge): void {
-  const { registry } = edge
   const { headers } = c.res
-  const { id, leaderUrl } = registry.status()
-  headers.set('Rollcall-Node', id)
-  if (leaderUrl !== null) headers.set('Rollcall-Leader', leaderUrl)
-  headers.set('Rollcall-Revision', String(c.get('revision') ?? registry.local.revision))
+  identify(headers, edge.registry, c.get('revision'))
   const consistency = c.get('consistency')
   if (consistency !== undefined) headers.set('Rollcall-Consistency', consistency)
   const stalenessMs = c.get('stalenessMs')

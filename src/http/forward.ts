@@ -2,6 +2,7 @@
  * A witness has no state to answer from: it passes on to the leader what is about the state, whole,
  * and gives back the leader's answer. What is about the node or the members it answers itself.
  */
+import { sleep } from '../lib/timer.ts'
 import { ApiError } from './error.ts'
 import type { Call, Edge } from './edge.ts'
 import { TIMEOUT_DEFAULT_MS } from './limits.ts'
@@ -134,8 +135,4 @@ function judgeFailure(c: Call, error: unknown): void {
 
 function noLeader(why: string): ApiError {
   return new ApiError('no_leader', `${why}; nothing was applied, try again`)
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

@@ -24,8 +24,8 @@ export function enterChange(current: Membership, target: MembershipTarget): Memb
   const outgoing = current.voters
   // A voter that becomes a learner is one only once the joint configuration is left. One that
   // lost its disk is a stranger: what bears its name is a learner at once, and is not counted.
-  const demoted = target.learners.filter(
-    (id) => outgoing.includes(id) && isSame(current, target, id),
+  const demoted = new Set(
+    target.learners.filter((id) => outgoing.includes(id) && isSame(current, target, id)),
   )
   const leaving = current.members.filter(
     ({ id }) => outgoing.includes(id) && memberOf(target, id) === null,
@@ -34,7 +34,7 @@ export function enterChange(current: Membership, target: MembershipTarget): Memb
     members: sortedById([...target.members, ...leaving]),
     voters: target.voters,
     outgoing,
-    learners: target.learners.filter((id) => !demoted.includes(id)),
+    learners: target.learners.filter((id) => !demoted.has(id)),
     wanted: target.wanted ?? { voters: target.voters, learners: target.learners },
   })
 }
@@ -43,8 +43,9 @@ export function enterChange(current: Membership, target: MembershipTarget): Memb
 export function leaveJoint(joint: Membership): Membership {
   assert(joint.outgoing !== null, 'only a joint configuration is left')
   const { voters, learners, wanted } = joint
-  const stays = [...voters, ...learners, ...(wanted?.voters ?? []), ...(wanted?.learners ?? [])]
-  const members = joint.members.filter(({ id }) => stays.includes(id))
+  const kept = [...voters, ...learners, ...(wanted?.voters ?? []), ...(wanted?.learners ?? [])]
+  const stays = new Set(kept)
+  const members = joint.members.filter(({ id }) => stays.has(id))
   return normal({
     members,
     voters,

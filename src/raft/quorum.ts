@@ -37,6 +37,11 @@ export function quorumReached(membership: Membership, reached: (id: NodeId) => n
   return Math.min(incoming, majorityReached(outgoing, heard))
 }
 
+/** Whether more than half of `voters`, one configuration, are so. */
+export function isMajority(voters: readonly NodeId[], isSo: (id: NodeId) => boolean): boolean {
+  return voters.filter(isSo).length * 2 > voters.length
+}
+
 export type VoteResult = 'won' | 'lost' | 'pending'
 
 /** How an election stands in every active configuration; a vote not yet cast is absent. */

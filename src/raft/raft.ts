@@ -124,6 +124,14 @@ export class Raft {
     return hasCommittedInTerm(this.#core)
   }
 
+  /**
+   * Whether the state here holds all that was committed before this leadership: its duties, and what
+   * it may say of leases, begin with that (DESIGN §5). False but on a leader.
+   */
+  get hasAppliedInTerm(): boolean {
+    return this.hasCommittedInTerm && this.#core.log.applied >= this.noopIndex
+  }
+
   /** On a leader, the index of the no-op that opened its term. */
   get noopIndex(): LogIndex {
     return this.#core.leadership?.noop ?? 0

@@ -8,7 +8,7 @@
  */
 import { assert } from '../lib/assert.ts'
 import { rfc3339 } from '../lib/rfc3339.ts'
-import { memberOf, type Membership, type NodeId } from '../raft/mod.ts'
+import { isMajority, memberOf, type Membership, type NodeId } from '../raft/mod.ts'
 import type { DeadMembersView } from '../http/registry.ts'
 import type { MemberSight } from './member-change.ts'
 
@@ -49,7 +49,8 @@ export class DeadMembers {
   look(membership: Membership, sight: MemberSight, nowMs: number): void {
     if (this.#config.afterMs === null) return
     const stoodStill = nowMs - (this.#lookedMs ?? nowMs) > this.#config.standstillMs
-    if (stoodStill || !reachesMajority(membership.voters, sight)) this.#silentSinceMs.clear()
+    const isAmongMost = isMajority(membership.voters, (id) => sight.isReachable(id))
+    if (stoodStill || !isAmongMost) this.#silentSinceMs.clear()
     this.#lookedMs = nowMs
     for (const id of this.#silentSinceMs.keys()) {
       if (memberOf(membership, id) === null) this.#silentSinceMs.delete(id)
@@ -118,10 +119,6 @@ function keptBy(membership: Membership, id: NodeId, sight: MemberSight): string 
   if (keepsData(id) && left.filter(keepsData).length < DATA_VOTERS_MIN) {
     return 'without it one data node would be left: the cluster would give up the second copy'
   }
-  if (reachesMajority(left, sight)) return null
+  if (isMajority(left, (voter) => sight.isReachable(voter))) return null
   return `of the voters that would be left (${left.join(', ')}) too few can be reached`
-}
-
-function reachesMajority(voters: readonly NodeId[], sight: MemberSight): boolean {
-  return voters.filter((id) => sight.isReachable(id)).length > voters.length / 2
 }

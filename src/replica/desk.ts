@@ -202,7 +202,7 @@ export class LeaderDesk {
       return
     }
     // Rule 1 (DESIGN §5): nothing is promised before the no-op of the term is applied here.
-    if (!raft.hasCommittedInTerm || raft.applied < raft.noopIndex) return
+    if (!raft.hasAppliedInTerm) return
     if (!this.#liveness.active) {
       this.#liveness.start(this.#host.leases(), this.#host.clock().nowMs)
     }

@@ -1,5 +1,5 @@
 /** The graceful end of a leader: somebody else leads before it goes. */
-import { hasDataVoter } from '../raft/mod.ts'
+import { hasDataVoter, isMajority, type NodeId } from '../raft/mod.ts'
 import type { Replica } from './replica.ts'
 
 const HAND_OVER_LOOK_MS = 10
@@ -24,12 +24,13 @@ export function handOver(replica: Replica, waitMs: number, done: () => void): vo
   look()
 }
 
-/** Whether the voters that can be reached from here, this one included, could elect another. */
-function canElect({ raft, ports }: Replica): boolean {
+/** Whether the voters that are here, this node if it is one of them, could elect another. */
+function canElect({ raft, ports, identity }: Replica): boolean {
   const { membership } = raft
   if (membership === null) return false
   const { voters } = membership
   const links = ports.mesh.peers().filter(({ connected }) => connected)
   const others = voters.filter((voter) => links.some(({ id }) => id === voter))
-  return others.length + 1 > voters.length / 2 && hasDataVoter(membership, others)
+  const isHere = (id: NodeId): boolean => id === identity.id || others.includes(id)
+  return isMajority(voters, isHere) && hasDataVoter(membership, others)
 }

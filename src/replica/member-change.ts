@@ -7,6 +7,7 @@ import type { JoinRole, PeerIdentity } from '../mesh/peer.ts'
 import {
   goalOf,
   hasDataVoter,
+  isMajority,
   memberOf,
   sameIds,
   sortedById,
@@ -288,16 +289,16 @@ function placeOf(
  */
 function wish(current: Membership, goal: Configuration, before: Membership = current): Planned {
   const waiting = goal.voters.filter((id) => !before.voters.includes(id))
-  const kept = [...goal.voters, ...goal.learners]
+  const kept = new Set([...goal.voters, ...goal.learners])
   if (waiting.length === 0) {
-    const members = current.members.filter(({ id }) => kept.includes(id))
+    const members = current.members.filter(({ id }) => kept.has(id))
     return settle(before, { members, ...goal, wanted: null })
   }
   const staying = before.members.filter(
     ({ id }) => before.voters.includes(id) && memberOf(current, id) === null,
   )
   const members = sortedById([
-    ...current.members.filter(({ id }) => kept.includes(id) || before.voters.includes(id)),
+    ...current.members.filter(({ id }) => kept.has(id) || before.voters.includes(id)),
     ...staying,
   ])
   const learners = members.map(({ id }) => id).filter((id) => !before.voters.includes(id))
@@ -318,8 +319,8 @@ function settle(before: Membership, target: MembershipTarget): Planned {
 export function planPromotion(current: Membership): MembershipTarget {
   const { wanted } = current
   assert(wanted !== null, 'there is a wish')
-  const kept = [...wanted.voters, ...wanted.learners]
-  const members = current.members.filter(({ id }) => kept.includes(id))
+  const kept = new Set([...wanted.voters, ...wanted.learners])
+  const members = current.members.filter(({ id }) => kept.has(id))
   return { members, ...wanted, wanted: null }
 }
 
@@ -338,7 +339,7 @@ export function quorumProblem(
   if (sameIds(voters, current.voters)) return null
   const reachable = voters.filter((id) => sight.isReachable(id))
   const left = `of the voters that would be left (${voters.join(', ')})`
-  if (reachable.length <= voters.length / 2) {
+  if (!isMajority(voters, (id) => reachable.includes(id))) {
     return `${left} only ${reachable.length} can be reached: the cluster would lose its quorum`
   }
   if (hasDataVoter(target, reachable)) return null

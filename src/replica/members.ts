@@ -190,7 +190,6 @@ export class Members implements MemberSight {
     }
   }
 
-  /** Why nothing can be changed just now. */
   /** On a leader: why no change can begin just now; null: one can. */
   obstacle(): string | null {
     const { raft } = this.#host

@@ -6,9 +6,9 @@
  * at the end of the event loop's: one batch, one append to the log, one frame a peer (DESIGN §2).
  */
 import { assert, present } from '../lib/assert.ts'
-import type { PeerIdentity, PeerMessage } from '../mesh/peer.ts'
+import type { PeerIdentity } from '../mesh/peer.ts'
 import { decodeMembership, Raft, type Input, type NodeId, type RaftConfig } from '../raft/mod.ts'
-import type { Entry, EntryId, InitialState, Message, Ready } from '../raft/mod.ts'
+import type { Entry, EntryId, InitialState, Ready } from '../raft/mod.ts'
 import { UnknownCommand } from '../state/mod.ts'
 import type { AppliedBatch, Command, StateMachine } from '../state/mod.ts'
 import { AppliedWaits } from './applied-waits.ts'
@@ -17,14 +17,13 @@ import { CatchUp } from './catch-up.ts'
 import { REPLICA_DEFAULTS, type ReplicaConfig } from './config.ts'
 import { Custody } from './custody.ts'
 import { LeaderDesk } from './desk.ts'
-import { judgePeer, type FoundingMember } from './founding.ts'
+import type { FoundingMember } from './founding.ts'
 import { handOver } from './hand-over.ts'
 import { Joining } from './joining.ts'
 import { LeaderCalls } from './leader-calls.ts'
 import { Liveness } from './liveness.ts'
 import { Members } from './members.ts'
-import { isReplaced } from './peers.ts'
-import { PeerRequests, type PeerLinkUp } from './peer-requests.ts'
+import { PeerLinks } from './peer-links.ts'
 import type { ReplicaPorts } from './ports.ts'
 import { Reads } from './reads.ts'
 import { Recovery, type RecoveryState } from './recovery.ts'
@@ -32,7 +31,6 @@ import { encodeClusterInfo } from './status.ts'
 import { ReplicaTimers } from './timers.ts'
 import { Upkeep } from './upkeep.ts'
 import { Waits } from './waits.ts'
-import { fromResponse } from './wire.ts'
 
 export interface ReplicaOptions {
   readonly raft: RaftConfig
@@ -53,6 +51,7 @@ export class Replica {
   readonly reads: Reads
   readonly desk: LeaderDesk
   readonly members: Members
+  readonly links: PeerLinks
   readonly upkeep: Upkeep
   readonly catchUp: CatchUp
   readonly custody: Custody
@@ -66,10 +65,7 @@ export class Replica {
   #stopped = false
   readonly #timers: ReplicaTimers
   readonly #recovery: Recovery
-  readonly #requests: PeerRequests
   #leaderBefore: NodeId | null = null
-  /** The newest link of each peer: an answer leaves on the link that brought its question. */
-  readonly #links = new Map<NodeId, PeerLinkUp>()
   /** Committed while apply is paused; the core hands out no more until it is applied. */
   #unapplied: readonly Entry[] = []
   #applying = true
@@ -84,7 +80,7 @@ export class Replica {
       {
         raft: this.raft,
         ports,
-        hasMetPeers: () => this.#links.size > 0,
+        hasMetPeers: () => this.links.hasMetAny,
         isFoundedAnew: () => this.state.compactedRevision > 0,
         bootstrap: (membership) => this.enqueue({ type: 'bootstrap', membership }),
       },
@@ -170,13 +166,17 @@ export class Replica {
       }),
       { proposalsMax: config.proposalsMax },
     )
-    this.#requests = new PeerRequests({
+    this.links = new PeerLinks({
       raft: this.raft,
       desk: this.desk,
       calls: this.calls,
+      belonging: this.#belonging,
+      joining: this.#joining,
       ports,
-      linkOf: (id) => this.#links.get(id) ?? null,
+      connectedAs: (id) => this.members.connectedAs(id),
+      clusterVersion: () => state.clusterVersion,
       revision: () => state.revision,
+      enqueue: (input) => this.enqueue(input),
       turnSoon: () => this.#turnSoon(),
     })
     this.upkeep = this.#makeUpkeep(config)
@@ -195,10 +195,7 @@ export class Replica {
       nowMs: () => ports.clock().nowMs,
       setApplying: (on: boolean) => this.#setApplying(on),
       wrong: (finding: string) => this.custody.fence.found(finding),
-      step: (input: Input) => {
-        raft.step(input, ports.clock())
-        this.#turnSoon()
-      },
+      step: (input: Input) => this.#step(input),
     }
     return new Upkeep(host, config)
   }
@@ -215,10 +212,7 @@ export class Replica {
       membersObstacle: () => this.members.obstacle(),
       upkeep: () => this.upkeep,
       propose: (command: Command) => this.desk.proposeOwn([command]),
-      step: (input: Input) => {
-        raft.step(input, ports.clock())
-        this.#turnSoon()
-      },
+      step: (input: Input) => this.#step(input),
       fenced: () => this.#fenced(),
       stop: () => this.stop(),
     }
@@ -301,51 +295,14 @@ export class Replica {
     this.#turnSoon()
   }
 
-  /** Whether a link to this peer is welcome: a reason to refuse it, or null. */
-  judge(peer: PeerIdentity): string | null {
-    const { membership } = this.raft
-    const { clusterVersion } = this.state
-    const connectedAs = (id: NodeId) => this.members.connectedAs(id)?.incarnation ?? null
-    return judgePeer(this.identity, peer, { membership, connectedAs, clusterVersion })
-  }
-
-  /** An authenticated link came up. An empty node takes the cluster of whoever accepted it. */
-  peerUp(peer: PeerIdentity): void {
-    this.#belonging.offered(peer.clusterId)
-    this.#links.set(peer.id, { peer })
-    this.calls.retry()
-    this.#turnSoon()
-  }
-
-  peerDown(id: NodeId): void {
-    this.calls.linkLost(id)
-    this.#joining.linkLost(id)
-    this.#turnSoon()
-  }
-
-  /** What a peer sent, in one frame. */
-  receive(from: NodeId, messages: readonly PeerMessage[]): void {
-    for (const message of messages) {
-      switch (message.type) {
-        case 'raft':
-          // An empty node belongs to no cluster: it has no business with anybody's log.
-          if (this.identity.clusterId !== null) {
-            this.enqueue({ type: 'message', message: message.message })
-          }
-          break
-        case 'request':
-          this.#requests.serve(from, message.id, message.request)
-          break
-        case 'response':
-          if (this.#joining.answered(from, message.id, message.response)) this.#turnSoon()
-          else this.calls.answered(from, message.id, fromResponse(message.response))
-          break
-      }
-    }
-  }
-
   enqueue(input: Input): void {
     this.#inbox.push(input)
+    this.#turnSoon()
+  }
+
+  /** At once, between turns: the core must know before anything else happens. */
+  #step(input: Input): void {
+    this.raft.step(input, this.ports.clock())
     this.#turnSoon()
   }
 
@@ -375,12 +332,6 @@ export class Replica {
     this.#timers.endOfTurn()
   }
 
-  /** A leader knows who its members are; anybody else may be behind, and answers whom it hears. */
-  #isForAnother({ type, to }: Message): boolean {
-    if (type !== 'append' && type !== 'install_snapshot' && type !== 'log_lost') return false
-    return isReplaced(this.raft, to, this.#links.get(to)?.peer ?? null)
-  }
-
   /** Does what the core wants done; a long replay is spread over turns, so that peers are heard. */
   #drain(): void {
     for (let ready = this.raft.takeReady(); ready !== null; ready = this.raft.takeReady()) {
@@ -391,7 +342,7 @@ export class Replica {
 
   #execute(ready: Ready): void {
     for (const message of ready.messages) {
-      if (this.#isForAnother(message)) continue
+      if (this.links.isForAnother(message)) continue
       this.ports.mesh.send(message.to, { type: 'raft', message })
     }
     // Peers write while we do (Thesis §10.2.1): their frames leave before our disk is asked.

@@ -14,7 +14,7 @@
  */
 import type { StateReport } from '../mesh/peer.ts'
 import type { Logger } from '../lib/logger.ts'
-import type { Membership, NodeId, Raft } from '../raft/mod.ts'
+import { isMajority, type Membership, type NodeId, type Raft } from '../raft/mod.ts'
 import type { Command, StateNote } from '../state/mod.ts'
 
 export interface StateChecksConfig {
@@ -124,8 +124,7 @@ export class StateChecks {
 
   endOfTurn(): void {
     const { raft } = this.#host
-    const leads = raft.role === 'leader' && raft.hasCommittedInTerm
-    if (!leads || raft.applied < raft.noopIndex || !this.#host.isKnown()) {
+    if (!raft.hasAppliedInTerm || !this.#host.isKnown()) {
       this.#led = false
       this.#alarm = null
       this.#disputedSinceMs = null
@@ -217,10 +216,9 @@ export function verdictOf(
   )
   const candidates = [...reports.values()]
   const reaches = (wanted: StateReport | null, more: (id: NodeId) => boolean): boolean =>
-    configurations.every((voters) => {
-      const counted = voters.filter((id) => isSame(reports.get(id), wanted) || more(id))
-      return counted.length * 2 > voters.length
-    })
+    configurations.every((voters) =>
+      isMajority(voters, (id) => isSame(reports.get(id), wanted) || more(id)),
+    )
   const isMissing = (id: NodeId): boolean => !reports.has(id)
   const agreed = candidates.find((candidate) => reaches(candidate, () => false))
   if (agreed !== undefined) return agreed

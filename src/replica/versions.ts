@@ -44,7 +44,7 @@ export class Versions {
 
   endOfTurn(): void {
     const { raft } = this.#host
-    if (raft.role !== 'leader' || raft.applied < raft.noopIndex || !raft.hasCommittedInTerm) return
+    if (!raft.hasAppliedInTerm) return
     const nowMs = this.#host.nowMs()
     if (nowMs < this.#nextLookMs) return
     this.#nextLookMs = nowMs + LOOK_MS

@@ -61,7 +61,7 @@ function prepareDirectory(directory: string): void {
 }
 
 /** fsync of a directory: what was created, renamed and removed in it stays so. */
-function syncDirectory(directory: string): void {
+export function syncDirectory(directory: string): void {
   const fd = openSync(directory, 'r')
   try {
     fsyncSync(fd)

@@ -16,7 +16,9 @@ export { StateDamaged } from './sqlite-guard.ts'
 export { StateCopy } from './state-copy.ts'
 export {
   findStateFile,
+  installedIn,
   isDataDirectory,
+  logOf,
   openStateFile,
   readFence,
   removeOtherFiles,

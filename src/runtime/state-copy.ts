@@ -4,21 +4,11 @@
  *
  * @module
  */
-import {
-  closeSync,
-  constants,
-  copyFileSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  rmSync,
-} from 'node:fs'
+import { closeSync, constants, copyFileSync, existsSync, fsyncSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Sql } from '../state/mod.ts'
 import type { SqlFactory } from './sqlite.ts'
-import { makeCurrent, placeStateFile, type StateFile } from './state-file.ts'
-
-const SUFFIXES = ['', '-wal', '-shm']
+import { makeCurrent, placeStateFile, removeDatabase, type StateFile } from './state-file.ts'
 
 export class StateCopy {
   /** The copy, to be changed. */
@@ -31,7 +21,7 @@ export class StateCopy {
   constructor(dir: string, live: StateFile, factory: SqlFactory) {
     this.#dir = dir
     this.#path = join(dir, `state-${live.index}-copy.tmp`)
-    this.#remove()
+    removeDatabase(this.#path)
     try {
       for (const suffix of ['', '-wal']) {
         if (!existsSync(`${live.path}${suffix}`)) continue
@@ -40,7 +30,7 @@ export class StateCopy {
       }
       this.sql = factory.open(this.#path)
     } catch (error) {
-      this.#remove()
+      removeDatabase(this.#path)
       throw error
     }
   }
@@ -58,15 +48,11 @@ export class StateCopy {
   /** Nothing of it is left. After `commit` nothing happens. */
   discard(): void {
     this.#close()
-    this.#remove()
+    removeDatabase(this.#path)
   }
 
   #close(): void {
     if (this.#isOpen) this.sql.close()
     this.#isOpen = false
-  }
-
-  #remove(): void {
-    for (const suffix of SUFFIXES) rmSync(`${this.#path}${suffix}`, { force: true })
   }
 }

@@ -19,11 +19,15 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { utf8 } from '../lib/bytes.ts'
+import type { EntryId } from '../raft/types.ts'
+import { syncDirectory } from './disk.ts'
 
 const CURRENT = 'CURRENT'
 const FENCED = 'FENCED'
 const STATE_FILE = /^state-(0|[1-9]\d{0,15})\.db(?:\ncluster ([\x21-\x7e]{1,128}))?$/
 const LEFTOVER = /^state-\d+\.db(-wal|-shm|-journal)?$/
+/** What SQLite keeps beside a database, under its name and this. */
+const COMPANIONS = ['-wal', '-shm', '-journal']
 
 /** The directory does not hold the state that it says it holds: exit 3. */
 export class StateFileError extends Error {
@@ -38,9 +42,24 @@ export interface StateFile {
   readonly foundedAnew: string | null
 }
 
+/** Where the log of a data directory is. */
+export function logOf(dir: string): string {
+  return join(dir, 'log')
+}
+
 /** Whether `dir` was ever used as a data directory. Changes nothing. */
 export function isDataDirectory(dir: string): boolean {
-  return existsSync(join(dir, CURRENT)) || existsSync(join(dir, 'log'))
+  return existsSync(join(dir, CURRENT)) || existsSync(logOf(dir))
+}
+
+/** The snapshot that a database still is, exactly, whose state is that of `applied`; null: none. */
+export function installedIn({ index }: StateFile, applied: EntryId): EntryId | null {
+  return index > 0 && index === applied.index ? applied : null
+}
+
+/** The database at `path` with all that SQLite keeps beside it, if there is any. */
+export function removeDatabase(path: string): void {
+  for (const suffix of ['', ...COMPANIONS]) rmSync(`${path}${suffix}`, { force: true })
 }
 
 /** As {@link openStateFile}, but makes nothing: null where there is no live database. */
@@ -94,13 +113,11 @@ const BESIDE = /^(state-.*\.tmp(-wal|-shm)?|snapshot-.*)$/
  * Returns its path. What a crash left under that name goes first.
  */
 export function placeStateFile(dir: string, from: string, index: number): string {
-  const name = nameOf(index)
-  for (const suffix of ['', '-wal', '-shm', '-journal']) {
-    rmSync(join(dir, `${name}${suffix}`), { force: true })
-  }
-  renameSync(from, join(dir, name))
+  const path = join(dir, nameOf(index))
+  removeDatabase(path)
+  renameSync(from, path)
   syncDirectory(dir)
-  return join(dir, name)
+  return path
 }
 
 /** `state-<index>.db` is the live one from now on, whatever happens. */
@@ -122,12 +139,12 @@ export function readFence(dir: string, live: StateFile): string | null {
   const path = join(dir, FENCED)
   if (!existsSync(path)) return null
   const [name, ...reason] = readFileSync(path, 'utf8').trimEnd().split('\n')
-  return name === `state-${live.index}.db` ? reason.join(' ') : null
+  return name === nameOf(live.index) ? reason.join(' ') : null
 }
 
 /** Durable, like {@link makeCurrent}. */
 export function writeFence(dir: string, live: StateFile, reason: string): void {
-  replaceFile(dir, FENCED, `state-${live.index}.db\n${reason}\n`)
+  replaceFile(dir, FENCED, `${nameOf(live.index)}\n${reason}\n`)
 }
 
 /** Removes databases that are not live, and what was being made; a copy that is kept stays. */
@@ -159,13 +176,4 @@ function replaceFile(dir: string, file: string, text: string): void {
   }
   renameSync(temporary, join(dir, file))
   syncDirectory(dir)
-}
-
-function syncDirectory(dir: string): void {
-  const fd = openSync(dir, 'r')
-  try {
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
-  }
 }

@@ -6,6 +6,7 @@
  */
 import { createHash } from 'node:crypto'
 import { open, type FileHandle } from 'node:fs/promises'
+import { sleep } from '../lib/timer.ts'
 import { StateMachine } from '../state/mod.ts'
 import type { Sql, SqlDriver } from '../state/sql.ts'
 import { isDamage } from './sqlite-guard.ts'
@@ -159,8 +160,4 @@ async function writeAll(file: FileHandle, bytes: Uint8Array, at: number): Promis
     const rest = bytes.length - written
     written += (await file.write(bytes, written, rest, at + written)).bytesWritten
   }
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { assert } from '../lib/assert.ts'
 import { sameBytes } from '../lib/bytes.ts'
 import type { Logger } from '../lib/logger.ts'
+import { setTimer } from '../lib/timer.ts'
 import { SnapshotFetch, type SnapshotSource, type Stream, type StreamEvents } from '../mesh/mod.ts'
 import type { StateOffer } from '../mesh/peer.ts'
 import type { EntryId, NodeId } from '../raft/types.ts'
@@ -19,8 +20,15 @@ import { FetchFile } from './fetch-file.ts'
 import type { SqlFactory } from './sqlite.ts'
 import type { SqlInMemory } from './sqlite-sqljs.ts'
 import { guarded, isDamage, StateDamaged } from './sqlite-guard.ts'
-import { makeCurrent, openStateFile, placeStateFile, readFence } from './state-file.ts'
-import { removeOtherFiles, writeFence } from './state-file.ts'
+import {
+  installedIn,
+  makeCurrent,
+  openStateFile,
+  placeStateFile,
+  readFence,
+  removeOtherFiles,
+  writeFence,
+} from './state-file.ts'
 import type { StateFile } from './state-file.ts'
 import { writePlace } from './witness-state.ts'
 import { jobRunner, type JobRunner } from './state-worker.ts'
@@ -87,7 +95,7 @@ export class StateStore implements StorePort {
   /** The snapshot that the database still is, exactly: what an install would have left. */
   get installed(): EntryId | null {
     const { appliedIndex: index, appliedTerm: term } = this.state
-    return this.#file.index > 0 && index === this.#file.index ? { index, term } : null
+    return installedIn(this.#file, { index, term })
   }
 
   /** The cluster that was founded anew with that snapshot; null: none was. */
@@ -343,9 +351,4 @@ function checkpointError(
 
 function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0
-}
-
-function setTimer(ms: number, run: () => void): () => void {
-  const timer = setTimeout(run, ms)
-  return () => clearTimeout(timer)
 }

@@ -1,9 +1,10 @@
-import { closeSync, fdatasyncSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, fdatasyncSync, openSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { StateOffer } from '../mesh/peer.ts'
 import { StateMachine } from '../state/mod.ts'
 import type { SqlFactory } from './sqlite.ts'
 import type { SqlInMemory } from './sqlite-sqljs.ts'
+import { removeDatabase } from './state-file.ts'
 
 /**
  * Makes the state of a witness at the place that it is offered, as a database file of its own,
@@ -12,7 +13,7 @@ import type { SqlInMemory } from './sqlite-sqljs.ts'
 export function writePlace(dir: string, factory: SqlFactory, offer: StateOffer): string {
   const { snapshot, membershipIndex, membership } = offer
   const path = join(dir, `state-${snapshot.index}.tmp`)
-  for (const suffix of ['', '-wal', '-shm']) rmSync(`${path}${suffix}`, { force: true })
+  removeDatabase(path)
   const sql = factory.open(path)
   StateMachine.place(sql, snapshot, { index: membershipIndex, data: membership })
   if (factory.driver === 'sql.js') {

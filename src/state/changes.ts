@@ -37,7 +37,10 @@ export type StateNote =
 export interface AppliedBatch {
   /** By position in the batch; null for a no-op and for a membership. */
   readonly outcomes: readonly (Outcome | null)[]
-  /** A topic may be told more than once; its last revision is the newest. */
+  /**
+   * A topic may be told more than once, and not in the order of revisions: what was removed and
+   * registered again is told of the removal last. The largest of a topic's revisions is the newest.
+   */
   readonly topics: readonly TopicChange[]
   /** In the order in which they happened. */
   readonly leases: readonly LeaseChange[]

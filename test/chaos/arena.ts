@@ -4,6 +4,7 @@
  */
 import { rmSync } from 'node:fs'
 import {
+  appliedAlike,
   configOf,
   startCluster,
   stateOf,
@@ -19,9 +20,6 @@ import { judge } from './judge.ts'
 import { valueOf } from './registers.ts'
 import { Violation, type Run } from './run.ts'
 
-/** Limits so small that a minute of load makes checkpoints, lets the log go and needs snapshots. */
-const LIMITS = '--wal-segment 1MiB --wal-tail 64KiB --wal-max 1MiB --checkpoint-size 64KiB'
-export const TINY: readonly string[] = LIMITS.split(' ')
 const CLIENTS = 6
 const HEAL_MS = 90_000
 const LOOK_MS = 700
@@ -220,22 +218,15 @@ export class Arena {
     await until(
       'nothing moves while all states are read',
       async () => {
-        const before = await this.#appliedAlike()
+        const before = await appliedAlike(this.nodes)
         states = await Promise.all(this.nodes.map(stateOf))
-        return before !== null && before === (await this.#appliedAlike())
+        return before !== null && before === (await appliedAlike(this.nodes))
       },
       { ms: HEAL_MS, everyMs: 100 },
     )
     const odd = this.nodes.filter((_, i) => states[i] !== states[0]).map(({ id }) => id)
     if (odd.length === 0) return
     throw new Violation(`${odd.join(', ')} and ${this.nodes[0]?.id} hold different states`)
-  }
-
-  /** The index that all have applied and know as committed; null where they differ. */
-  async #appliedAlike(): Promise<number | null> {
-    const all = await Promise.all(this.nodes.map((node) => node.status()))
-    const indexes = all.flatMap((status) => [status['commitIndex'], status['appliedIndex']])
-    return new Set(indexes).size === 1 ? (indexes[0] as number) : null
   }
 
   /** What a node holds of every register of the history stands in it as one more read. */

@@ -1,8 +1,7 @@
 /** `kill -9` under load: what was acknowledged is there, whoever died. */
 import { expect, test } from 'bun:test'
-import { stateOf, TEST_MS, withCluster, type Cluster } from '../support/cluster.ts'
+import { TEST_MS, withCluster } from '../support/cluster.ts'
 import { Load } from '../support/load.ts'
-import { until } from '../support/until.ts'
 
 const WRITERS = 12
 
@@ -26,7 +25,7 @@ test(
 
       leader.start()
       await leader.ready()
-      await recovered(cluster)
+      await cluster.recovered()
       for (const node of cluster.nodes) await load.verify(node, 'stale')
     },
   ),
@@ -47,7 +46,7 @@ test(
     }
     await load.stop()
 
-    await recovered(cluster)
+    await cluster.recovered()
     for (const node of cluster.nodes) await load.verify(node, 'stale')
   }),
   TEST_MS,
@@ -67,7 +66,7 @@ test(
         for (const node of cluster.nodes) node.start()
         await cluster.ready()
 
-        await recovered(cluster)
+        await cluster.recovered()
         for (const node of cluster.nodes) await load.verify(node, 'lease')
       }
     },
@@ -90,18 +89,8 @@ test(
     await load.progress(5)
     await load.stop()
 
-    await recovered(cluster)
+    await cluster.recovered()
     for (const node of cluster.nodes) await load.verify(node, 'stale')
   }),
   TEST_MS,
 )
-
-/** Waits until all say that they are recovered and hold the same, and checks that they do. */
-async function recovered(cluster: Cluster): Promise<void> {
-  for (const node of cluster.nodes) {
-    await until(`${node.id} is synced`, async () => (await node.status())['recovery'] === 'synced')
-  }
-  await cluster.settled()
-  const states = await Promise.all(cluster.nodes.map(stateOf))
-  expect(states.map((state) => state === states[0])).toEqual(states.map(() => true))
-}

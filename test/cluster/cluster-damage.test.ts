@@ -9,11 +9,6 @@ import { appendCopy, batchesOf, digests, flip, lastBatch, overwrite } from '../s
 const ALONE = { size: 1, flags: () => ['--sqlite', 'sql.js'] }
 const GARBAGE = new Uint8Array([0xde, 0xad, 0xbe, 0xef])
 
-async function put(node: ClusterNode, key: string, value: string): Promise<void> {
-  const { status, text } = await node.put(`/v1/config/${key}`, value)
-  expect([200, 201], text).toContain(status)
-}
-
 async function value(node: ClusterNode, key: string): Promise<string | null> {
   const { status, text } = await node.get(`/v1/config/${key}`)
   expect([200, 404]).toContain(status)
@@ -27,7 +22,7 @@ async function value(node: ClusterNode, key: string): Promise<string | null> {
 async function killedBehind(node: ClusterNode, prefix: string): Promise<string> {
   for (let tries = 0; tries < 10; tries++) {
     const key = `${prefix}-${tries}`
-    await put(node, key, 'x'.repeat(20_000))
+    await node.set(key, 'x'.repeat(20_000))
     await node.process.kill()
     if (lastBatch(node.dataDir).bytes > 20_000) return key
     node.start()
@@ -52,9 +47,8 @@ test(
   'cluster: damage before the durable end: exit 3 with file and offset, and the log is left alone',
   withCluster({ size: 1 }, async (cluster) => {
     const node = cluster.node(0)
-    for (let i = 0; i < 8; i++) await put(node, `k${i}`, `v${i}`)
-    node.process.signal('SIGTERM')
-    expect(await node.process.ended()).toBe(0)
+    for (let i = 0; i < 8; i++) await node.set(`k${i}`, `v${i}`)
+    await node.stop()
     const batches = batchesOf(node.dataDir)
     const recorded = Math.max(...batches.map(({ header }) => header.durableUpTo))
     // The first, one of the middle, and the last that is recorded as durable.
@@ -83,7 +77,7 @@ test(
   'cluster: a log that is gone or too short for its state is refused, not founded anew',
   withCluster({ size: 1 }, async (cluster) => {
     const node = cluster.node(0)
-    for (let i = 0; i < 4; i++) await put(node, `k${i}`, `v${i}`)
+    for (let i = 0; i < 4; i++) await node.set(`k${i}`, `v${i}`)
     await node.process.kill()
     const { file, offset } = lastBatch(node.dataDir)
     truncateSync(file, batchesOf(node.dataDir)[1]!.offset)
@@ -105,7 +99,7 @@ test(
   withCluster(ALONE, async (cluster) => {
     const node = cluster.node(0)
     for (let round = 0; round < 3; round++) {
-      for (let i = 0; i < 5; i++) await put(node, `kept-${round}-${i}`, 'kept')
+      for (let i = 0; i < 5; i++) await node.set(`kept-${round}-${i}`, 'kept')
       const torn = await killedBehind(node, `torn-${round}`)
       const { file, offset, bytes, header } = lastBatch(node.dataDir)
       expect(header.durableUpTo).toBeLessThan(header.sequence)
@@ -130,8 +124,8 @@ test(
   'cluster: a log cut in a torn batch, written again and cut again never revives an old batch',
   withCluster(ALONE, async (cluster) => {
     const node = cluster.node(0)
-    await put(node, 'first', 'kept')
-    await put(node, 'torn', 'x'.repeat(20_000))
+    await node.set('first', 'kept')
+    await node.set('torn', 'x'.repeat(20_000))
     await node.process.kill()
     // A kernel writes pages in any order: behind the tear stands a batch that is whole.
     const torn = lastBatch(node.dataDir)
@@ -142,8 +136,8 @@ test(
     await node.ready()
     expect(await value(node, 'torn')).toBeNull()
     expect(await value(node, 'first')).toBe('kept')
-    await put(node, 'second', 'kept')
-    await put(node, 'third', 'y'.repeat(20_000))
+    await node.set('second', 'kept')
+    await node.set('third', 'y'.repeat(20_000))
     await node.process.kill()
     const newest = lastBatch(node.dataDir)
     expect(newest.offset).toBeLessThan(behind.offset + behind.bytes) // Written over the old ones.
@@ -156,7 +150,7 @@ test(
       expect(await value(node, 'second')).toBe('kept')
       expect(await value(node, 'third')).toBeNull()
       expect(await value(node, 'torn')).toBeNull()
-      await put(node, `again-${start}`, 'kept')
+      await node.set(`again-${start}`, 'kept')
       await node.process.kill()
     }
   }),
@@ -169,13 +163,13 @@ test(
     { flags: (place) => (place === 2 ? ['--sqlite', 'sql.js'] : []) },
     async (cluster) => {
       const torn = cluster.node(2)
-      for (let i = 0; i < 5; i++) await put(cluster.node(0), `k${i}`, 'v'.repeat(9_000))
+      for (let i = 0; i < 5; i++) await cluster.node(0).set(`k${i}`, 'v'.repeat(9_000))
       await cluster.settled()
       await torn.process.kill()
       // What it has acknowledged is on its disk; half of one batch more is, too.
       const { file, offset, bytes } = appendCopy(lastBatch(torn.dataDir))
       overwrite(file, { offset: offset + 100, length: bytes >> 1 }, GARBAGE)
-      await put(cluster.node(0), 'meanwhile', 'v')
+      await cluster.node(0).set('meanwhile', 'v')
 
       torn.start()
       await torn.ready()
@@ -195,7 +189,7 @@ test(
   'cluster: bytes behind the log, which nobody wrote, are no reason to refuse it',
   withCluster(ALONE, async (cluster) => {
     const node = cluster.node(0)
-    await put(node, 'k', 'v')
+    await node.set('k', 'v')
     await node.process.kill()
     const { file, offset, bytes } = lastBatch(node.dataDir)
     overwrite(file, { offset: offset + bytes, length: 10_000 }, GARBAGE)
@@ -213,14 +207,14 @@ test(
   withCluster({}, async (cluster) => {
     const leader = await cluster.leader()
     const [liar, other] = cluster.others(leader) as [ClusterNode, ClusterNode]
-    await put(leader, 'before', 'v')
+    await leader.set('before', 'v')
     await cluster.settled()
     await liar.process.kill()
     const older = join(cluster.folder, 'older')
     cpSync(liar.dataDir, older, { recursive: true })
     liar.start()
     await liar.ready()
-    for (let i = 0; i < 20; i++) await put(leader, `k${i}`, `v${i}`)
+    for (let i = 0; i < 20; i++) await leader.set(`k${i}`, `v${i}`)
     await cluster.settled()
     expect((await leader.status())['role']).toBe('leader')
     // As a disk does that calls durable what it only holds in memory.
@@ -235,7 +229,7 @@ test(
     expect(said).toContain('move its data directory away')
     const [told] = leader.process.saying('it is not counted any more')
     expect(told).toContain(`"member":"${liar.id}"`)
-    await put(other, 'after', 'v')
+    await other.set('after', 'v')
 
     // Wiped, it is taken back.
     rmSync(liar.dataDir, { recursive: true })

@@ -1,12 +1,6 @@
 /** A cluster that is hurt again and again while clients write and read: what they see is one store. */
-import { expect, test } from 'bun:test'
-import {
-  stateOf,
-  TEST_MS,
-  withCluster,
-  type Cluster,
-  type ClusterNode,
-} from '../support/cluster.ts'
+import { test } from 'bun:test'
+import { TEST_MS, withCluster, type Cluster, type ClusterNode } from '../support/cluster.ts'
 import { Load } from '../support/load.ts'
 import { Register } from '../support/register.ts'
 import { until } from '../support/until.ts'
@@ -24,8 +18,7 @@ const HARMS: readonly ((node: ClusterNode) => Promise<() => void>)[] = [
     return () => node.process.resume()
   },
   async (node) => {
-    node.process.signal('SIGTERM')
-    await node.process.ended()
+    await node.stop()
     return () => void node.start()
   },
 ]
@@ -52,10 +45,8 @@ test(
 
       await cluster.ready()
       await cluster.leader()
-      await cluster.settled()
+      await cluster.recovered()
       for (const node of cluster.nodes) await load.verify(node, 'stale')
-      const states = await Promise.all(cluster.nodes.map(stateOf))
-      expect(states.map((state) => state === states[0])).toEqual([true, true, true])
     },
   ),
   TEST_MS,

@@ -240,8 +240,7 @@ test('cluster: all three hold the same state, whichever SQLite they run on', asy
 /** Waits until so many long polls are held, all nodes together. */
 async function waiting(count: number): Promise<void> {
   await until(`${count} long polls are held`, async () => {
-    const all = await Promise.all(cluster.nodes.map((node) => node.get('/metrics')))
-    const held = all.map(({ text }) => Number(/^rollcall_waiters (\d+)$/m.exec(text)?.[1] ?? 0))
+    const held = await Promise.all(cluster.nodes.map((node) => node.metric('rollcall_waiters')))
     return held.reduce((a, b) => a + b) >= count
   })
 }

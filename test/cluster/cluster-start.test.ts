@@ -106,12 +106,18 @@ test(
       const address = held.address()
       const port = typeof address === 'object' ? address?.port : null
       const data = join(folder, 'data')
-      const { code, err } = await run(['serve', '--listen', `127.0.0.1:${port}`, '--data', data])
+      const taken = `127.0.0.1:${port}`
+      for (const [flag, ...more] of [
+        ['--listen', taken],
+        ['--peer-listen', taken, '--listen', '127.0.0.1:0'],
+      ] as const) {
+        const { code, err } = await run(['serve', flag, ...more, '--data', data])
 
-      expect(code).toBe(1)
-      expect(oneLine(err)).toContain(String(port))
-      expect(err).toContain('in use')
-      expect(existsSync(data)).toBe(false)
+        expect(code).toBe(1)
+        expect(oneLine(err)).toContain(`cannot listen on ${taken}: the port is in use`)
+        expect(err).toContain(`choose another with ${flag}`)
+        expect(existsSync(data)).toBe(false)
+      }
     } finally {
       await new Promise((done) => held.close(done))
     }

@@ -1,6 +1,6 @@
 /** SIGTERM: what is in flight is answered, long polls are let go, and the next start is clean. */
 import { expect, test } from 'bun:test'
-import { TEST_MS, withCluster, type Answer, type ClusterNode } from '../support/cluster.ts'
+import { TEST_MS, withCluster, type Answer } from '../support/cluster.ts'
 import { until } from '../support/until.ts'
 
 const WRITES = 200
@@ -12,7 +12,10 @@ test(
     const others = cluster.others(leader)
     await Promise.all(others.map((node) => node.process.pause()))
     const write = leader.put('/v1/config/in-flight', 'v')
-    await until('the write is under way', async () => (await pending(leader)) > 0)
+    await until(
+      'the write is under way',
+      async () => (await leader.metric('rollcall_proposals_pending')) > 0,
+    )
     leader.process.signal('SIGTERM')
     await leader.process.says('stopping')
     for (const node of others) node.process.resume()
@@ -42,7 +45,10 @@ test(
     const others = cluster.others(leader)
     await Promise.all(others.map((node) => node.process.pause()))
     const write = leader.put('/v1/config/stuck?timeout=60s', 'v', { timeoutMs: 60_000 })
-    await until('the write is under way', async () => (await pending(leader)) > 0)
+    await until(
+      'the write is under way',
+      async () => (await leader.metric('rollcall_proposals_pending')) > 0,
+    )
 
     leader.process.signal('SIGTERM')
     const answer = await write
@@ -98,8 +104,7 @@ test(
         node.get(`/v1/config/held?since=${since}&wait=10m`, { fresh: true }),
       )
       await until('the polls are held', async () => {
-        const { text } = await node.get('/metrics')
-        return text.includes('\nrollcall_waiters 5\n')
+        return (await node.metric('rollcall_waiters')) === 5
       })
       node.process.signal('SIGTERM')
       const answers = await Promise.all(polls)
@@ -164,9 +169,3 @@ test(
   }),
   TEST_MS,
 )
-
-/** Proposals whose outcome somebody waits for. */
-async function pending(node: ClusterNode): Promise<number> {
-  const { text } = await node.get('/metrics')
-  return Number(/^rollcall_proposals_pending (\d+)$/m.exec(text)?.[1] ?? 0)
-}

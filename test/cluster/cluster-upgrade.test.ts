@@ -8,13 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { CLUSTER_VERSION_MAX } from '../../src/state/mod.ts'
-import {
-  TEST_MS,
-  withCluster,
-  type Cluster,
-  type ClusterNode,
-  type Json,
-} from '../support/cluster.ts'
+import { TEST_MS, withCluster, type ClusterNode, type Json } from '../support/cluster.ts'
 import { Load } from '../support/load.ts'
 import { binary, Program, ROOT } from '../support/program.ts'
 import { until } from '../support/until.ts'
@@ -41,8 +35,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 /** Stops it as an operator does, and starts that program on the same directory. */
 async function replace(node: ClusterNode, program: string): Promise<void> {
-  node.process.signal('SIGTERM')
-  expect(await node.process.ended()).toBe(0)
+  await node.stop()
   node.command = [program]
   node.start()
   await node.ready()
@@ -52,14 +45,10 @@ async function clusterOf(node: ClusterNode): Promise<Json> {
   return (await node.get('/v1/cluster')).json
 }
 
-/** Leadership goes to `node`. */
-async function lead(node: ClusterNode, cluster: Cluster): Promise<void> {
-  await until(`${node.id} leads`, async () => {
-    const { status, text } = await node.call('POST', '/v1/cluster/transfer', {
-      body: { to: node.id },
-    })
-    if (status !== 200) throw new Error(text)
-    return (await cluster.leader()) === node
+/** What comes with the newest program is in use. */
+async function risen(node: ClusterNode): Promise<void> {
+  await until('the clusterVersion has risen', async () => {
+    return (await clusterOf(node))['clusterVersion'] === CLUSTER_VERSION_MAX
   })
 }
 
@@ -90,7 +79,7 @@ test(
     await replace(n2, oldBinary)
     await load.progress(5)
     await replace(n2, binary())
-    await lead(n1, cluster)
+    await cluster.lead(n1)
     const why = `n3 runs rollcall ${OLD_RELEASE}, which knows no more than ${OLD}`
     expect(await clusterOf(n2)).toMatchObject({
       clusterVersion: OLD,
@@ -101,24 +90,20 @@ test(
     expect(first).toMatchObject({ clusterVersionMax: CLUSTER_VERSION_MAX })
 
     // A member that is down holds it up as well.
-    n3.process.signal('SIGTERM')
-    expect(await n3.process.ended()).toBe(0)
+    await n3.stop()
     await load.progress(5)
     expect(await clusterOf(n1)).toMatchObject({ clusterVersion: OLD })
     n3.command = [binary()]
     n3.start()
     await n3.ready()
-    await until('the clusterVersion has risen', async () => {
-      return (await clusterOf(n1))['clusterVersion'] === CLUSTER_VERSION_MAX
-    })
+    await risen(n1)
     await load.progress(5)
     await cluster.leader()
 
     // What the older program cannot read it leaves alone, and says so.
     await load.stop()
     await cluster.settled()
-    n2.process.signal('SIGTERM')
-    expect(await n2.process.ended()).toBe(0)
+    await n2.stop()
     const before = digests(join(n2.dataDir, 'log'))
     for (let attempt = 0; attempt < 2; attempt++) {
       const said = await refused(n2)
@@ -142,9 +127,7 @@ test(
     // In memory alone: the state is rebuilt from the log, entry by entry.
     const node = cluster.node(0)
     await node.put('/v1/config/k', 'v')
-    await until('the clusterVersion has risen', async () => {
-      return (await clusterOf(node))['clusterVersion'] === CLUSTER_VERSION_MAX
-    })
+    await risen(node)
     await node.put('/v1/config/k', 'w')
     await node.process.kill()
 
@@ -166,9 +149,7 @@ test(
   'cluster: an older program is no peer of a cluster that has left it behind',
   withCluster({}, async (cluster) => {
     const node = cluster.node(0)
-    await until('the clusterVersion has risen', async () => {
-      return (await clusterOf(node))['clusterVersion'] === CLUSTER_VERSION_MAX
-    })
+    await risen(node)
     const stranger = await cluster.joiner('n4', node)
     stranger.command = [oldBinary]
     stranger.start()

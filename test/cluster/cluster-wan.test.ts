@@ -1,6 +1,6 @@
 /** Wide networks: `--timing wan` over slow links that lose packets, and timings that differ. */
 import { expect, test } from 'bun:test'
-import { TEST_MS, withCluster, type Cluster, type ClusterNode } from '../support/cluster.ts'
+import { TEST_MS, withCluster, type ClusterNode } from '../support/cluster.ts'
 import { Load } from '../support/load.ts'
 import { Register } from '../support/register.ts'
 import { until } from '../support/until.ts'
@@ -64,7 +64,7 @@ test(
     const slow = cluster.node(1)
     const register = new Register('mixed', cluster.nodes)
     for (const node of cluster.nodes) {
-      await leads(cluster, node)
+      await cluster.lead(node)
       const { term } = await node.status()
       const { writes, reads } = register
       await until('it is written and read under it', () => {
@@ -82,12 +82,3 @@ test(
   }),
   TEST_MS,
 )
-
-async function leads(cluster: Cluster, to: ClusterNode): Promise<void> {
-  await until(`${to.id} leads`, async () => {
-    const body = { to: to.id }
-    const answer = await to.call('POST', '/v1/cluster/transfer', { body })
-    if (answer.status !== 200) throw new Error(answer.text)
-    return (await cluster.leader()).id === to.id
-  })
-}

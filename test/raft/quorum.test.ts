@@ -58,6 +58,20 @@ test('quorumReached() takes the lesser of both majorities while joint (Raft §6)
   }
 })
 
+test('quorumReached() does not hear who lost its disk: a learner under the name of an old voter', () => {
+  // c is taken back (DESIGN §7): its predecessor is one of those of whom a majority is needed, and
+  // what the newcomer has acknowledged says nothing about what that one held.
+  const learners = ['c']
+  const joint = membershipOf(['a', 'b', 'd'], { outgoing: ['a', 'b', 'c'], learners })
+  for (const values of lists(4, 3)) {
+    const [a = 0, b = 0, , d = 0] = values
+    const lesser = Math.min(dumbMajority([a, b, d]), dumbMajority([a, b, -Infinity]))
+    expect(quorumReached(joint, valueOf(values)), `${values}`).toBe(lesser)
+  }
+  const two = membershipOf(['a'], { outgoing: ['a', 'b'], learners: ['b'] })
+  expect(quorumReached(two, () => 9)).toBe(-Infinity)
+})
+
 test('quorumReached() does not count learners', () => {
   const membership = membershipOf(['a', 'b', 'c'], { learners: ['d', 'e'] })
 

@@ -171,9 +171,9 @@ describe('a leader', () => {
       match: 6,
       state: 'replicate',
     })
-    const sent = node.takeSentOf('append').filter(({ to }) => to === 'c')
-    expect(sent[0]).toMatchObject({ prevIndex: 6, prevTerm: 1 })
-    expect(sent[0]?.entries[0]?.index).toBe(7)
+    const sent = node.takeSentOf('append').find(({ to }) => to === 'c')
+    expect(sent).toMatchObject({ prevIndex: 6, prevTerm: 1 })
+    expect(sent?.entries[0]?.index).toBe(7)
   })
 
   test('a dead peer in need of one holds nothing up (openraft#808, scenario 52)', () => {

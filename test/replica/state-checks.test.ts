@@ -95,13 +95,8 @@ class Leader {
 
   constructor() {
     const logger = { ...silentLogger, error: (line: string) => this.errors.push(line) }
-    const raft: Partial<Raft> = {
-      role: 'leader',
-      hasCommittedInTerm: true,
-      applied: 7,
-      noopIndex: 1,
-      membership: voters('a b c'),
-    }
+    const membership = voters('a b c')
+    const raft: Partial<Raft> = { hasAppliedInTerm: true, applied: 7, membership }
     this.checks = new StateChecks(
       {
         raft: raft as Raft,

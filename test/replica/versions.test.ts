@@ -13,11 +13,10 @@ function identity(id: string, clusterVersionMax: number): PeerIdentity {
 
 /** A leader `a` of a, b and c, at clusterVersion 1; `peers` is whom it is linked with. */
 function leader(peers: readonly PeerIdentity[], own = 2) {
-  const raft = { role: 'leader', hasCommittedInTerm: true, applied: 5, noopIndex: 5 }
   const proposed: Command[] = []
   const at = { nowMs: 0, version: 1, obstacle: null as string | null }
   const versions = new Versions({
-    raft: { ...raft, membership: membershipOf(['a', 'b', 'c']) } as unknown as Raft,
+    raft: { hasAppliedInTerm: true, membership: membershipOf(['a', 'b', 'c']) } as unknown as Raft,
     self: () => identity('a', own),
     clusterVersion: () => at.version,
     connectedAs: (id) => peers.find((peer) => peer.id === id) ?? null,

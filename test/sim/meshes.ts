@@ -82,14 +82,14 @@ export function openProductionMesh(
 
 function meshHost(host: ProcessHost, replica: () => Replica): MeshHost {
   return {
-    judge: (peer) => replica().judge(peer),
-    up: (peer) => replica().peerUp(peer),
-    down: (id) => replica().peerDown(id),
+    judge: (peer) => replica().links.judge(peer),
+    up: (peer) => replica().links.up(peer),
+    down: (id) => replica().links.down(id),
     receive: (from, messages) => {
       for (const each of messages) {
         if (each.type === 'raft') host.around.observer.receiving(host.node, each.message)
       }
-      replica().receive(from, messages)
+      replica().links.receive(from, messages)
     },
   }
 }

@@ -2,7 +2,7 @@
  * A cluster of real processes of the compiled executable, on loopback, each with its own data
  * directory. Everything is torn down when the test is over, and its logs are shown when it failed.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,6 +13,9 @@ import { until } from './until.ts'
 
 /** A test that waits for elections and restarts gets this, in milliseconds. */
 export const TEST_MS = 120_000
+/** Limits so small that a few megabytes make checkpoints, leave the log behind and need snapshots. */
+const LIMITS = '--wal-segment 1MiB --wal-tail 64KiB --wal-max 1MiB --checkpoint-size 64KiB'
+export const TINY: readonly string[] = LIMITS.split(' ')
 /** Longer than the longest `?timeout=` used here: a node answers before we give up on it. */
 const REQUEST_MS = 40_000
 
@@ -98,14 +101,27 @@ export class ClusterNode {
     return program
   }
 
+  /** Ends it as an operator does: in order, and with exit code 0. */
+  async stop(): Promise<void> {
+    this.process.signal('SIGTERM')
+    const code = await this.process.ended()
+    if (code !== 0) throw new Error(`${this.id} ended with ${code}:\n${this.process.tail()}`)
+  }
+
   /** Waits until it says that it is ready. */
-  async ready(): Promise<void> {
-    await until(`${this.id} is ready`, async () => {
+  async ready(wait: { readonly ms?: number; readonly everyMs?: number } = {}): Promise<void> {
+    const isReady = async (): Promise<boolean> => {
       if (!this.isRunning) throw new Error(`it has ended:\n${this.process.tail()}`)
       const { status, text } = await this.call('GET', '/readyz', { timeoutMs: 2_000 })
       if (status !== 200) throw new Error(text)
       return true
-    })
+    }
+    await until(`${this.id} is ready`, isReady, wait)
+  }
+
+  /** The file of its live database. */
+  get database(): string {
+    return join(this.dataDir, readFileSync(join(this.dataDir, 'CURRENT'), 'utf8').trim())
   }
 
   async status(): Promise<Json> {
@@ -141,6 +157,20 @@ export class ClusterNode {
 
   put(path: string, body: string | Uint8Array | Json, request: Request = {}): Promise<Answer> {
     return this.call('PUT', path, { ...request, body })
+  }
+
+  /** Writes a config key, which must be acknowledged. */
+  async set(key: string, value: string): Promise<void> {
+    const { status, text } = await this.put(`/v1/config/${key}`, value)
+    if (status !== 200 && status !== 201) throw new Error(`${this.id}, ${key}: ${status} ${text}`)
+  }
+
+  /** A gauge or a counter of the process that runs now. */
+  async metric(name: string): Promise<number> {
+    const { text } = await this.get('/metrics')
+    const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `))
+    if (line === undefined) throw new Error(`${this.id} has no ${name}`)
+    return Number(line.split(' ')[1])
   }
 }
 
@@ -192,14 +222,20 @@ export class Cluster {
 
   /** Waits until exactly those vote, nobody else is a member, and nothing is under way. */
   async voters(ids: readonly string[], of: ClusterNode): Promise<void> {
-    await until(`the voters are ${ids.join(', ')}`, async () => {
-      const { json } = await of.get('/v1/cluster')
-      const members = json['members'] as Json[]
-      const found = members.map(({ id, role }) => `${id as string} ${role as string}`)
-      const isSo = found.join() === ids.map((id) => `${id} voter`).join()
-      if (!isSo || json['change'] !== null)
-        throw new Error(`${found.join()} ${JSON.stringify(json['change'])}`)
-      return true
+    await until(`the voters are ${ids.join(', ')}`, async () =>
+      haveVoters((await of.get('/v1/cluster')).json, ids),
+    )
+  }
+
+  /** Hands leadership over, asking one of `nodes`, until all of those say that `node` leads. */
+  async lead(node: ClusterNode, nodes: readonly ClusterNode[] = this.nodes): Promise<void> {
+    await until(`${node.id} leads`, async () => {
+      const [asked = node] = nodes
+      const body = { to: node.id }
+      const { status, text } = await asked.call('POST', '/v1/cluster/transfer', { body })
+      if (status !== 200) throw new Error(text)
+      const all = await Promise.all(nodes.map((one) => one.status()))
+      return all.every(({ leader }) => leader === node.id)
     })
   }
 
@@ -225,11 +261,19 @@ export class Cluster {
 
   /** Waits until all of `nodes` have applied what the cluster has committed. */
   async settled(nodes: readonly ClusterNode[] = this.nodes): Promise<void> {
-    await until('all have applied the same', async () => {
-      const all = await Promise.all(nodes.map((node) => node.status()))
-      const indexes = all.flatMap((status) => [status['commitIndex'], status['appliedIndex']])
-      return new Set(indexes).size === 1
-    })
+    await until('all have applied the same', () => appliedAlike(nodes))
+  }
+
+  /** Waits until all say that they are recovered; then all must hold the same. */
+  async recovered(): Promise<void> {
+    for (const node of this.nodes) {
+      const isSynced = async (): Promise<boolean> => (await node.status())['recovery'] === 'synced'
+      await until(`${node.id} is synced`, isSynced)
+    }
+    await this.settled()
+    const states = await Promise.all(this.nodes.map(stateOf))
+    const odd = this.nodes.filter((_, i) => states[i] !== states[0]).map(({ id }) => id)
+    if (odd.length > 0) throw new Error(`${odd.join(', ')} and ${this.nodes[0]?.id} differ`)
   }
 
   /** The last lines of every process there was. */
@@ -356,6 +400,25 @@ export async function configOf(
     if (json['next'] === undefined) return items
     cursor = `&cursor=${encodeURIComponent(json['next'] as string)}`
   }
+}
+
+/** The index that all have applied and know as committed; null where they differ. */
+export async function appliedAlike(nodes: readonly ClusterNode[]): Promise<number | null> {
+  const all = await Promise.all(nodes.map((node) => node.status()))
+  const indexes = all.flatMap((status) => [status['commitIndex'], status['appliedIndex']])
+  return new Set(indexes).size === 1 ? (indexes[0] as number) : null
+}
+
+/**
+ * Whether exactly those vote by an answer of `/v1/cluster`, nobody else is a member, and nothing is
+ * under way. Throws what is there instead.
+ */
+export function haveVoters(json: Json, ids: readonly string[]): true {
+  const members = json['members'] as { readonly id: string; readonly role: string }[]
+  const found = members.map(({ id, role }) => `${id} ${role}`).sort()
+  const wanted = ids.map((id) => `${id} voter`).sort()
+  if (found.join() === wanted.join() && json['change'] === null) return true
+  throw new Error(`${found.join()} ${JSON.stringify(json['change'])}`)
 }
 
 /** All that a node holds, as one text: the same on nodes with the same state. */

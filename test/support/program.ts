@@ -108,7 +108,7 @@ export class Program {
   async pause(): Promise<void> {
     this.signal('SIGSTOP')
     if (process.platform !== 'linux') return void (await Bun.sleep(100))
-    await until(`${this.name} stands still`, () => stateOf(this.pid).startsWith('T'))
+    await until(`${this.name} stands still`, () => isStopped(this.pid))
   }
 
   resume(): void {
@@ -145,9 +145,15 @@ export async function run(
   }
 }
 
-/** The state letter of `/proc/<pid>/stat`; it stands behind the name in parentheses. */
-function stateOf(pid: number): string {
-  return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1) ?? ''
+/**
+ * Every thread of it: one whose system call was under way goes on with that. The state letter stands
+ * behind the name in parentheses.
+ */
+function isStopped(pid: number): boolean {
+  return readdirSync(`/proc/${pid}/task`).every((task) => {
+    const stat = readFileSync(`/proc/${pid}/task/${task}/stat`, 'utf8')
+    return stat.split(') ').at(-1)?.startsWith('T') === true
+  })
 }
 
 async function readLines(stream: ReadableStream<Uint8Array>, into: string[]): Promise<void> {

@@ -1,8 +1,8 @@
 /** Members that lose their disks, come and go, while everything else goes on. */
 import { rmSync } from 'node:fs'
-import type { ClusterNode } from '../../support/cluster.ts'
+import { haveVoters, TINY, type ClusterNode } from '../../support/cluster.ts'
 import { until } from '../../support/until.ts'
-import { TINY, type Arena } from '../arena.ts'
+import type { Arena } from '../arena.ts'
 import type { Nemesis } from './nemesis.ts'
 
 const CHANGE_MS = 90_000
@@ -116,24 +116,12 @@ async function settled(
   ids: readonly string[],
   nodes: readonly ClusterNode[] = arena.nodes,
 ): Promise<void> {
-  const wanted = ids
-    .map((id) => `${id} voter`)
-    .toSorted()
-    .join()
   await until(
     `the voters are ${ids.join(', ')}`,
     async () => {
       const node = arena.run.oneOf(nodes)
       const { json } = await node.call('GET', '/v1/cluster?timeout=1s', { timeoutMs: 3_000 })
-      const members = json['members'] as { id: string; role: string }[]
-      const found = members
-        .map(({ id, role }) => `${id} ${role}`)
-        .toSorted()
-        .join()
-      if (found !== wanted || json['change'] !== null) {
-        throw new Error(`${found} ${JSON.stringify(json['change'])}`)
-      }
-      return true
+      return haveVoters(json, ids)
     },
     { ms: CHANGE_MS, everyMs: 100 },
   )

@@ -3,7 +3,6 @@
  * of fetching and installing it.
  */
 import type { ClusterNode } from '../../support/cluster.ts'
-import { until } from '../../support/until.ts'
 import type { Arena } from '../arena.ts'
 import type { Nemesis } from './nemesis.ts'
 
@@ -28,8 +27,8 @@ export const SNAPSHOT: Nemesis = {
       await arena.kill(late)
       arena.start(late)
     }
-    await caughtUp(late)
-    run.count('snapshots', await installed(late))
+    await late.ready({ ms: CATCH_UP_MS, everyMs: 50 })
+    run.count('snapshots', await late.metric('rollcall_snapshots_installed_total'))
     arena.release(late)
   },
 }
@@ -51,22 +50,4 @@ export async function fillBeside(arena: Arena, late: ClusterNode): Promise<void>
       }
     }),
   )
-}
-
-async function caughtUp(node: ClusterNode): Promise<void> {
-  await until(
-    `${node.id} has caught up`,
-    async () => {
-      const { status, text } = await node.call('GET', '/readyz', { timeoutMs: 2_000 })
-      if (status !== 200) throw new Error(text)
-      return true
-    },
-    { ms: CATCH_UP_MS, everyMs: 50 },
-  )
-}
-
-/** By the process that runs now. */
-async function installed(node: ClusterNode): Promise<number> {
-  const { text } = await node.get('/metrics')
-  return Number(/^rollcall_snapshots_installed_total (\d+)$/m.exec(text)?.[1] ?? 0)
 }

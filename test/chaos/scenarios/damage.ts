@@ -5,10 +5,10 @@
  */
 import { readdirSync, rmSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import type { ClusterNode } from '../../support/cluster.ts'
+import { TINY, type ClusterNode } from '../../support/cluster.ts'
 import { until } from '../../support/until.ts'
 import { appendCopy, batchesOf, flip, lastBatch, overwrite } from '../../support/wal-file.ts'
-import { inArena, TINY, type Arena } from '../arena.ts'
+import { inArena, type Arena } from '../arena.ts'
 import { startEmpty } from '../nemeses/members.ts'
 import { fillBeside } from '../nemeses/snapshot.ts'
 import { Violation } from '../run.ts'
@@ -46,8 +46,7 @@ export const DAMAGE: Scenario = {
 
 /** A batch that was durable: the file and the place are named, and nothing is changed. */
 async function durableLog(arena: Arena, node: ClusterNode): Promise<void> {
-  node.process.signal('SIGTERM') // Ends with a record of what is durable.
-  await node.process.ended()
+  await node.stop() // Ends with a record of what is durable.
   const batches = batchesOf(node.dataDir)
   const recorded = Math.max(...batches.map(({ header }) => header.durableUpTo))
   const durable = batches.filter(({ header }) => header.sequence <= recorded)
@@ -75,11 +74,10 @@ async function tornTail(arena: Arena, node: ClusterNode): Promise<void> {
 /** Refused, or mended by the node itself: then its state is compared in the end. */
 async function database(arena: Arena, node: ClusterNode): Promise<void> {
   await arena.kill(node)
-  const name = readdirSync(node.dataDir).find((file) => /^state-\d+\.db$/.test(file)) ?? ''
+  const path = node.database
   // Both would be read: the file itself, and what waits to be moved into it.
-  rmSync(join(node.dataDir, `${name}-wal`), { force: true })
-  rmSync(join(node.dataDir, `${name}-shm`), { force: true })
-  flip(join(node.dataDir, name), arena.run.random(MAGIC_BYTES))
+  for (const suffix of ['-wal', '-shm']) rmSync(`${path}${suffix}`, { force: true })
+  flip(path, arena.run.random(MAGIC_BYTES))
   arena.start(node)
   const isUp = await until(`${node.id} is refused or comes up`, async () => {
     if (!node.isRunning) return 'no'
@@ -89,7 +87,7 @@ async function database(arena: Arena, node: ClusterNode): Promise<void> {
   const code = await node.process.ended()
   const said = node.process.tail()
   if (code !== 3) throw new Violation(`${node.id} ended with ${code}, not 3:\n${said}`)
-  if (!said.includes(name)) throw new Violation(`${node.id} does not name ${name}: ${said}`)
+  if (!said.includes(path)) throw new Violation(`${node.id} does not name ${path}: ${said}`)
   await startEmpty(arena, node) // As the exit text says.
 }
 

@@ -5,7 +5,8 @@
  */
 import { join } from 'node:path'
 import { until } from '../../support/until.ts'
-import { inArena, TINY, type Arena } from '../arena.ts'
+import { TINY } from '../../support/cluster.ts'
+import { inArena, type Arena } from '../arena.ts'
 import { Violation, type Run } from '../run.ts'
 import type { Scenario } from '../scenario.ts'
 import { Tracer } from '../tracer.ts'

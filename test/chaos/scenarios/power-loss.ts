@@ -3,11 +3,10 @@
  * cache alone, so a copy of the image is what a cut would have left. The nodes stand still while
  * they are copied: one of them, or all at the same moment. Then they go on from the copies.
  */
-import { readdirSync, readFileSync, renameSync } from 'node:fs'
+import { renameSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ClusterNode } from '../../support/cluster.ts'
-import { until } from '../../support/until.ts'
-import { inArena, TINY, type Arena } from '../arena.ts'
+import { TINY, type ClusterNode } from '../../support/cluster.ts'
+import { inArena, type Arena } from '../arena.ts'
 import { copyImage, mountImage, newImage, removeLostAndFound } from '../mounts.ts'
 import type { Run } from '../run.ts'
 import type { Scenario } from '../scenario.ts'
@@ -40,25 +39,14 @@ async function cutPower(arena: Arena, disks: readonly ImageDisk[]): Promise<void
   const { run } = arena
   run.note(`power cut: ${disks.map(({ node }) => node.id).join(', ')}`)
   for (const { node } of disks) arena.mustRun(node)
-  await Promise.all(disks.map(({ node }) => standStill(node)))
+  // With all their threads: a sync that is under way would go on being written while it is copied.
+  await Promise.all(disks.map(({ node }) => node.process.pause()))
   for (const disk of disks) disk.copy()
   await Promise.all(disks.map(({ node }) => node.process.kill()))
   run.count('power_losses')
   for (const disk of disks) disk.lose()
   for (const { node } of disks) arena.start(node)
   await arena.progress(1, arena.nodes)
-}
-
-/** Every thread of it: a sync that is under way would go on being written while it is copied. */
-async function standStill(node: ClusterNode): Promise<void> {
-  await node.process.pause()
-  const tasks = `/proc/${node.process.pid}/task`
-  await until(`all threads of ${node.id} stand still`, () =>
-    readdirSync(tasks).every((task) => {
-      const stat = readFileSync(join(tasks, task, 'stat'), 'utf8')
-      return stat.split(') ').at(-1)?.startsWith('T') ?? true
-    }),
-  )
 }
 
 /** The image under one node's data directory. */

@@ -3,7 +3,8 @@
  * checkpoints, and of the recovery from the kill before. strace holds each call up at its beginning
  * and puts it down, so the kill meets exactly the one it is meant for.
  */
-import { inArena, TINY, type Arena } from '../arena.ts'
+import { TINY } from '../../support/cluster.ts'
+import { inArena, type Arena } from '../arena.ts'
 import { Violation } from '../run.ts'
 import type { Scenario } from '../scenario.ts'
 import { Tracer } from '../tracer.ts'

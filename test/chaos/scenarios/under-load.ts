@@ -1,5 +1,6 @@
 /** Scenarios that are one nemesis, or several at once, striking again and again. */
-import { inArena, TINY, type ArenaOptions } from '../arena.ts'
+import { TINY } from '../../support/cluster.ts'
+import { inArena, type ArenaOptions } from '../arena.ts'
 import type { Nemesis } from '../nemeses/nemesis.ts'
 import { KILL } from '../nemeses/kill.ts'
 import { LINKS } from '../nemeses/links.ts'

@@ -99,8 +99,9 @@ export class WitnessesComeLast implements Invariant {
 
   #dataVoters(leader: SimNode): readonly SimNode[] {
     const { voters, outgoing, learners } = leader.raft.membership ?? {}
-    const ids = [...(voters ?? []), ...(outgoing ?? []).filter((id) => !learners?.includes(id))]
-    return this.#scene.nodes.filter((node) => !node.isWitness && ids.includes(node.id))
+    const old = (outgoing ?? []).filter((id) => !learners?.includes(id))
+    const ids = new Set([...(voters ?? []), ...old])
+    return this.#scene.nodes.filter((node) => !node.isWitness && ids.has(node.id))
   }
 
   /** Notes who is late just now. */

@@ -50,7 +50,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     name: 'beat-before-applied',
     source: 'a leader judges beats before it has applied what came before its term (DESIGN §5.1)',
     file: 'src/replica/desk.ts',
-    find: 'if (!raft.hasCommittedInTerm || raft.applied < raft.noopIndex) return',
+    find: 'if (!raft.hasAppliedInTerm) return',
     replace: '',
   },
   {
