@@ -209,17 +209,27 @@ export class VotesNotWithheld implements Invariant {
 
   sending(node: SimNode, message: Message): void {
     if (message.type !== 'vote_response' || message.preVote) return
-    const key = `${message.to} ${message.term}`
     const asked = this.#asked.get(node.id)
-    const found = asked?.get(key)
-    asked?.delete(key)
-    if (found === undefined || message.granted) return // Of an older term: it is told of ours.
+    if (asked === undefined) return
+    if (!message.granted && takeOlder(asked, message)) return
+    const key = `${message.to} ${message.term}`
+    const found = asked.get(key)
+    asked.delete(key)
+    if (found === undefined || message.granted) return
     insist(
       found.reason === true || hasReason(node.raft, found.request),
       'a vote is refused for a reason',
       () => `${node.id} refuses ${message.to} its vote in term ${message.term}`,
     )
   }
+}
+
+/** A request of an older term is told of ours: its refusal looks like one of a request of today. */
+function takeOlder(asked: Map<string, Asked>, { to, term }: Message): boolean {
+  for (const [key, { request }] of asked) {
+    if (request.from === to && request.term < term) return asked.delete(key)
+  }
+  return false
 }
 
 interface Asked {
