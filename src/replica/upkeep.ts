@@ -6,7 +6,7 @@
  *            enough is dirty              too much is            complete
  *   idle ──────────────────► passive ──────────────────► reset ───────────► idle
  *    │                          └── else ──► idle          ▲ │ (apply pauses)
- *    └── a copy is wanted ─────────────────────────────────┘ └► copy ─────► idle
+ *    └── a copy is wanted ────► passive ───────────────────┘ └► copy ─────► idle
  * ```
  * Nothing is done where nothing was applied: an idle node is silent on disk.
  */
@@ -219,23 +219,28 @@ export class Upkeep {
     return false
   }
 
-  /** Nothing checkpoints while it is copied: so the database's own file stays as it is. */
+  /** What is long is done first, while apply goes on: the pause is for the rest. */
   #copy(): void {
-    const { state, store } = this.#host
     this.#busy = true
     const takers = this.#takers.splice(0)
-    this.#reset((complete) => {
-      const { membershipBytes: membership, membershipIndex } = state
-      if (!complete || membership === null) return this.#copied(null, takers)
-      const snapshot = { index: state.appliedIndex, term: state.appliedTerm }
-      const meta = { snapshot, membershipIndex, membership }
-      // The one before is dropped: nobody may be sent there any more.
-      this.#host.step({ type: 'snapshot_ready', meta: null })
-      this.#kept = null
-      store.keepSnapshot(snapshot, (result) => {
-        this.#copied(result === 'kept' ? meta : null, takers)
-        if (typeof result === 'object') this.#host.wrong(result.wrong)
-      })
+    this.#host.store.checkpoint('passive', () => {
+      this.#reset((complete) => this.#copyWhole(complete, takers))
+    })
+  }
+
+  /** Nothing checkpoints while it is copied: so the database's own file stays as it is. */
+  #copyWhole(complete: boolean, takers: readonly Taker[]): void {
+    const { state, store } = this.#host
+    const { membershipBytes: membership, membershipIndex } = state
+    if (!complete || membership === null) return this.#copied(null, takers)
+    const snapshot = { index: state.appliedIndex, term: state.appliedTerm }
+    const meta = { snapshot, membershipIndex, membership }
+    // The one before is dropped: nobody may be sent there any more.
+    this.#host.step({ type: 'snapshot_ready', meta: null })
+    this.#kept = null
+    store.keepSnapshot(snapshot, (result) => {
+      this.#copied(result === 'kept' ? meta : null, takers)
+      if (typeof result === 'object') this.#host.wrong(result.wrong)
     })
   }
 

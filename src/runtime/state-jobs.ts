@@ -5,10 +5,10 @@
  * @module
  */
 import { createHash } from 'node:crypto'
-import { open, type FileHandle } from 'node:fs/promises'
 import { sleep } from '../lib/timer.ts'
 import { StateMachine } from '../state/mod.ts'
 import type { Sql, SqlDriver } from '../state/sql.ts'
+import type { JobFile, OpenJobFile } from './job-file.ts'
 import { isDamage } from './sqlite-guard.ts'
 import { openSql } from './sqlite.ts'
 
@@ -47,10 +47,12 @@ const SYNC_BYTES = 8 * 1024 * 1024
 /** Runs jobs one after the other, on a connection of its own. */
 export class StateJobs {
   readonly #driver: SqlDriver
+  readonly #openFile: OpenJobFile
   #open: { readonly path: string; readonly sql: Sql } | null = null
 
-  constructor(driver: SqlDriver) {
+  constructor(driver: SqlDriver, openFile: OpenJobFile) {
     this.#driver = driver
+    this.#openFile = openFile
   }
 
   async run(job: StateJob): Promise<StateJobResult> {
@@ -59,9 +61,9 @@ export class StateJobs {
         case 'checkpoint':
           return await this.#checkpoint(job.path, job.reset)
         case 'copy':
-          return done(await copy(job))
+          return done(await copy(job, this.#openFile))
         case 'seal':
-          return done(await seal(job.path))
+          return done(await seal(job.path, this.#openFile))
         case 'examine':
           return done({ finding: await this.#examine(job.path) })
         case 'release':
@@ -108,56 +110,72 @@ function done(given: Partial<Extract<StateJobResult, { ok: true }>>): StateJobRe
   return { ok: true, complete: true, bytes: 0, sha256: '', finding: null, ...given }
 }
 
-async function copy(job: Extract<StateJob, { type: 'copy' }>): Promise<{
-  bytes: number
-  sha256: string
-}> {
-  await using from = await open(job.from, 'r')
-  await using to = await open(job.to, 'w', 0o600)
-  const hash = createHash('sha256')
-  const beganMs = performance.now()
-  let bytes = 0
-  let synced = 0
-  for await (const chunk of chunksOf(from)) {
-    hash.update(chunk)
-    await writeAll(to, chunk, bytes)
-    bytes += chunk.length
-    if (bytes - synced >= SYNC_BYTES) {
-      await to.datasync()
-      synced = bytes
+interface Sealed {
+  readonly bytes: number
+  readonly sha256: string
+}
+
+async function copy(
+  job: Extract<StateJob, { type: 'copy' }>,
+  openFile: OpenJobFile,
+): Promise<Sealed> {
+  const to = await openFile(job.to, 'w')
+  try {
+    const beganMs = performance.now()
+    let synced = 0
+    const sealed = await readThrough(job.from, openFile, async (chunk, at) => {
+      await writeAll(to, chunk, at)
+      const bytes = at + chunk.length
+      if (bytes - synced >= SYNC_BYTES) {
+        await to.sync()
+        synced = bytes
+      }
+      const earlyMs = beganMs + (bytes / job.bytesPerSecond) * 1_000 - performance.now()
+      if (earlyMs > 1) await sleep(earlyMs)
+    })
+    await to.sync()
+    return sealed
+  } finally {
+    await to.close()
+  }
+}
+
+async function seal(path: string, openFile: OpenJobFile): Promise<Sealed> {
+  const file = await openFile(path, 'r+')
+  try {
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  return readThrough(path, openFile, async () => {})
+}
+
+/** Reads a whole file, chunk by chunk, each of which is good until the next one. */
+async function readThrough(
+  path: string,
+  openFile: OpenJobFile,
+  each: (chunk: Uint8Array, at: number) => Promise<void>,
+): Promise<Sealed> {
+  const file = await openFile(path, 'r')
+  try {
+    const hash = createHash('sha256')
+    const buffer = new Uint8Array(CHUNK_BYTES)
+    let bytes = 0
+    for (;;) {
+      const count = await file.read(buffer, bytes)
+      if (count === 0) return { bytes, sha256: hash.digest('hex') }
+      const chunk = buffer.subarray(0, count)
+      hash.update(chunk)
+      await each(chunk, bytes)
+      bytes += count
     }
-    const earlyMs = beganMs + (bytes / job.bytesPerSecond) * 1_000 - performance.now()
-    if (earlyMs > 1) await sleep(earlyMs)
-  }
-  await to.datasync()
-  return { bytes, sha256: hash.digest('hex') }
-}
-
-async function seal(path: string): Promise<{ bytes: number; sha256: string }> {
-  await using file = await open(path, 'r+')
-  await file.datasync()
-  const hash = createHash('sha256')
-  let bytes = 0
-  for await (const chunk of chunksOf(file)) {
-    hash.update(chunk)
-    bytes += chunk.length
-  }
-  return { bytes, sha256: hash.digest('hex') }
-}
-
-async function* chunksOf(file: FileHandle): AsyncGenerator<Uint8Array> {
-  const buffer = new Uint8Array(CHUNK_BYTES)
-  for (let at = 0; ;) {
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, at)
-    if (bytesRead === 0) return
-    at += bytesRead
-    yield buffer.subarray(0, bytesRead)
+  } finally {
+    await file.close()
   }
 }
 
-async function writeAll(file: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
+async function writeAll(file: JobFile, bytes: Uint8Array, at: number): Promise<void> {
   for (let written = 0; written < bytes.length;) {
-    const rest = bytes.length - written
-    written += (await file.write(bytes, written, rest, at + written)).bytesWritten
+    written += await file.write(bytes.subarray(written), at + written)
   }
 }

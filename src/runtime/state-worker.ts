@@ -1,13 +1,20 @@
 /**
- * Where the jobs of `state-jobs.ts` run: on Bun in a worker, which is started when there is
- * something to do and ended after a while without, since it costs some 20 MiB; elsewhere in the
+ * Where the jobs of `state-jobs.ts` run: on Bun in workers, which are started when there is
+ * something to do and ended after a while without, since each costs some 20 MiB; elsewhere in the
  * process itself, where a checkpoint holds the loop up.
+ *
+ * There are two workers. For a checkpoint the whole node may be waiting; what copies and examines
+ * takes long and steps back: its thread has a lower priority than those that serve clients, and can
+ * never be given a higher one again.
  *
  * @module
  */
+import { setPriority } from 'node:os'
+import process from 'node:process'
 import { parentPort, Worker, workerData } from 'node:worker_threads'
 import { assert, present } from '../lib/assert.ts'
 import type { SqlDriver } from '../state/sql.ts'
+import { openBlocking, openPooled } from './job-file.ts'
 import { StateJobs, type StateJob, type StateJobResult } from './state-jobs.ts'
 
 export interface JobRunner {
@@ -30,7 +37,7 @@ class LocalRunner implements JobRunner {
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(driver: SqlDriver) {
-    this.#jobs = new StateJobs(driver)
+    this.#jobs = new StateJobs(driver, openPooled)
   }
 
   run(job: StateJob): Promise<StateJobResult> {
@@ -44,6 +51,20 @@ class LocalRunner implements JobRunner {
   }
 }
 
+type Lane = 'prompt' | 'patient'
+
+/** What a worker is told when it starts. */
+interface Assignment {
+  readonly driver: SqlDriver
+  readonly lane: Lane
+}
+
+/**
+ * Of the thread that has time: a third of what others get while all are busy. No less, since the
+ * next checkpoint waits for its turn behind it.
+ */
+export const PATIENT_NICE = 5
+
 interface Question {
   readonly job: StateJob
   readonly resolve: (result: StateJobResult) => void
@@ -52,7 +73,7 @@ interface Question {
 class WorkerRunner implements JobRunner {
   readonly #driver: SqlDriver
   readonly #script: URL
-  #worker: Worker | null = null
+  readonly #workers = new Map<Lane, Worker>()
   #queue: Question[] = []
   #current: Question | null = null
   #idle: ReturnType<typeof setTimeout> | null = null
@@ -70,7 +91,7 @@ class WorkerRunner implements JobRunner {
   }
 
   async close(): Promise<void> {
-    if (this.#worker === null && this.#queue.length === 0) return
+    if (this.#workers.size === 0 && this.#queue.length === 0) return
     await this.run({ type: 'release' })
     await this.#end()
   }
@@ -82,17 +103,26 @@ class WorkerRunner implements JobRunner {
     if (this.#idle !== null) clearTimeout(this.#idle)
     this.#idle = null
     this.#current = question
-    this.#worker ??= this.#start()
+    const lane = this.#laneOf(question.job)
+    const worker = this.#workers.get(lane) ?? this.#start(lane)
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker, no window
-    this.#worker.postMessage(question.job)
+    worker.postMessage(question.job)
   }
 
-  #start(): Worker {
-    const worker = new Worker(this.#script, { workerData: { driver: this.#driver } })
+  #laneOf({ type }: StateJob): Lane {
+    // Who never made a checkpoint holds no database.
+    if (type === 'release') return this.#workers.has('prompt') ? 'prompt' : 'patient'
+    return type === 'checkpoint' ? 'prompt' : 'patient'
+  }
+
+  #start(lane: Lane): Worker {
+    const assignment: Assignment = { driver: this.#driver, lane }
+    const worker = new Worker(this.#script, { workerData: assignment })
+    this.#workers.set(lane, worker)
     worker.unref()
     worker.on('message', (result: StateJobResult) => this.#answer(result))
     worker.on('error', (error: Error) => {
-      this.#worker = null
+      this.#workers.delete(lane)
       this.#answer({ ok: false, code: null, message: `the worker failed: ${error.message}` })
     })
     return worker
@@ -108,7 +138,7 @@ class WorkerRunner implements JobRunner {
 
   /** Its connection is closed first: a thread that is cut off would leave its locks behind. */
   #endSoon(): void {
-    if (this.#worker === null || this.#idle !== null) return
+    if (this.#workers.size === 0 || this.#idle !== null) return
     this.#idle = setTimeout(() => {
       this.#idle = null
       void this.close()
@@ -118,19 +148,20 @@ class WorkerRunner implements JobRunner {
 
   async #end(): Promise<void> {
     if (this.#current !== null || this.#queue.length > 0) return // Asked again meanwhile.
-    const worker = this.#worker
-    this.#worker = null
+    const workers = [...this.#workers.values()]
+    this.#workers.clear()
     if (this.#idle !== null) clearTimeout(this.#idle)
     this.#idle = null
-    await worker?.terminate()
+    await Promise.all(workers.map((worker) => worker.terminate()))
   }
 }
 
 /** The worker's side: the body of its entry point. */
 export function serveStateJobs(): void {
   const port = present(parentPort, 'a worker has a parent')
-  const { driver } = workerData as { readonly driver: SqlDriver }
-  const jobs = new StateJobs(driver)
+  const { driver, lane } = workerData as Assignment
+  if (lane === 'patient') stepBack()
+  const jobs = new StateJobs(driver, openBlocking)
   let busy = false
   port.on('message', (job: StateJob) => {
     assert(!busy, 'one job at a time')
@@ -140,4 +171,9 @@ export function serveStateJobs(): void {
       port.postMessage(result)
     })
   })
+}
+
+/** On Linux a priority is a thread's; elsewhere it would be that of the whole process. */
+function stepBack(): void {
+  if (process.platform === 'linux') setPriority(PATIENT_NICE)
 }

@@ -13,6 +13,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import process from 'node:process'
 import { silentLogger } from '../../src/lib/logger.ts'
 import { serveSnapshot, type Stream, type StreamEvents } from '../../src/mesh/mod.ts'
 import { encodeMembership, type Entry, type EntryId } from '../../src/raft/mod.ts'
@@ -21,6 +22,7 @@ import { openBun } from '../../src/runtime/sqlite-bun.ts'
 import { guarded, isDamage, StateDamaged } from '../../src/runtime/sqlite-guard.ts'
 import { loadSql } from '../../src/runtime/sqlite.ts'
 import { StateStore } from '../../src/runtime/state-store.ts'
+import { PATIENT_NICE } from '../../src/runtime/state-worker.ts'
 import { encodeCommand, type Sql, type SqlDriver } from '../../src/state/mod.ts'
 import { until } from '../support/until.ts'
 
@@ -138,6 +140,29 @@ test('a checkpoint moves what was applied into the file; a reset empties the one
   apply(store, 210)
   expect(store.state.recomputeHash()).toBe(store.state.stateHash())
 })
+
+test.skipIf(process.platform !== 'linux')('copies step back, checkpoints do not', async () => {
+  const store = await storeIn(dir)
+  apply(store, 30)
+  expect(await checkpoint(store, 'reset')).toBe(true)
+  expect(workerPriorities()).toEqual([0])
+  expect(await keep(store)).toBe('kept')
+  expect(workerPriorities()).toEqual([0, PATIENT_NICE])
+  expect(await checkpoint(store, 'passive')).toBe(true)
+  await store.close()
+  expect(await until('the workers are gone', () => workerPriorities().length === 0)).toBe(true)
+})
+
+/** Of the threads of this process that are workers: what `nice` says, ascending. */
+function workerPriorities(): number[] {
+  const priorities: number[] = []
+  for (const thread of readdirSync('/proc/self/task')) {
+    const stat = readFileSync(`/proc/self/task/${thread}/stat`, 'utf8')
+    const [name, fields = ''] = stat.split(') ')
+    if (name?.endsWith('(Worker')) priorities.push(Number(fields.split(' ')[16]))
+  }
+  return priorities.toSorted((a, b) => a - b)
+}
 
 test('without a database of its own the state is written as one, and read at the next start', async () => {
   const store = await storeIn(dir, 'sql.js')
