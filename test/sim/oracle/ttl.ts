@@ -82,11 +82,13 @@ export class NeverEarly implements Invariant {
     const row = history.model.lease(lease, history.last)
     const came = row !== null && row.leaseRevision > expiry.index
     const revived = row !== null && row.onLapse === 'lapse'
-    const armedSince = history.entries
-      .slice(expiry.index)
-      .some(({ effect }) =>
-        effect?.leases.some((change) => change.type === 'armed' && change.lease.id === lease),
-      )
+    const armedSince = history.entries.slice(expiry.index).some(({ effect }) =>
+      effect?.leases.some(
+        // Cleared: a beat revived what had lapsed, and a client may have deleted it since.
+        (change) =>
+          (change.type === 'armed' || change.type === 'cleared') && change.lease.id === lease,
+      ),
+    )
     insist(
       came || revived || armedSince || expiry.atMs >= sentMs + this.#trueTtl(ttlMs),
       'a renewal and an expiry cannot both win (L2)',
