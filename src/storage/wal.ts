@@ -427,14 +427,15 @@ export class Wal implements LogReader {
     this.#flight = flight
     this.#syncs += 1
     segment.file.sync((error) => {
-      if (this.#flight === flight) this.#onSynced(flight, error)
+      // A restart may have left it behind; that it failed counts all the same.
+      if (error !== null) this.#fail(error)
+      else if (this.#flight === flight) this.#onSynced(flight)
     })
   }
 
-  #onSynced(flight: Flight, error: Error | null): void {
+  #onSynced(flight: Flight): void {
     if (this.#state !== 'open') return
     this.#flight = null
-    if (error !== null) return this.#fail(error)
     this.#appender.confirm(flight.sequence)
     this.#flush() // First, so that the disk works while the writes are answered.
     for (const done of flight.dones) {
