@@ -130,8 +130,8 @@ class RealFile implements DiskFile {
     this.#syncing += 1
     fdatasync(this.#fd, (error) => {
       this.#syncing -= 1
-      if (!this.#closed) return done(error)
-      if (this.#syncing === 0) closeSync(this.#fd)
+      if (this.#closed && this.#syncing === 0) closeSync(this.#fd)
+      done(error)
     })
   }
 

@@ -28,5 +28,6 @@ export interface DiskFile {
   sync(done: (error: Error | null) => void): void
   /** fdatasync that blocks; at start, at stop and where the design asks for it. */
   syncNow(): void
+  /** Syncs under way go on, and call back. */
   close(): void
 }

@@ -294,8 +294,7 @@ export class Wal implements LogReader {
   }
 
   #restart(at: EntryId, clusterId: string | null): void {
-    const flight = this.#flight
-    this.#flight = null
+    // A write on its way stays that, and holds up the next: that its sync failed must be heard.
     this.#syncNow()
     this.#queue.restart(at.term)
     const old = this.#appender.segment
@@ -311,7 +310,6 @@ export class Wal implements LogReader {
     this.#recovered = { ...nothing, hardState, last: at, snapshot: at }
     this.#requestNext()
     this.#lastWriteMs = null
-    for (const done of flight?.dones ?? []) done()
     this.#flush()
   }
 
@@ -427,15 +425,15 @@ export class Wal implements LogReader {
     this.#flight = flight
     this.#syncs += 1
     segment.file.sync((error) => {
-      // A restart may have left it behind; that it failed counts all the same.
-      if (error !== null) this.#fail(error)
-      else if (this.#flight === flight) this.#onSynced(flight)
+      this.#onSynced(flight, error)
     })
   }
 
-  #onSynced(flight: Flight): void {
+  #onSynced(flight: Flight, error: Error | null): void {
     if (this.#state !== 'open') return
+    assert(this.#flight === flight, 'one write is on its way')
     this.#flight = null
+    if (error !== null) return this.#fail(error)
     this.#appender.confirm(flight.sequence)
     this.#flush() // First, so that the disk works while the writes are answered.
     for (const done of flight.dones) {

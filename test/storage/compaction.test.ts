@@ -157,6 +157,25 @@ describe('Wal.restart()', () => {
     expect(indexes(wal, 105)).toEqual([...span(101, 105)])
   })
 
+  test('a sync that it found under way and that fails ends the log, and nothing is called done', () => {
+    const h = new Harness()
+    h.open()
+    h.write([entry(1, 7)])
+    h.settle()
+    const done = h.done.length
+    const [old = ''] = segmentsOf(h)
+    h.write([entry(2, 7)])
+
+    h.wal.restart(AT)
+    h.disk.failOn('sync', { code: 'EIO', name: old })
+    h.write([entry(101, 7)])
+    h.settle()
+
+    expect(h.failures.map(({ message }) => message)).toEqual([expect.stringContaining('EIO')])
+    expect(h.done).toHaveLength(done)
+    expect(h.wal.acceptsWrites).toBe(false)
+  })
+
   test('may follow a restart, and be compacted', () => {
     const h = longLog(4)
     h.wal.restart(AT)

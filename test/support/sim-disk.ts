@@ -226,8 +226,7 @@ export class SimDisk implements Disk {
         const covered = node.pendingCount
         this.#schedule(() => {
           if (epoch !== this.#epoch) return
-          const error = this.#sync(name, node, covered)
-          if (open) done(error)
+          done(this.#sync(name, node, covered))
         })
       },
       syncNow: () => {

@@ -50,8 +50,9 @@ export class CheckQuorum implements Invariant {
     leading.steppedMs = nowMs
     // What had reached it just before counts from when it is looked at: now.
     if (stoodStill) leading.fromMs = nowMs + electionMaxMs + 2 * heartbeatMs
-    else if (this.#isOfAnother(node, leading)) leading.fromMs = nowMs + 2 * heartbeatMs
-    else if (nowMs >= leading.fromMs) {
+    else if (this.#isOfAnother(node, leading)) {
+      leading.fromMs = Math.max(leading.fromMs, nowMs + 2 * heartbeatMs)
+    } else if (nowMs >= leading.fromMs) {
       leading.fromMs = nowMs + heartbeatMs / 4 // Often enough.
       this.#check(node, leading)
     }

@@ -5,9 +5,8 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     name: 'retry-after-eio',
     source: 'a failed fsync is taken for one that worked the next time (fsyncgate; scenario 31)',
     file: 'src/storage/wal.ts',
-    find: `if (error !== null) this.#fail(error)
-      else if (this.#flight`,
-    replace: 'if (this.#flight',
+    find: 'if (error !== null) return this.#fail(error)',
+    replace: '',
   },
   {
     name: 'done-before-sync',
