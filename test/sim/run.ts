@@ -4,13 +4,14 @@
  * to rest in one state (liveness).
  */
 import { present } from '../../src/lib/assert.ts'
-import type { LogIndex, NodeId } from '../../src/raft/mod.ts'
+import { decodeMembership, type LogIndex, type NodeId } from '../../src/raft/mod.ts'
 import { CLUSTER_VERSION_MAX } from '../../src/state/mod.ts'
 import { Casualties } from './casualties.ts'
 import { Chance } from './chance.ts'
 import { Churn } from './churn.ts'
 import { Decay } from './decay.ts'
 import { allInvariants } from './invariants/mod.ts'
+import { haveMajority } from './invariants/quorums.ts'
 import { Nemesis } from './nemesis.ts'
 import { Network } from './network.ts'
 import { SimNode } from './node.ts'
@@ -201,9 +202,10 @@ class Run {
     this.#world.run(safetyMs)
     this.#heal()
     this.#churn.restore()
-    this.#mustWork('probe')
-    this.#loseOne()
-    this.#mustRest()
+    if (this.#mustWork('probe')) {
+      this.#loseOne()
+      this.#mustRest()
+    }
     this.#promises.settle()
     this.#keys.settle(this.#history)
     this.#noteDisks()
@@ -255,8 +257,8 @@ class Run {
     }
   }
 
-  /** A write commits within ten election timeouts. */
-  #mustWork(key: string): void {
+  /** A write commits within ten election timeouts. False: it waits, as decision 0004 says it may. */
+  #mustWork(key: string): boolean {
     const untilMs = this.#world.nowMs + ELECTIONS_TO_WORK * this.#plan.electionMaxMs
     // Committed, whether or not its client had the patience to hear of it.
     const isWritten = (): boolean => this.#history.model.hasConfig(key)
@@ -269,9 +271,28 @@ class Run {
     }
     write().catch((error: unknown) => this.#world.fail(error))
     this.#world.run(untilMs, isWritten)
+    if (!isWritten() && this.#waitsForTheFenced()) {
+      this.#world.note('waits for who is fenced')
+      return false
+    }
     const rule = 'a healed cluster commits within ten election timeouts'
     insist(isWritten(), rule, () => this.#describe())
     this.#world.note('works')
+    return true
+  }
+
+  /** Whether fenced nodes alone could be elected: the others that keep data hold too little. */
+  #waitsForTheFenced(): boolean {
+    const committed = this.#history.membershipAt(Infinity)
+    if (committed === null) return false
+    const membership = decodeMembership(committed.data)
+    const voters = this.#core.filter(({ id }) => membership.voters.includes(id))
+    const wins = ({ raft }: SimNode): boolean =>
+      haveMajority(membership, (id) =>
+        voters.some((voter) => voter.id === id && !isAhead(voter.raft, raft)),
+      )
+    const winners = voters.filter((node) => !node.isWitness && wins(node))
+    return winners.length > 0 && winners.every(({ id }) => this.#states.fenced(id) !== null)
   }
 
   /**
@@ -360,6 +381,12 @@ class Run {
       ['messages', this.#network.counts.sent],
     ])
   }
+}
+
+/** Whether the log of `a` is more up to date than that of `b` (Raft §5.4.1). */
+function isAhead(a: SimNode['raft'], b: SimNode['raft']): boolean {
+  const [termOfA, termOfB] = [a.termAt(a.last) ?? 0, b.termAt(b.last) ?? 0]
+  return termOfA === termOfB ? a.last > b.last : termOfA > termOfB
 }
 
 function sum(nodes: readonly SimNode[], count: (node: SimNode) => number): number {
