@@ -26,7 +26,7 @@ export async function failover(cluster: Cluster): Promise<Figure[]> {
   }
   await load.stop()
   await cluster.settled()
-  for (const node of cluster.nodes) await load.verify(node, 'stale')
+  await load.verifyOn(cluster.nodes, 'stale')
   const what = 'kill -9 of the leader under load to the next write'
   return [
     figure(`${what}, median of ${ROUNDS}`, percentile(tookMs, 50), 'ms'),

@@ -21,12 +21,12 @@ test(
       await load.stop()
 
       expect(next.id).not.toBe(leader.id)
-      for (const node of others) await load.verify(node, 'linearizable')
+      await load.verifyOn(others, 'linearizable')
 
       leader.start()
       await leader.ready()
       await cluster.recovered()
-      for (const node of cluster.nodes) await load.verify(node, 'stale')
+      await load.verifyOn(cluster.nodes, 'stale')
     },
   ),
   TEST_MS,
@@ -47,7 +47,7 @@ test(
     await load.stop()
 
     await cluster.recovered()
-    for (const node of cluster.nodes) await load.verify(node, 'stale')
+    await load.verifyOn(cluster.nodes, 'stale')
   }),
   TEST_MS,
 )
@@ -67,7 +67,7 @@ test(
         await cluster.ready()
 
         await cluster.recovered()
-        for (const node of cluster.nodes) await load.verify(node, 'lease')
+        await load.verifyOn(cluster.nodes, 'lease')
       }
     },
   ),
@@ -90,7 +90,7 @@ test(
     await load.stop()
 
     await cluster.recovered()
-    for (const node of cluster.nodes) await load.verify(node, 'stale')
+    await load.verifyOn(cluster.nodes, 'stale')
   }),
   TEST_MS,
 )

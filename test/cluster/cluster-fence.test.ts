@@ -59,7 +59,7 @@ test(
     await load.progress(5)
     await load.stop()
     await repaired(victim, cluster)
-    for (const node of cluster.nodes) await load.verify(node, 'linearizable')
+    await load.verifyOn(cluster.nodes, 'linearizable')
   }),
   TEST_MS,
 )
@@ -90,7 +90,7 @@ test(
     await load.progress(5)
     await load.stop()
     await repaired(victim, cluster)
-    for (const node of cluster.nodes) await load.verify(node, 'linearizable')
+    await load.verifyOn(cluster.nodes, 'linearizable')
     expect(await victim.metric('rollcall_state_repairs_total')).toBe(1)
     expect(await victim.metric('rollcall_state_fenced')).toBe(0)
   }),

@@ -25,7 +25,7 @@ test(
     await load.stop()
     await cluster.leader()
     await cluster.settled()
-    for (const node of cluster.nodes) await load.verify(node, 'stale')
+    await load.verifyOn(cluster.nodes, 'stale')
   }),
   TEST_MS,
 )
@@ -46,7 +46,7 @@ test(
     expect(ended.length).toBeGreaterThanOrEqual(10)
     await cluster.leader()
     await cluster.settled()
-    for (const node of cluster.nodes) await load.verify(node, 'stale')
+    await load.verifyOn(cluster.nodes, 'stale')
   }),
   TEST_MS,
 )

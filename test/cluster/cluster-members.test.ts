@@ -25,13 +25,13 @@ test(
     await load.stop()
 
     await cluster.settled()
-    for (const node of cluster.nodes) await load.verify(node, 'stale')
+    await load.verifyOn(cluster.nodes, 'stale')
     // Any one of the three may go now.
     await (await cluster.leader()).process.kill()
     const left = cluster.nodes.filter((node) => node.isRunning)
     // What leaves on the link to the killed one before that is known as lost, is unknown.
     await until('the others write on', () => left[0]!.set('k?timeout=30s', 'v').then(() => true))
-    for (const node of left) await load.verify(node, 'lease')
+    await load.verifyOn(left, 'lease')
     // And comes back with its --join, which is for the first start only.
     for (const node of cluster.nodes) if (!node.isRunning) node.start()
     await cluster.ready()
@@ -267,7 +267,7 @@ test(
     expect([unknown.status, unknown.json['code']]).toEqual([409, 'conflict'])
     await load.progress(5)
     await load.stop()
-    for (const node of cluster.nodes) await load.verify(node, 'lease')
+    await load.verifyOn(cluster.nodes, 'lease')
   }),
   TEST_MS,
 )

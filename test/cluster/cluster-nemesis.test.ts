@@ -46,7 +46,7 @@ test(
       await cluster.ready()
       await cluster.leader()
       await cluster.recovered()
-      for (const node of cluster.nodes) await load.verify(node, 'stale')
+      await load.verifyOn(cluster.nodes, 'stale')
     },
   ),
   TEST_MS,

@@ -115,8 +115,8 @@ test(
     n2.start()
     await cluster.ready()
     await cluster.settled()
-    for (const node of cluster.nodes) await load.verify(node, 'linearizable')
-    for (const node of cluster.nodes) await load.verify(node, 'stale')
+    await load.verifyOn(cluster.nodes, 'linearizable')
+    await load.verifyOn(cluster.nodes, 'stale')
   }),
   TEST_MS,
 )

@@ -45,7 +45,7 @@ test(
       await cluster.ready()
       await cluster.voters(['n1', 'n2', 'n3', 'n4'], rest[0]!)
       await cluster.settled()
-      for (const node of cluster.nodes) await load.verify(node, 'stale')
+      await load.verifyOn(cluster.nodes, 'stale')
     },
   ),
   TEST_MS,

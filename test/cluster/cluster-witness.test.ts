@@ -66,7 +66,7 @@ test(
       // It was given a place in the log, and nothing to fetch.
       const installs = await witness.metric('rollcall_snapshots_installed_total')
       if (killed === witness) expect(installs).toBeGreaterThan(0)
-      for (const node of [n1, n2]) await load.verify(node, 'stale')
+      await load.verifyOn([n1, n2], 'stale')
     }
     expect((await witness.status())['role']).toBe('witness')
     expect(bytesOf(witness.dataDir)).toBeLessThan(6_000_000)

@@ -57,11 +57,14 @@ test('one that is silent for so long goes, the one silent longest first', () => 
   expect(leader.looks(3_000)).toBe('b')
 })
 
-test('whoever is heard in between begins anew', () => {
+test.each([
+  ['whoever is heard in between', ''],
+  ['everybody, after this node reached no majority,', 'cde'],
+])('%s begins anew', (_, downMeanwhile) => {
   const leader = new Leader('abcde')
   leader.down = 'e'
   leader.looks(AFTER_MS - 100)
-  leader.down = ''
+  leader.down = downMeanwhile
   leader.looks(LOOK_MS)
   leader.down = 'e'
   expect(leader.looks(AFTER_MS - 100)).toBeNull()
@@ -96,17 +99,6 @@ test('never the last but one that keeps data: what is left must survive a loss',
   // A witness may go: fewer are needed for a majority without it.
   leader.down = 'W'
   expect(leader.looks(2 * AFTER_MS)).toBe('W')
-})
-
-test('never while this node reaches no majority, nor for that long afterwards', () => {
-  const leader = new Leader('abcde')
-  leader.down = 'e'
-  leader.looks(AFTER_MS - 100)
-  leader.down = 'cde'
-  leader.looks(LOOK_MS)
-  leader.down = 'e'
-  expect(leader.looks(AFTER_MS - 100)).toBeNull()
-  expect(leader.looks(200)).toBe('e')
 })
 
 test('never for what was not seen: before this node led, or while it stood still', () => {

@@ -100,6 +100,14 @@ export class Load {
     }
   }
 
+  /** {@link verify} of each of them. */
+  async verifyOn(
+    nodes: readonly ClusterNode[],
+    consistency: 'lease' | 'linearizable' | 'stale',
+  ): Promise<void> {
+    for (const node of nodes) await this.verify(node, consistency)
+  }
+
   /** Every acknowledged write is on `node`, or a later one that nobody got an answer to. */
   async verify(node: ClusterNode, consistency: 'lease' | 'linearizable' | 'stale'): Promise<void> {
     const found = await configOf(node, { prefix: `${this.#name}/`, consistency })
