@@ -16,7 +16,8 @@ import { raiseClusterVersion } from './settings.ts'
  * Applies one committed command inside the batch's transaction. Total: for every command that
  * can be decoded there is an outcome, the same on every replica.
  */
-export function apply(context: Context, command: Command, clusterVersion: number): Outcome {
+export function apply(context: Context, command: Command): Outcome {
+  const { clusterVersion } = context
   if (sinceClusterVersion(command.type) > clusterVersion) {
     // Not all members know it yet, so a leader that proposed it was wrong: all refuse alike.
     return context.conflict(`${command.type} needs a newer clusterVersion than ${clusterVersion}`)

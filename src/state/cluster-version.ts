@@ -6,10 +6,11 @@
  * | --- | --- |
  * | 1 | everything before it |
  * | 2 | `state_check` and `state_verdict`: state hashes are compared through the log |
+ * | 3 | configuration history, stages and schemas, locks, transactions, idempotency keys |
  */
 
 /** Of the sources as they stand. */
-export const CLUSTER_VERSION_NEWEST = 2
+export const CLUSTER_VERSION_NEWEST = 3
 
 /**
  * Put in by `build.ts`. Tests of rolling upgrades build the program of one step before from the

@@ -12,7 +12,11 @@ import type { Tables } from './tables.ts'
 /** The entry at work: all that a handler may know besides the rows and its command. */
 export interface EntryStamp {
   readonly revision: number
+  /** The cluster's clock at this entry: what windows in the state are judged by (DESIGN §1.2). */
+  readonly clusterMs: number
   readonly wallMs: number
+  /** What apply may do: a change of behaviour counts from the version that brought it. */
+  readonly clusterVersion: number
   /** Whether somebody waits here for the thing as it is after the write. Never decides a row. */
   readonly wanted: boolean
 }
@@ -25,7 +29,9 @@ export class Context {
   leases: LeaseChange[] = []
   notes: StateNote[] = []
   revision = 0
+  clusterMs = 0
   wallMs = 0
+  clusterVersion = 0
   wanted = false
   #events = 0
   readonly #hash: MultisetHash
@@ -39,7 +45,9 @@ export class Context {
   begin(entry: EntryStamp): void {
     assert(entry.revision > this.revision, 'revisions grow')
     this.revision = entry.revision
+    this.clusterMs = entry.clusterMs
     this.wallMs = entry.wallMs
+    this.clusterVersion = entry.clusterVersion
     this.wanted = entry.wanted
     this.#events = 0
   }

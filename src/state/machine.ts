@@ -14,7 +14,7 @@ import type { Outcome } from './outcome.ts'
 import { nodeOverrideRow, overrideRow } from './override.ts'
 import type { Page, StateReader } from './reader.ts'
 import type * as rows from './rows.ts'
-import { CREATE_APPLIED, SCHEMA_VERSION, TABLES } from './schema.ts'
+import { SCHEMA_VERSION, TABLES } from './schema.ts'
 import type { MembershipRecord } from './schema.ts'
 import { serviceRow } from './service-commands.ts'
 import { ServiceQueries } from './service-queries.ts'
@@ -26,7 +26,8 @@ import {
   writeMembership,
 } from './settings.ts'
 import type { Sql, SqlRow, Statement } from './sql.ts'
-import { addAllRows, createStatements } from './table.ts'
+import { addAllRows } from './table.ts'
+import { completeSchema, createSchema, hasTables, holdsRows } from './tables-ddl.ts'
 import { openTables } from './tables.ts'
 import type { Tables } from './tables.ts'
 
@@ -59,6 +60,7 @@ export class StateMachine implements StateReader {
 
   #use(sql: Sql, applied: SqlRow): Database {
     const [index, term, clusterMs, a, b] = applied as readonly number[]
+    completeSchema(sql)
     const db = databaseOf(sql, new MultisetHash({ a: a ?? 0, b: b ?? 0 }))
     this.#appliedIndex = present(index, 'the applied index is stored')
     this.#appliedTerm = present(term, 'the applied term is stored')
@@ -113,9 +115,18 @@ export class StateMachine implements StateReader {
     assert(!hasTables(sql), 'a place is put into an empty database')
     assert(membership.index <= at.index, 'a membership is not of later')
     createSchema(sql)
-    const { begin, commit, context, hash, saveApplied } = databaseOf(sql, new MultisetHash())
+    const { begin, commit, context, hash, saveApplied, tables } = databaseOf(
+      sql,
+      new MultisetHash(),
+    )
     begin.run()
-    context.begin({ revision: membership.index, wallMs: 0, wanted: false })
+    context.begin({
+      revision: membership.index,
+      clusterMs: 0,
+      wallMs: 0,
+      clusterVersion: clusterVersion(tables),
+      wanted: false,
+    })
     writeMembership(context, membership.data)
     context.flush()
     saveApplied.run(at.index, at.term, 0, hash.lanes.a, hash.lanes.b)
@@ -241,10 +252,16 @@ export class StateMachine implements StateReader {
 
   #applyEntry(entry: Entry, command: Command | null, wanted: boolean): Outcome | null {
     const wallMs = Math.max(0, Math.floor(entry.wallMs)) // A column of whole milliseconds.
-    this.#db.context.begin({ revision: entry.index, wallMs, wanted })
+    this.#db.context.begin({
+      revision: entry.index,
+      clusterMs: entry.clusterMs,
+      wallMs,
+      clusterVersion: this.#clusterVersion,
+      wanted,
+    })
     if (entry.type === 'membership') writeMembership(this.#db.context, entry.data)
     if (command === null) return null
-    const outcome = apply(this.#db.context, command, this.#clusterVersion)
+    const outcome = apply(this.#db.context, command)
     if (command.type === 'cluster_version') this.#clusterVersion = clusterVersion(this.#db.tables)
     return outcome
   }
@@ -367,14 +384,6 @@ function databaseOf(sql: Sql, hash: MultisetHash): Database {
   }
 }
 
-function hasTables(sql: Sql): boolean {
-  const [count] = present(
-    sql.prepare(`SELECT count(*) FROM sqlite_schema WHERE name = 'applied'`).get(),
-    'a count is a row',
-  )
-  return count !== 0
-}
-
 /** Applied index and term, the cluster's clock, both lanes of the hash. */
 function readApplied(sql: Sql): SqlRow {
   const [version, ...applied] = present(
@@ -396,14 +405,6 @@ function readApplied(sql: Sql): SqlRow {
 
 function hashOfRows(sql: Sql): string {
   const hash = new MultisetHash()
-  for (const spec of TABLES) addAllRows(sql, hash, spec)
+  for (const spec of TABLES) if (holdsRows(sql, spec)) addAllRows(sql, hash, spec)
   return hash.hex()
-}
-
-function createSchema(sql: Sql): void {
-  sql.exec('BEGIN IMMEDIATE')
-  for (const spec of TABLES) for (const statement of createStatements(spec)) sql.exec(statement)
-  sql.exec(CREATE_APPLIED)
-  sql.exec(`INSERT INTO applied VALUES (1, ${SCHEMA_VERSION}, 0, 0, 0, 0, 0)`)
-  sql.exec('COMMIT')
 }

@@ -19,7 +19,7 @@
  * @module
  */
 export { CLUSTER_VERSION_MAX } from './cluster-version.ts'
-export { decodeCommand, encodeCommand, UnknownCommand } from './codec.ts'
+export { decodeCommand, encodeCommand, sinceClusterVersion, UnknownCommand } from './codec.ts'
 export { EVENT_KINDS } from './event.ts'
 export { instanceLease, instanceOfLease } from './lease.ts'
 export { SchemaError, StateMachine } from './machine.ts'

@@ -6,7 +6,12 @@ import { assert, present } from '../../src/lib/assert.ts'
 import type { Socket, SocketEvents } from '../../src/mesh/mod.ts'
 import type { Clock, Entry, Incarnation, LogIndex, NodeId, Raft } from '../../src/raft/mod.ts'
 import type { Gateway, Replica } from '../../src/replica/mod.ts'
-import { CLUSTER_VERSION_MAX, decodeCommand, UnknownCommand } from '../../src/state/mod.ts'
+import {
+  CLUSTER_VERSION_MAX,
+  decodeCommand,
+  sinceClusterVersion,
+  UnknownCommand,
+} from '../../src/state/mod.ts'
 import type { Command, StateMachine } from '../../src/state/mod.ts'
 import { WalDamaged, WalMismatch } from '../../src/storage/mod.ts'
 import { SimDisk } from '../support/sim-disk.ts'
@@ -387,7 +392,7 @@ export class SimNode implements Endpoint {
 
 function isNewest(command: Command): boolean {
   if (command.type === 'cluster_version') return command.version >= CLUSTER_VERSION_MAX
-  return command.type === 'state_check' || command.type === 'state_verdict'
+  return sinceClusterVersion(command.type) >= CLUSTER_VERSION_MAX
 }
 
 /** What the log throws that cannot vouch for what it promised. */

@@ -6,7 +6,13 @@ import type { Entry } from '../../src/raft/types.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
 import { decode, encode } from '../../src/lib/msgpack.ts'
 import { openSql } from '../../src/runtime/sqlite.ts'
-import { EVENT_KINDS, SchemaError, StateMachine, UnknownCommand } from '../../src/state/mod.ts'
+import {
+  CLUSTER_VERSION_MAX,
+  EVENT_KINDS,
+  SchemaError,
+  StateMachine,
+  UnknownCommand,
+} from '../../src/state/mod.ts'
 import { commandEntry, configPut, entry, Fed, instancePut, WALL_START_MS, WEB } from './support.ts'
 
 const dirs: string[] = []
@@ -162,11 +168,37 @@ test('a database of a newer clusterVersion is left alone, with what to do', asyn
   const sql = await openSql({ driver: 'bun', path })
   const machine = StateMachine.open(sql)
   machine.applyBatch([commandEntry(1, { type: 'cluster_version', version: 2 })])
-  sql.exec('UPDATE setting SET value = 3')
+  sql.exec(`UPDATE setting SET value = ${CLUSTER_VERSION_MAX + 1}`)
 
   expect(() => StateMachine.open(sql)).toThrow(SchemaError)
-  expect(() => StateMachine.open(sql)).toThrow(/clusterVersion 3.*no more than 2.*newer rollcall/)
+  expect(() => StateMachine.open(sql)).toThrow(
+    new RegExp(`clusterVersion ${CLUSTER_VERSION_MAX + 1}.*no more than.*newer rollcall`),
+  )
   machine.close()
+})
+
+test('a database of an older program is given the tables and indexes that came since', async () => {
+  const path = databasePath()
+  const machine = StateMachine.open(await openSql({ driver: 'bun', path }))
+  machine.applyBatch([commandEntry(1, configPut('a', 'x'))])
+  const hash = machine.stateHash()
+  machine.close()
+  const older = await openSql({ driver: 'bun', path })
+  older.exec('DROP TABLE lock_waiter')
+  older.exec('DROP TABLE idempotency')
+  older.exec('CREATE TABLE idempotency (other TEXT PRIMARY KEY)')
+  older.exec('DROP INDEX config_by_lease')
+
+  expect(StateMachine.examine(older)).toBeNull()
+  const completed = StateMachine.open(older)
+  expect(completed.stateHash()).toBe(hash)
+  expect(completed.recomputeHash()).toBe(hash)
+  const names = older.prepare('SELECT name FROM sqlite_schema').all().flat()
+  expect(names).toEqual(expect.arrayContaining(['lock_waiter', 'config_by_lease']))
+  expect(
+    older.prepare('SELECT count(*) FROM pragma_table_info(?1)').get('idempotency'),
+  ).not.toEqual([1])
+  completed.close()
 })
 
 test('wants() decides what an outcome holds, and no row', async () => {
