@@ -26,6 +26,10 @@
  * | cluster_version | 19 | 1 | version |
  * | state_check | 20 | 2 | – |
  * | state_verdict | 21 | 2 | index, hash, schema |
+ * | config_rollback | 25 | 3 | ns, key, to, comment, by, expect |
+ * | config_schema_put | 26 | 3 | ns, prefix, schema, by, expect |
+ * | config_schema_delete | 27 | 3 | ns, prefix, expect |
+ * | history_trim | 28 | 3 | versions, ageMs, feedMs, feedRevisions, rows |
  *
  * @module
  */
@@ -36,6 +40,7 @@ import { expectation, health, instanceKey, instancePatch, instanceSpec } from '.
 import { leaseRef, overrideSpec, serviceSettings, suspectRef } from './fields.ts'
 import {
   bytes,
+  count,
   decodePlain,
   InvalidCommand,
   key,
@@ -43,6 +48,7 @@ import {
   name,
   nullable,
   positive,
+  prefix,
   struct,
   text,
 } from './wire.ts'
@@ -87,6 +93,7 @@ const grantedId: Wire<string> = {
 
 const v1 = (number: number) => ({ number, since: 1 })
 const v2 = (number: number) => ({ number, since: 2 })
+const v3 = (number: number) => ({ number, since: 3 })
 const expect = expectation
 
 const ALL_KINDS: readonly Kind[] = [
@@ -130,6 +137,29 @@ const ALL_KINDS: readonly Kind[] = [
   kind('cluster_version', v1(19), { version: positive }),
   kind('state_check', v2(20), {}),
   kind('state_verdict', v2(21), { index: positive, hash: key, schema: positive }),
+  kind('config_rollback', v3(25), {
+    ns: name,
+    key,
+    to: positive,
+    comment: nullable(text),
+    by: nullable(text),
+    expect,
+  }),
+  kind('config_schema_put', v3(26), {
+    ns: name,
+    prefix,
+    schema: bytes,
+    by: nullable(text),
+    expect,
+  }),
+  kind('config_schema_delete', v3(27), { ns: name, prefix, expect }),
+  kind('history_trim', v3(28), {
+    versions: positive,
+    ageMs: count,
+    feedMs: count,
+    feedRevisions: positive,
+    rows: positive,
+  }),
 ]
 
 /** What this program knows. */

@@ -1,7 +1,7 @@
 import { assert } from '../lib/assert.ts'
 import { EMPTY_BYTES, utf8, utf8Text } from '../lib/bytes.ts'
-import { encode } from '../lib/msgpack.ts'
 import type { CommandOf } from './command.ts'
+import { encodeConfigBody } from './config-event.ts'
 import type { Context } from './context.ts'
 import { EVENT_KINDS } from './event.ts'
 import type { Outcome } from './outcome.ts'
@@ -27,7 +27,7 @@ export function configMeta(record: ConfigRecord): ConfigMeta {
 }
 
 /** Of a key, its ETag is the version (API.md "ETags"). */
-function etag(record: ConfigRecord | null): number | null {
+export function etag(record: ConfigRecord | null): number | null {
   return record === null || record.deleted === 1 ? null : record.version
 }
 
@@ -49,19 +49,20 @@ export function configPut(context: Context, put: CommandOf<'config_put'>): Outco
 }
 
 interface Write {
-  readonly put: CommandOf<'config_put'>
+  readonly put: Omit<CommandOf<'config_put'>, 'type' | 'expect'>
   readonly stored: ConfigRecord | null
   readonly created: boolean
 }
 
-function writeValue(context: Context, { put, stored, created }: Write): ConfigRecord {
+/** Appends a version: the value's event, and the row that points to it. */
+export function writeValue(context: Context, { put, stored, created }: Write): ConfigRecord {
   const version = (stored?.version ?? 0) + 1 // Also after a deletion: the tombstone knows.
   const { ns, key, contentType, value, lease } = put
   const eventN = context.emit({
     ns,
     topic: `config/${key}`,
     kind: EVENT_KINDS['config.put'],
-    body: encode([version, contentType, put.by, put.comment, lease]),
+    body: encodeConfigBody({ version, contentType, by: put.by, comment: put.comment, lease }),
     value,
   })
   const record: ConfigRecord = {
@@ -100,7 +101,13 @@ export function deleteConfig(context: Context, stored: ConfigRecord, by: string 
     ns,
     topic: `config/${key}`,
     kind: EVENT_KINDS['config.deleted'],
-    body: encode([version, stored.contentType, by, null, null]),
+    body: encodeConfigBody({
+      version,
+      contentType: stored.contentType,
+      by,
+      comment: null,
+      lease: null,
+    }),
     value: null,
   })
   context.tables.config.update(stored, {

@@ -3,7 +3,7 @@ import { assert, unreachable } from '../lib/assert.ts'
 import { encode } from '../lib/msgpack.ts'
 import { health, instanceSpec, overrideRowWire, revisions, serviceSettings } from './fields.ts'
 import type { Outcome, OutcomeResult, Refusal } from './outcome.ts'
-import type { ConfigMeta, InstanceRow, LeaseRow, ServiceRow } from './rows.ts'
+import type { ConfigMeta, ConfigSchemaMeta, InstanceRow, LeaseRow, ServiceRow } from './rows.ts'
 import {
   choice,
   count,
@@ -13,6 +13,7 @@ import {
   key,
   name,
   nullable,
+  prefix,
   struct,
 } from './wire.ts'
 import { text } from './wire.ts'
@@ -61,6 +62,14 @@ const configMeta = struct<ConfigMeta>({
   ...revisions,
 })
 
+const configSchemaMeta = struct<ConfigSchemaMeta>({
+  ns: name,
+  prefix,
+  size: count,
+  updatedBy: nullable(text),
+  ...revisions,
+})
+
 const result: Wire<OutcomeResult> = {
   to: (value, at) => {
     switch (value.type) {
@@ -74,6 +83,8 @@ const result: Wire<OutcomeResult> = {
         return [3, leaseRow.to(value.lease, at)]
       case 'config':
         return [4, configMeta.to(value.config, at)]
+      case 'config_schema':
+        return [5, configSchemaMeta.to(value.schema, at)]
       default:
         return unreachable(value)
     }
@@ -84,6 +95,7 @@ const result: Wire<OutcomeResult> = {
     if (type === 1) return { type: 'override', override: overrideRowWire.from(row, at) }
     if (type === 2) return { type: 'service', service: serviceRow.from(row, at) }
     if (type === 3) return { type: 'lease', lease: leaseRow.from(row, at) }
+    if (type === 5) return { type: 'config_schema', schema: configSchemaMeta.from(row, at) }
     if (type === 4) return { type: 'config', config: configMeta.from(row, at) }
     throw new InvalidCommand('an outcome holds a thing of a known type')
   },

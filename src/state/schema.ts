@@ -6,6 +6,7 @@
  *
  * A change of this file is a new `SCHEMA_VERSION` and a migration at a log index (DESIGN §1.7).
  */
+import { EVENT_KINDS } from './event.ts'
 import type { TableShape, TableSpec } from './table.ts'
 
 export const SCHEMA_VERSION = 1
@@ -226,6 +227,9 @@ export interface EventRecord {
   value: Uint8Array | null
 }
 
+/** The events that are a config key's history: `config.put` and `config.deleted`. */
+export const CONFIG_EVENTS = `kind IN (${EVENT_KINDS['config.put']}, ${EVENT_KINDS['config.deleted']})`
+
 export const EVENT: TableSpec<EventRecord> = {
   name: 'event',
   number: 7,
@@ -241,7 +245,8 @@ export const EVENT: TableSpec<EventRecord> = {
     body: 'BLOB NOT NULL',
     value: 'BLOB',
   },
-  indexes: [],
+  // Its entries end with the primary key: a key's versions lie in the order of their revisions.
+  indexes: [`event_of_config ON event (ns, topic) WHERE ${CONFIG_EVENTS}`],
 }
 
 export interface ScopeRecord {
@@ -388,6 +393,41 @@ const IDEMPOTENCY: TableShape = {
   indexes: [],
 }
 
+/** A JSON Schema for the values of all keys that begin so. */
+export interface ConfigSchemaRecord extends Tail {
+  ns: string
+  prefix: string
+  updatedBy: Uint8Array | null
+  /** JSON, as it was written. */
+  schema: Uint8Array
+}
+
+export const CONFIG_SCHEMA: TableSpec<ConfigSchemaRecord> = {
+  name: 'config_schema',
+  number: 16,
+  keys: 2,
+  columns: { ns: NAME, prefix: NAME, updatedBy: 'BLOB', ...tail, schema: 'BLOB NOT NULL' },
+  indexes: [],
+}
+
+/** When the cluster's clock showed what: how old an event is, is known from these alone. */
+export interface HistoryMarkRecord {
+  /** All revisions up to this one were applied by then. */
+  upTo: number
+  clusterMs: number
+  createdRevision: number
+  revision: number
+  attributes: string | null
+}
+
+export const HISTORY_MARK: TableSpec<HistoryMarkRecord> = {
+  name: 'history_mark',
+  number: 21,
+  keys: 1,
+  columns: { upTo: INT, clusterMs: INT, createdRevision: INT, revision: INT, attributes: 'TEXT' },
+  indexes: [],
+}
+
 /** All replicated tables: what the state hash covers. */
 export const TABLES: readonly TableShape[] = [
   LEASE,
@@ -405,6 +445,8 @@ export const TABLES: readonly TableShape[] = [
   LOCK_GRANT,
   LOCK_WAITER,
   IDEMPOTENCY,
+  CONFIG_SCHEMA,
+  HISTORY_MARK,
 ]
 
 /** How far this database is. One row; what it says holds for all tables (one transaction). */

@@ -1,4 +1,6 @@
 import type { MultisetHash } from '../lib/hash.ts'
+import { ConfigVersions } from './config-versions.ts'
+import { EventSweep, Marks } from './event-sweep.ts'
 import * as schema from './schema.ts'
 import type { Sql } from './sql.ts'
 import { Table } from './table.ts'
@@ -15,6 +17,20 @@ export interface Tables {
   readonly scope: Table<schema.ScopeRecord>
   readonly membership: Table<schema.MembershipRecord>
   readonly setting: Table<schema.SettingRecord>
+  readonly configSchema: Table<schema.ConfigSchemaRecord>
+  readonly historyMark: Table<schema.HistoryMarkRecord>
+  /** The versions of config keys, the events in their order, and what time it was when. */
+  readonly versions: ConfigVersions
+  readonly events: EventSweep
+  readonly marks: Marks
+  /** Those that govern a key, shortest prefix first. */
+  readonly schemasOf: (ns: string, key: string) => readonly schema.ConfigSchemaRecord[]
+  /** From a prefix on, in the order of prefixes. */
+  readonly schemasFrom: (
+    ns: string,
+    from: string,
+    limit: number,
+  ) => readonly schema.ConfigSchemaRecord[]
   readonly instancesOnNode: (ns: string, node: string) => readonly schema.InstanceRecord[]
   readonly configOfLease: (lease: string) => readonly schema.ConfigRecord[]
 }
@@ -22,6 +38,12 @@ export interface Tables {
 export function openTables(sql: Sql, hash: MultisetHash): Tables {
   const instance = new Table(sql, hash, schema.INSTANCE)
   const config = new Table(sql, hash, schema.CONFIG)
+  const configSchema = new Table(sql, hash, schema.CONFIG_SCHEMA)
+  const historyMark = new Table(sql, hash, schema.HISTORY_MARK)
+  const governing = configSchema.query(
+    'WHERE ns = ?1 AND substr(?2, 1, length(prefix)) = prefix ORDER BY prefix',
+  )
+  const fromPrefix = configSchema.query('WHERE ns = ?1 AND prefix >= ?2 ORDER BY prefix LIMIT ?3')
   const onNode = instance.query('WHERE ns = ?1 AND node = ?2 ORDER BY service, id')
   const ofLease = config.query('WHERE lease = ?1 ORDER BY ns, key')
   return {
@@ -35,6 +57,13 @@ export function openTables(sql: Sql, hash: MultisetHash): Tables {
     scope: new Table(sql, hash, schema.SCOPE),
     membership: new Table(sql, hash, schema.MEMBERSHIP),
     setting: new Table(sql, hash, schema.SETTING),
+    configSchema,
+    historyMark,
+    versions: new ConfigVersions(sql),
+    events: new EventSweep(sql),
+    marks: new Marks(historyMark),
+    schemasOf: (ns, key) => (configSchema.mayHoldRows ? governing(ns, key) : []),
+    schemasFrom: (ns, from, limit) => fromPrefix(ns, from, limit),
     instancesOnNode: (ns, node) => onNode(ns, node),
     configOfLease: (lease) => ofLease(lease),
   }
