@@ -193,7 +193,7 @@ export type Command =
     }
   /** The leader's own: old events go, a bounded number at a time (`history.ts`). */
   | ({ readonly type: 'history_trim' } & HistoryPolicy & {
-        /** Rows that this command may look at; and it may remove no more. */
+        /** About so many rows are looked at, and no more are removed, by this command. */
         readonly rows: number
       })
   /** The leader's own, once every member reports it (DESIGN §1.7). */

@@ -4,8 +4,14 @@ import { configMeta } from './config.ts'
 import { configSchemaMeta } from './config-schema.ts'
 import { pageStart, prefixEnd } from './prefix.ts'
 import { PrefixRevisions } from './prefix-revisions.ts'
-import type { Page } from './reader.ts'
-import type { ConfigMeta, ConfigRow, ConfigSchemaMeta, ConfigVersionValue } from './rows.ts'
+import type { EventPlace, Page } from './reader.ts'
+import type {
+  ConfigMeta,
+  ConfigRow,
+  ConfigSchemaMeta,
+  ConfigVersion,
+  ConfigVersionValue,
+} from './rows.ts'
 import type { ConfigRecord } from './schema.ts'
 import { compactedRevision } from './settings.ts'
 import type { Sql, SqlValue, Statement } from './sql.ts'
@@ -70,7 +76,16 @@ export class ConfigQueries {
 
   version(ns: string, key: string, version: number): ConfigVersionValue | null {
     const record = this.#tables.config.find(ns, key)
-    return record === null ? null : this.#tables.versions.version(record, version)
+    return record === null ? null : this.#tables.chain.version(record, version)
+  }
+
+  history(
+    ns: string,
+    key: string,
+    page: { readonly before: EventPlace | null; readonly limit: number },
+  ): readonly ConfigVersion[] {
+    const record = this.#tables.config.find(ns, key)
+    return record === null ? [] : this.#tables.chain.page(record, page)
   }
 
   schemas(ns: string, page: Page): readonly ConfigSchemaMeta[] {

@@ -17,7 +17,7 @@ export function configRollback(context: Context, command: CommandOf<'config_roll
   const refusal = context.unexpected(command.expect, current)
   if (refusal !== null) return refusal
   if (stored === null) return context.notFound(`there never was a config key "${key}"`)
-  const old = context.tables.versions.version(stored, to)
+  const old = context.tables.chain.version(stored, to)
   if (old === null) return context.notFound(lackOf(stored, to))
   const { contentType, value } = old
   const put = { ns, key, contentType, value, comment, by, lease: null }

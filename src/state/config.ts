@@ -1,7 +1,7 @@
 import { assert } from '../lib/assert.ts'
 import { EMPTY_BYTES, utf8, utf8Text } from '../lib/bytes.ts'
 import type { CommandOf } from './command.ts'
-import { encodeConfigBody } from './config-event.ts'
+import { type ConfigLinks, encodeConfigBody } from './config-event.ts'
 import type { Context } from './context.ts'
 import { EVENT_KINDS } from './event.ts'
 import type { Outcome } from './outcome.ts'
@@ -58,13 +58,22 @@ interface Write {
 export function writeValue(context: Context, { put, stored, created }: Write): ConfigRecord {
   const version = (stored?.version ?? 0) + 1 // Also after a deletion: the tombstone knows.
   const { ns, key, contentType, value, lease } = put
+  const links = linksAfter(context, stored)
   const eventN = context.emit({
     ns,
     topic: `config/${key}`,
     kind: EVENT_KINDS['config.put'],
-    body: encodeConfigBody({ version, contentType, by: put.by, comment: put.comment, lease }),
+    body: encodeConfigBody({
+      version,
+      contentType,
+      by: put.by,
+      comment: put.comment,
+      lease,
+      links,
+    }),
     value,
   })
+  noteHead(context, { ns, key, eventN, links })
   const record: ConfigRecord = {
     ns,
     key,
@@ -85,6 +94,27 @@ export function writeValue(context: Context, { put, stored, created }: Write): C
   return record
 }
 
+/** Older members apply the same log: they write no links, so nobody does until all know them. */
+const LINKED_SINCE = 3
+
+function linksAfter(context: Context, stored: ConfigRecord | null): ConfigLinks | null {
+  if (context.clusterVersion < LINKED_SINCE) return null
+  return context.tables.chain.linksAfter(stored)
+}
+
+function noteHead(
+  { tables, revision }: Context,
+  head: {
+    readonly ns: string
+    readonly key: string
+    readonly eventN: number
+    readonly links: ConfigLinks | null
+  },
+): void {
+  const { ns, key, eventN: n, links } = head
+  if (links !== null) tables.chain.written(ns, key, { revision, n, links })
+}
+
 export function configDelete(context: Context, command: CommandOf<'config_delete'>): Outcome {
   const stored = context.tables.config.find(command.ns, command.key)
   const refusal = context.unexpected(command.expect, etag(stored))
@@ -97,6 +127,7 @@ export function configDelete(context: Context, command: CommandOf<'config_delete
 export function deleteConfig(context: Context, stored: ConfigRecord, by: string | null): void {
   assert(stored.deleted === 0, 'a key is deleted once')
   const { ns, key, version } = stored
+  const links = linksAfter(context, stored)
   const eventN = context.emit({
     ns,
     topic: `config/${key}`,
@@ -107,9 +138,11 @@ export function deleteConfig(context: Context, stored: ConfigRecord, by: string 
       by,
       comment: null,
       lease: null,
+      links,
     }),
     value: null,
   })
+  noteHead(context, { ns, key, eventN, links })
   context.tables.config.update(stored, {
     ...stored,
     ...context.tail(stored),

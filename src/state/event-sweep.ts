@@ -8,12 +8,13 @@ export interface SweptEvent extends EventPlace {
   readonly ns: string
   readonly topic: string
   readonly kind: number
+  readonly body: Uint8Array
   /** Of its value. */
   readonly bytes: number
 }
 
 const STAGES = 'stages/'
-const COLUMNS = 'revision, n, ns, topic, kind, length(value)'
+const COLUMNS = 'revision, n, ns, topic, kind, body, length(value)'
 
 export class EventSweep {
   readonly #page: Statement
@@ -67,15 +68,8 @@ export class EventSweep {
 }
 
 function sweptOf(row: SqlRow): SweptEvent {
-  const [revision, n, ns, topic, kind, bytes] = row as readonly (number | string | null)[]
-  return {
-    revision: revision as number,
-    n: n as number,
-    ns: ns as string,
-    topic: topic as string,
-    kind: kind as number,
-    bytes: (bytes as number | null) ?? 0,
-  }
+  const [revision, n, ns, topic, kind, body, bytes] = row
+  return { revision, n, ns, topic, kind, body, bytes: bytes ?? 0 } as SweptEvent
 }
 
 export class Marks {

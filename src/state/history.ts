@@ -20,6 +20,7 @@
  */
 import { assert, present } from '../lib/assert.ts'
 import type { CommandOf, HistoryPolicy } from './command.ts'
+import { decodeConfigBody } from './config-event.ts'
 import type { Context } from './context.ts'
 import type { SweptEvent } from './event-sweep.ts'
 import { EVENT_KINDS } from './event.ts'
@@ -39,6 +40,8 @@ const BYTES_MAX = 1_048_576
 /** The floor by revisions moves in steps: a trim's own entry must not be what makes it move. */
 const STEPS = 64
 const CONFIG_TOPIC = 'config/'
+/** A key is trimmed once in `versions` / SLACK writes. */
+const SLACK = 8
 
 interface Budget {
   rows: number
@@ -94,7 +97,6 @@ function sweepFeed(context: Context, below: number, budget: Budget): void {
       next = event.revision
       break
     }
-    budget.rows -= 1
     if (!isVersion(event) && !tables.events.isPinned(event)) remove(context, event, budget)
     next = Math.max(next, event.revision + 1)
   }
@@ -128,27 +130,38 @@ function sweepVersions(context: Context, kept: Kept, budget: Budget): void {
   writeSetting(context, HISTORY_TRIMMED, next)
 }
 
-/** Removes what a key has too many of, oldest first. False: the budget ended before that did. */
+/**
+ * Removes what a key has too many of, oldest first. False: the budget ended before that did. Looked
+ * at once in so many versions: so a key may keep an eighth more of them than it should.
+ */
 function removeSurplus(
   context: Context,
-  { ns, topic }: SweptEvent,
+  event: SweptEvent,
   { below, versions }: Kept,
   budget: Budget,
 ): boolean {
   const { tables } = context
+  const { ns, topic } = event
+  const { version, links } = decodeConfigBody(event.body)
   assert(topic.startsWith(CONFIG_TOPIC), 'a version is one of a config key')
   const key = topic.slice(CONFIG_TOPIC.length)
   const record = present(tables.config.find(ns, key), 'a key that has a version has a row')
   const surplus = record.version - versions
   assert(surplus < record.version, 'at least one version is kept')
-  for (;;) {
-    const [oldest] = tables.versions.oldest(ns, key, 1)
-    if (oldest === undefined || oldest.version > surplus || oldest.revision >= below) return true
+  if (links === null && version <= surplus) remove(context, event, budget)
+  if (surplus < 1 || version % Math.max(1, Math.floor(versions / SLACK)) !== 0) return true
+  const oldest = tables.chain.oldest(record)
+  if (oldest.version > surplus) return true
+  const upTo = Math.min(surplus, oldest.version + budget.rows)
+  const next = present(tables.chain.first(record, upTo + 1), 'newer versions are kept')
+  const older = tables.chain.olderFrom(next, 2 * (budget.rows + 2)).slice(1)
+  for (const old of older.toReversed()) {
+    if (old.revision >= below) return true
     if (budget.rows <= 0 || budget.bytes <= 0) return false
-    assert(oldest.revision !== record.eventRevision || oldest.n !== record.eventN, 'not the newest')
-    budget.rows -= 1
-    remove(context, { ...oldest, bytes: oldest.size }, budget)
+    assert(old.revision !== record.eventRevision || old.n !== record.eventN, 'not the newest')
+    remove(context, { ...old, bytes: old.size }, budget)
   }
+  return upTo === surplus
 }
 
 function remove(
@@ -158,6 +171,7 @@ function remove(
 ): void {
   const row = present(tables.event.find(revision, n), 'an event that was found is there')
   assert((row.value?.length ?? 0) === bytes, 'its value is as long as it was')
+  budget.rows -= 1
   budget.bytes -= bytes + row.body.length
   tables.event.delete(row)
 }

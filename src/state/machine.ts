@@ -347,7 +347,7 @@ export class StateMachine implements StateReader {
     key: string,
     page: { readonly before: EventPlace | null; readonly limit: number },
   ): readonly rows.ConfigVersion[] {
-    return this.#db.tables.versions.page(ns, key, page)
+    return this.#db.configs.history(ns, key, page)
   }
 
   configSchema(ns: string, prefix: string): rows.ConfigSchemaRow | null {

@@ -6,7 +6,6 @@
  *
  * A change of this file is a new `SCHEMA_VERSION` and a migration at a log index (DESIGN §1.7).
  */
-import { EVENT_KINDS } from './event.ts'
 import type { TableShape, TableSpec } from './table.ts'
 
 export const SCHEMA_VERSION = 1
@@ -227,9 +226,6 @@ export interface EventRecord {
   value: Uint8Array | null
 }
 
-/** The events that are a config key's history: `config.put` and `config.deleted`. */
-export const CONFIG_EVENTS = `kind IN (${EVENT_KINDS['config.put']}, ${EVENT_KINDS['config.deleted']})`
-
 export const EVENT: TableSpec<EventRecord> = {
   name: 'event',
   number: 7,
@@ -245,8 +241,7 @@ export const EVENT: TableSpec<EventRecord> = {
     body: 'BLOB NOT NULL',
     value: 'BLOB',
   },
-  // Its entries end with the primary key: a key's versions lie in the order of their revisions.
-  indexes: [`event_of_config ON event (ns, topic) WHERE ${CONFIG_EVENTS}`],
+  indexes: [],
 }
 
 export interface ScopeRecord {

@@ -1,5 +1,5 @@
 import type { MultisetHash } from '../lib/hash.ts'
-import { ConfigVersions } from './config-versions.ts'
+import { ConfigChain } from './config-chain.ts'
 import { EventSweep, Marks } from './event-sweep.ts'
 import * as schema from './schema.ts'
 import type { Sql } from './sql.ts'
@@ -20,7 +20,7 @@ export interface Tables {
   readonly configSchema: Table<schema.ConfigSchemaRecord>
   readonly historyMark: Table<schema.HistoryMarkRecord>
   /** The versions of config keys, the events in their order, and what time it was when. */
-  readonly versions: ConfigVersions
+  readonly chain: ConfigChain
   readonly events: EventSweep
   readonly marks: Marks
   /** Those that govern a key, shortest prefix first. */
@@ -59,7 +59,7 @@ export function openTables(sql: Sql, hash: MultisetHash): Tables {
     setting: new Table(sql, hash, schema.SETTING),
     configSchema,
     historyMark,
-    versions: new ConfigVersions(sql),
+    chain: new ConfigChain(sql),
     events: new EventSweep(sql),
     marks: new Marks(historyMark),
     schemasOf: (ns, key) => (configSchema.mayHoldRows ? governing(ns, key) : []),
