@@ -202,6 +202,8 @@ export function jumpDepth(depth: number): number {
   return depth - span
 }
 
-function shown({ topic: _, links: __, ...version }: Chained): ConfigVersion {
-  return version
+/** What readers see of an event. */
+function shown(event: Chained): ConfigVersion {
+  const { version, revision, n, atMs, by, comment, deleted, size, contentType } = event
+  return { version, revision, n, atMs, by, comment, deleted, size, contentType }
 }
