@@ -45,7 +45,7 @@ async function makeHistory(seed: number): Promise<History> {
 
 /** States can be checked from the first entry on. */
 function nextEntry(random: Random, index: number, machine: StateMachine): Entry {
-  if (index === 1) return commandEntry(index, { type: 'cluster_version', version: 2 })
+  if (index === 1) return commandEntry(index, { type: 'cluster_version', version: 3 })
   if (random(40) === 0) {
     return entry(index, { type: 'membership', data: new Uint8Array([random(256)]) })
   }

@@ -175,6 +175,10 @@ export class Model {
       case 'state_check':
       case 'state_verdict':
         return this.#ok(false, null)
+      case 'keyed':
+      case 'guarded':
+      case 'txn':
+        throw new Error(`the workload sends no ${command.type}`)
     }
   }
 
