@@ -16,7 +16,6 @@ import type { Wire } from './wire.ts'
 
 /** Of SHA-256: bytes of another length are none that an edge made. */
 const HASH_BYTES = 32
-const CALLER_LENGTH_MAX = 1024
 
 function checked<T>(wire: Wire<T>, expected: string, fits: (value: T) => boolean): Wire<T> {
   const check = (value: T, at: string): T => {

@@ -35,6 +35,7 @@ const ROUTES = [
   'POST /v1/leases',
   'POST /v1/leases/{id}/heartbeat',
   'POST /v1/services/{service}/instances/{id}/heartbeat',
+  'POST /v1/txn',
   'PUT /v1/cluster/members',
   'PUT /v1/config/{key}',
   'PUT /v1/nodes/{node}/override',

@@ -9,6 +9,16 @@ function keyed(key: string, command: Command, more: { hash?: number; caller?: st
   return { type: 'keyed', caller, key, requestHash, command } as const
 }
 
+function grant(id: string): Command {
+  return { type: 'lease_grant', ns: 'default', id, ttlMs: 1, owner: null }
+}
+
+/** A write that was checked against the schema of that revision. */
+function checked(revision: number | null): Command {
+  const schemas = [{ key: 'a', revision }]
+  return { type: 'guarded', ns: 'default', fences: [], schemas, command: configPut('a', 'x') }
+}
+
 function codeOf(outcome: Outcome): string {
   return outcome.ok ? 'ok' : outcome.code
 }
@@ -69,10 +79,9 @@ test('keys are per caller', async () => {
 
 test('what the edge drew anew for the repeat does not matter', async () => {
   const fed = await Fed.newest()
-  const grant = (id: string) => ({ type: 'lease_grant', ns: 'default', id, ttlMs: 1, owner: null })
-  const first = fed.apply(keyed('k', grant('first') as Command))
+  const first = fed.apply(keyed('k', grant('first')))
 
-  expect(fed.apply(keyed('k', grant('second') as Command))).toEqual(first)
+  expect(fed.apply(keyed('k', grant('second')))).toEqual(first)
   expect(fed.machine.lease('second')).toBeNull()
 })
 
@@ -115,16 +124,8 @@ test('what is past the window leaves, a few with each new key', async () => {
 
 test('a guard that asks to be checked again is not kept: the same key comes back', async () => {
   const fed = await Fed.newest()
-  const guard = (revision: number | null): Command => ({
-    type: 'guarded',
-    ns: 'default',
-    fences: [],
-    schemas: [{ key: 'a', revision }],
-    command: configPut('a', 'x'),
-  })
-
-  expect(codeOf(fed.apply(keyed('k', guard(99))))).toBe('schema_changed')
-  expect(codeOf(fed.apply(keyed('k', guard(null))))).toBe('ok')
+  expect(codeOf(fed.apply(keyed('k', checked(99))))).toBe('schema_changed')
+  expect(codeOf(fed.apply(keyed('k', checked(null))))).toBe('ok')
 })
 
 test('below its clusterVersion a key is refused, and keeps nothing', async () => {

@@ -27,6 +27,7 @@ function txn(given: Partial<CommandOf<'txn'>>): Command {
   }
 }
 
+const content = (text: string) => ({ contentType: 'text/plain', value: utf8(text) })
 const nothing = { created: false, version: null, revision: null, content: null }
 
 test('every operation sees what the ones before it left, all at one revision', async () => {
@@ -47,7 +48,6 @@ test('every operation sees what the ones before it left, all at one revision', a
     }),
   )
 
-  const content = (text: string) => ({ contentType: 'text/plain', value: utf8(text) })
   const put = { ...nothing, revision: 2 }
   expect(outcome).toEqual({
     ok: true,
