@@ -100,14 +100,11 @@ function encode(command: Command): Uint8Array | InvalidCommand {
   }
 }
 
-function tooEarly(
-  since: number,
-  state: StateReader & { readonly clusterVersion: number },
-): Outcome {
+function tooEarly(needed: number, state: { readonly clusterVersion: number }): Failure {
   const detail =
-    `this needs clusterVersion ${since}, and the cluster has ${state.clusterVersion}: it rises by ` +
+    `this needs clusterVersion ${needed}, and the cluster has ${state.clusterVersion}: it rises by ` +
     'itself once every member runs this release (GET /v1/cluster); nothing was applied'
-  return { ok: false, revision: state.revision, code: 'conflict', detail }
+  return { ok: false, failure: 'conflict', detail }
 }
 
 /** Between two looks at the clusterVersion: it rises a second or so after the founding. */
@@ -159,11 +156,11 @@ export class Gateway implements Registry {
 
   /**
    * Whether the cluster has that clusterVersion within the time: a member that lacks the behaviour
-   * would stop at the entry. A cluster that was just founded gets there by itself.
+   * would stop at the entry. A cluster that was just founded gets there by itself. A witness does not
+   * know: whoever asks it is passed on to the leader (`http/forward.ts`).
    */
   async #reaches(version: number, deadlineMs: number): Promise<boolean> {
-    const { state, ports, identity } = this.#replica
-    if (identity.witness) return true // It has no state to look at, and passes nothing on here.
+    const { state, ports } = this.#replica
     while (state.clusterVersion < version) {
       if (ports.clock().nowMs >= deadlineMs) return false
       await new Promise<void>((resolve) => void ports.setTimer(VERSION_LOOK_MS, resolve))

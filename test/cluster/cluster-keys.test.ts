@@ -54,18 +54,20 @@ async function storm(
   return { told, tries }
 }
 
+function count(node: ClusterNode, i: number): Promise<Answer> {
+  return node.put('/v1/config/counter', `${i}`, {
+    headers: { 'Idempotency-Key': `write-${i}` },
+    timeoutMs: 5_000,
+  })
+}
+
 test(
   'cluster: keys: 400 writes that are repeated through a kill -9 of the leader happen once each',
   withCluster({}, async (cluster) => {
     const leader = await cluster.leader()
-    const put = (node: ClusterNode, i: number): Promise<Answer> =>
-      node.put('/v1/config/counter', `${i}`, {
-        headers: { 'Idempotency-Key': `write-${i}` },
-        timeoutMs: 5_000,
-      })
     let killed: Promise<unknown> | null = null
 
-    const { told, tries } = await storm(cluster, put, (decided) => {
+    const { told, tries } = await storm(cluster, count, (decided) => {
       if (decided >= WRITES / 4) killed ??= leader.process.kill()
     })
     await killed
@@ -81,7 +83,7 @@ test(
     leader.start()
     await leader.ready()
     for (const [i, first] of told.entries()) {
-      const again = await put(cluster.node(i % cluster.nodes.length), i)
+      const again = await count(cluster.node(i % cluster.nodes.length), i)
       expect({ status: again.status, text: again.text }).toEqual(first)
     }
     const { json } = await leader.get('/v1/config?prefix=counter')
@@ -124,6 +126,10 @@ test(
   TEST_MS,
 )
 
+function versionOf({ headers }: Answer): number {
+  return Number(headers.get('ETag')?.slice(1, -1))
+}
+
 /** One from one account to another, where neither changed since it was read. */
 async function move(
   node: ClusterNode,
@@ -131,7 +137,6 @@ async function move(
 ): Promise<Answer> {
   const [a, b] = await Promise.all([node.get(`/v1/config/${from}`), node.get(`/v1/config/${to}`)])
   if (a.status !== 200 || b.status !== 200) return a.status === 200 ? b : a
-  const versionOf = ({ headers }: Answer): number => Number(headers.get('ETag')?.slice(1, -1))
   const body = {
     if: [
       { config: from, version: versionOf(a) },
