@@ -1,6 +1,7 @@
 import type { CommandOf } from './command.ts'
 import { configMeta, etag, writeValue } from './config.ts'
 import type { Context } from './context.ts'
+import { uncheckedValue } from './guarded.ts'
 import type { Outcome } from './outcome.ts'
 import type { ConfigRecord } from './schema.ts'
 
@@ -19,6 +20,8 @@ export function configRollback(context: Context, command: CommandOf<'config_roll
   if (stored === null) return context.notFound(`there never was a config key "${key}"`)
   const old = context.tables.chain.version(stored, to)
   if (old === null) return context.notFound(lackOf(stored, to))
+  const unchecked = uncheckedValue(context, ns, key)
+  if (unchecked !== null) return unchecked
   const { contentType, value } = old
   const put = { ns, key, contentType, value, comment, by, lease: null }
   const record = writeValue(context, { put, stored, created: current === null })

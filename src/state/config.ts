@@ -4,6 +4,7 @@ import type { CommandOf } from './command.ts'
 import { type ConfigLinks, encodeConfigBody } from './config-event.ts'
 import type { Context } from './context.ts'
 import { EVENT_KINDS } from './event.ts'
+import { uncheckedValue } from './guarded.ts'
 import type { Outcome } from './outcome.ts'
 import type { ConfigMeta } from './rows.ts'
 import type { ConfigRecord } from './schema.ts'
@@ -43,6 +44,8 @@ export function configPut(context: Context, put: CommandOf<'config_put'>): Outco
       return context.notFound(`there is no lease "${put.lease}"`)
     }
   }
+  const unchecked = uncheckedValue(context, put.ns, put.key)
+  if (unchecked !== null) return unchecked
   const record = writeValue(context, { put, stored, created: current === null })
   const result = context.wanted ? ({ type: 'config', config: configMeta(record) } as const) : null
   return context.ok(current === null, result)

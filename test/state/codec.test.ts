@@ -102,6 +102,48 @@ const GOLDEN: readonly (readonly [Command, string])[] = [
   ],
   [
     {
+      type: 'keyed',
+      caller: '',
+      key: 'k-1',
+      requestHash: new Uint8Array(32).fill(7),
+      command: { type: 'lease_revoke', ns: 'default', id: 'abc' },
+    },
+    '9516a0a36b2d31c4200707070707070707070707070707070707070707070707070707070707070707930ca764656661756c74a3616263',
+  ],
+  [
+    {
+      type: 'guarded',
+      ns: 'default',
+      fences: [{ name: 'l', token: 300 }],
+      schemas: [
+        { key: 'app/db', revision: 5 },
+        { key: 'z', revision: null },
+      ],
+      command: { type: 'config_delete', ns: 'default', key: 'z', by: null, expect: null },
+    },
+    '9517a764656661756c749192a16ccd012c9292a66170702f64620592a17ac09512a764656661756c74a17ac0c0',
+  ],
+  [
+    {
+      type: 'txn',
+      ns: 'default',
+      conditions: [
+        { type: 'config_version', key: 'a/b', version: 0 },
+        { type: 'config_value', key: 'c', value: new Uint8Array([1, 2]) },
+        { type: 'lock', name: 'l', token: 9 },
+        { type: 'instance', service: 'web', id: 'a', exists: true },
+        { type: 'lease', id: 'abc', exists: false },
+      ],
+      whenTrue: [
+        { type: 'write', command: { type: 'instance_delete', key: WEB, expect: null } },
+        { type: 'read', key: 'a/b' },
+      ],
+      whenFalse: [],
+    },
+    '9518a764656661756c7495920092a3612f6200920192a163c4020102920292a16c09920393a3776562a161c3920492a3616263c2929200930393a764656661756c74a3776562a161c09201a3612f6290',
+  ],
+  [
+    {
       type: 'config_rollback',
       ns: 'default',
       key: 'k',
@@ -159,12 +201,12 @@ describe.each(GOLDEN.map(([command, bytes]) => [command.type, command, bytes] as
 
 test('numbers of kinds are not used twice, and every kind has golden bytes', () => {
   const numbers = GOLDEN.map(([command]) => (decode(encodeCommand(command)) as unknown[])[0])
-  const first = Array.from({ length: 21 }, (_, i) => i + 1)
+  const first = Array.from({ length: 24 }, (_, i) => i + 1)
   expect(numbers).toEqual([...first, 25, 26, 27, 28])
 })
 
 test('decodeCommand() stops at a kind from the future', () => {
-  expect(() => decodeCommand(encode([22, 'x']))).toThrow(UnknownCommand)
+  expect(() => decodeCommand(encode([99, 'x']))).toThrow(UnknownCommand)
   expect(() => decodeCommand(encode(['config_put']))).toThrow(UnknownCommand)
   expect(() => decodeCommand(encode([]))).toThrow(UnknownCommand)
 })

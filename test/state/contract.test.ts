@@ -4,7 +4,7 @@ import { prng, type Random } from '../../src/lib/prng.ts'
 import type { Entry } from '../../src/raft/types.ts'
 import { decodeOutcome, encodeOutcome, isAvailable } from '../../src/state/mod.ts'
 import type { Outcome, StateMachine, StateNote } from '../../src/state/mod.ts'
-import { randomCommand, readAll } from './random-commands.ts'
+import { randomCommand, randomTrim, readAll } from './random-commands.ts'
 import { commandEntry, DRIVERS, entry, Fed } from './support.ts'
 
 const SEEDS = [1, 2, 3, 4, 5]
@@ -50,6 +50,7 @@ function nextEntry(random: Random, index: number, machine: StateMachine): Entry 
     return entry(index, { type: 'membership', data: new Uint8Array([random(256)]) })
   }
   if (random(20) === 0) return commandEntry(index, { type: 'state_check' })
+  if (random(20) === 0) return commandEntry(index, randomTrim(random))
   return commandEntry(index, randomCommand(random, machine))
 }
 
