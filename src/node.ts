@@ -31,6 +31,7 @@ import {
   loadSql,
   logOf,
   StateStore,
+  ValueWorker,
   type DirectoryLock,
   type Remote,
 } from './runtime/mod.ts'
@@ -46,6 +47,8 @@ const DRAIN_MS = 4_000
 const FAREWELL_MS = 2_000
 /** and for what is under way on the database's files. */
 const STORE_MS = 1_000
+/** Of one check of a value: a mebibyte of YAML takes half of it. */
+const VALUE_CHECK_MS = 2_000
 /** Of a snapshot: what other writers are left on an ordinary disk. */
 const COPY_BYTES_PER_SECOND = 192 * 1024 * 1024
 
@@ -100,6 +103,7 @@ interface Assembled {
   readonly wal: Wal
   readonly store: StateStore
   readonly lock: DirectoryLock
+  readonly checks: ValueWorker
   readonly sqlite: SqlDriver
 }
 
@@ -145,6 +149,8 @@ async function assemble(options: NodeOptions, around: Surroundings): Promise<Ass
       storage: () => ({ walBytes: wal.stats().walBytes, stateBytes: store.stateBytes }),
       metrics: () => nodeMetrics(wal),
     })
+    const script = new URL('./value-worker.ts', import.meta.url)
+    const checks = new ValueWorker({ script, budgetMs: VALUE_CHECK_MS })
     const app = createApp({
       registry,
       version,
@@ -152,8 +158,9 @@ async function assemble(options: NodeOptions, around: Surroundings): Promise<Ass
       allowedHosts: allowedHosts(options, around.url),
       closing: around.closing,
       forward: options.witness ? askLeader : null,
+      checks,
     })
-    return { app, registry, ...replica, wal, store, lock, sqlite: sql.driver }
+    return { app, registry, ...replica, wal, store, lock, checks, sqlite: sql.driver }
   } catch (error) {
     lock.release()
     throw error
@@ -360,6 +367,7 @@ async function stopNode(
   const sent = Promise.all([servers.api.stop(), servers.mesh?.stop()])
   await Promise.race([sent, sleep(FAREWELL_MS)])
   closeNow(servers)
+  node.checks.close()
   node.wal.close()
   // What is under way beside the loop, a copy say, is not waited for long.
   await Promise.race([node.store.close(), sleep(STORE_MS)])
