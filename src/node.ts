@@ -251,6 +251,7 @@ function makeReplica(options: NodeOptions, parts: Parts): Running {
         tailBytes: options.walTailBytes,
         logBytesMax: options.walBytesMax,
         removeDeadAfterMs: options.removeDeadAfterMs,
+        history: options.history,
       },
     },
     state,

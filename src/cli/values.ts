@@ -89,6 +89,8 @@ function readListedNode(part: string): ListedNode {
 }
 
 /** A duration with its unit, in milliseconds. */
+const AGE_MAX_DAYS = 3_650
+
 export function readDuration(text: string): number {
   const ms = parseDuration(text)
   if (ms === null) {
@@ -96,6 +98,15 @@ export function readDuration(text: string): number {
     throw new BadValue(`${quote(text)} is not a duration such as 100ms or 2s${unit}`)
   }
   if (ms < 1 || ms > DAY_MS) throw new BadValue(`${quote(text)} is not between 1ms and 24h`)
+  return ms
+}
+
+/** How long something is kept: from nothing to ten years. */
+export function readAge(text: string): number {
+  if (text === '0s' || text === '0') return 0
+  const ms = parseDuration(text)
+  if (ms === null) throw new BadValue(`${quote(text)} is not an age such as 90m or 720h`)
+  if (ms > AGE_MAX_DAYS * DAY_MS) throw new BadValue(`${quote(text)} is more than ten years`)
   return ms
 }
 

@@ -36,6 +36,10 @@ export class Written {
       .toReversed()
   }
 
+  newest(ns: string, key: string, revision: number): number {
+    return this.history(ns, key, revision)[0]?.version ?? 0
+  }
+
   #of(ns: string, key: string): ConfigVersion[] {
     const name = `${ns}/${key}`
     const lines = this.#lines.get(name) ?? []
