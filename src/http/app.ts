@@ -26,6 +26,7 @@ import { rawPath } from './path.ts'
 import type { Registry } from './registry.ts'
 import { serviceRoutes } from './services.ts'
 import { unknownRoute } from './unknown-route.ts'
+import { watchRoutes } from './watch.ts'
 import { welcomeRoutes } from './welcome.ts'
 
 export interface AppOptions {
@@ -82,6 +83,7 @@ const ROUTES: readonly ((edge: Edge) => Hono<Env>)[] = [
   leaseRoutes,
   configRoutes,
   configListRoutes,
+  watchRoutes,
   clusterRoutes,
   memberRoutes,
   healthRoutes,

@@ -19,6 +19,7 @@ import type {
   OverrideRow,
   ServiceRow,
   StateNote,
+  StoredEvent,
   TopicChange,
 } from '../../src/state/mod.ts'
 import type { History } from './oracle/history.ts'
@@ -92,6 +93,7 @@ export class SharedState {
     const leases: LeaseChange[] = []
     const topics: TopicChange[] = []
     const notes: StateNote[] = []
+    const events: StoredEvent[] = []
     const outcomes = entries.map((entry) => {
       assert(entry.index === this.appliedIndex + 1, 'entries are applied without a gap')
       this.appliedIndex = entry.index
@@ -103,7 +105,7 @@ export class SharedState {
       topics.push(...effect.topics)
       return effect.outcome
     })
-    return { outcomes, topics, leases, notes, membershipChanged: null }
+    return { outcomes, topics, leases, notes, events, membershipChanged: null }
   }
 
   #notesOf(command: Command | null): readonly StateNote[] {
