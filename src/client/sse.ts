@@ -21,7 +21,7 @@ export async function* framesOf(
     for (;;) {
       const { done, value } = await reader.read()
       if (done) return
-      const text = rest + decoder.decode(value, { stream: true }).replaceAll('\r\n', '\n')
+      const text = (rest + decoder.decode(value, { stream: true })).replaceAll('\r\n', '\n')
       const end = text.lastIndexOf('\n\n')
       rest = end < 0 ? text : text.slice(end + 2)
       if (rest.length > FRAME_MAX) throw new RollcallError('invalid_answer', 'an event has no end')
