@@ -12,7 +12,7 @@ import { createApp, unavailable } from './http/mod.ts'
 import { deferred } from './lib/deferred.ts'
 import { Drain } from './lib/drain.ts'
 import { PACKAGED } from './lib/packaged.ts'
-import { setTimer, sleep } from './lib/timer.ts'
+import { atMost, setTimer } from './lib/timer.ts'
 import { closeNow, listen, urlOf, type Servers } from './listen.ts'
 import {
   hmacSha256,
@@ -366,18 +366,18 @@ async function stopNode(
   ending.closing.abort()
   const drained = ending.drain.close()
   await new Promise<void>((resolve) => node.replica.handOver(HAND_OVER_MS, resolve))
-  await Promise.race([drained, sleep(DRAIN_MS)])
+  await atMost(DRAIN_MS, drained)
   node.replica.endRequests()
-  await Promise.race([drained, sleep(HAND_OVER_MS)])
+  await atMost(HAND_OVER_MS, drained)
   node.replica.stop()
   node.mesh.stop()
   // An answer that was made is not yet one that was sent: only the server knows when it is.
   const sent = Promise.all([servers.api?.stop(), servers.mesh?.stop()])
-  await Promise.race([sent, sleep(FAREWELL_MS)])
+  await atMost(FAREWELL_MS, sent)
   closeNow(servers)
   node.wal.close()
   // What is under way beside the loop, a copy say, is not waited for long.
-  await Promise.race([node.store.close(), sleep(STORE_MS)])
+  await atMost(STORE_MS, node.store.close())
   node.store.state.close()
   node.lock.release()
 }

@@ -7,6 +7,22 @@ export function setTimer(ms: number, run: () => void): () => void {
   return () => clearTimeout(timer)
 }
 
+/**
+ * Waits for `work`, but no longer than so many milliseconds. No timer outlives it: one would keep a
+ * process going that has nothing left to do.
+ */
+export async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
+  let cancel = (): void => {}
+  const late = new Promise<void>((resolve) => {
+    cancel = setTimer(ms, resolve)
+  })
+  try {
+    await Promise.race([work, late])
+  } finally {
+    cancel()
+  }
+}
+
 export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
