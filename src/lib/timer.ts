@@ -1,3 +1,5 @@
+import { deferred } from './deferred.ts'
+
 /**
  * Calls `run` once, in so many milliseconds. Returns what takes it back. Runtimes cut fractions off:
  * a timer that came early would find nothing due, and be set again.
@@ -12,12 +14,10 @@ export function setTimer(ms: number, run: () => void): () => void {
  * process going that has nothing left to do.
  */
 export async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
-  let cancel = (): void => {}
-  const late = new Promise<void>((resolve) => {
-    cancel = setTimer(ms, resolve)
-  })
+  const late = deferred<void>()
+  const cancel = setTimer(ms, () => late.resolve())
   try {
-    await Promise.race([work, late])
+    await Promise.race([work, late.promise])
   } finally {
     cancel()
   }

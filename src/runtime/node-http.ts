@@ -1,6 +1,5 @@
 /** Requests and answers of `node:http` as those of the standard, and back. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { Readable } from 'node:stream'
 
 /** What stands for the host where a client of HTTP/1.0 names none. */
 const NO_HOST = 'localhost'
@@ -16,7 +15,10 @@ export function toRequest(
 ): Request | Response {
   const { method = 'GET', headers } = incoming
   const declared = Number(headers['content-length'] ?? 0)
-  if (declared > bodyBytesMax) return plain(413, 'the body is too large')
+  if (declared > bodyBytesMax) {
+    incoming.resume()
+    return plain(413, 'the body is too large')
+  }
   const gone = new AbortController()
   outgoing.once('close', () => {
     if (!outgoing.writableFinished) gone.abort()
@@ -26,7 +28,7 @@ export function toRequest(
     method,
     headers: headersOf(incoming),
     signal: gone.signal,
-    ...(hasBody ? { body: bodyOf(incoming, bodyBytesMax), duplex: 'half' } : {}),
+    ...(hasBody ? { body: bodyOf(incoming, outgoing, bodyBytesMax), duplex: 'half' } : {}),
   }
   try {
     return new Request(urlOf(incoming), init)
@@ -78,17 +80,40 @@ function urlOf({ url = '/', headers }: IncomingMessage): string {
   return `http://${headers.host ?? NO_HOST}${url}`
 }
 
-function bodyOf(incoming: IncomingMessage, bytesMax: number): ReadableStream<Uint8Array> {
+/**
+ * What nobody reads is dropped, never left in the socket: a client that is still sending must get
+ * its answer, and the connection must come to its end. How long it may send, the server bounds.
+ */
+function bodyOf(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  bytesMax: number,
+): ReadableStream<Uint8Array> {
   let bytes = 0
-  const counter = new TransformStream<Uint8Array, Uint8Array>({
-    transform(chunk, controller) {
-      bytes += chunk.length
-      if (bytes > bytesMax) controller.error(new RangeError('the body is too large'))
-      else controller.enqueue(chunk)
+  const unread = new AbortController()
+  outgoing.once('finish', () => unread.abort())
+  return new ReadableStream<Uint8Array>({
+    start(controller) {
+      const onData = (chunk: Buffer): void => {
+        bytes += chunk.length
+        if (bytes > bytesMax) return end(() => controller.error(new RangeError('too large')))
+        controller.enqueue(new Uint8Array(chunk))
+        if ((controller.desiredSize ?? 0) <= 0) incoming.pause()
+      }
+      const onEnd = (): void => end(() => controller.close())
+      const onClose = (): void => end(() => controller.error(new Error('the client went away')))
+      const end = (tell: () => void): void => {
+        incoming.off('data', onData).off('end', onEnd).off('close', onClose).resume()
+        tell()
+      }
+      // Of a stream that was cancelled this tells nobody.
+      const onUnread = (): void => end(() => controller.error(new Error('it was answered')))
+      unread.signal.addEventListener('abort', onUnread, { once: true })
+      incoming.on('data', onData).once('end', onEnd).once('close', onClose)
     },
+    pull: () => void incoming.resume(),
+    cancel: () => unread.abort(),
   })
-  const stream = Readable.toWeb(incoming) as ReadableStream<Uint8Array>
-  return stream.pipeThrough(counter)
 }
 
 function drained(outgoing: ServerResponse): Promise<void> {
