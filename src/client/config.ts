@@ -15,7 +15,7 @@ import type { Copy, Freshness } from './feed.ts'
 import type { Lock } from './lock.ts'
 import { path } from './path.ts'
 import type { Session } from './session.ts'
-import { pathText } from './standard-schema.ts'
+import { issueOf } from './standard-schema.ts'
 import type { StandardSchema } from './standard-schema.ts'
 import { oneAtATime } from './one-at-a-time.ts'
 import type { HeaderFields } from './transport.ts'
@@ -109,6 +109,12 @@ export async function config<T>(
 interface Good<T> {
   readonly value: T | null
   readonly version: number
+}
+
+interface Parsed<T> {
+  readonly value: T | null
+  /** Null: it fits. */
+  readonly issues: readonly { readonly path: string; readonly message: string }[] | null
 }
 
 type Listener<T> = (change: ConfigChange<T>) => void
@@ -285,30 +291,37 @@ class Typed<T> implements Config<T> {
   async #check(copy: Copy<Entry>): Promise<void> {
     const { version } = copy.value
     const previous = this.#good
-    try {
-      const value = version === 0 ? null : await this.#parsed(copy.value)
-      this.#good = { value, version }
-      this.#problem = null
-    } catch (error) {
-      this.#problem = invalidValue(this.key, version, error)
+    const { value, issues } = await this.#parsed(copy.value)
+    if (issues !== null) {
+      const why = issues.map(({ path, message }) => `${path} ${message}`.trim()).join('; ')
+      this.#problem = new RollcallError(
+        'invalid_value',
+        `"${this.key}" version ${version}: ${why}`,
+        { problem: { issues } },
+      )
       this.#feed.trouble(this.#problem)
       return
     }
+    this.#good = { value, version }
+    this.#problem = null
     const change = { ...this.#good, previous: previous?.value ?? null }
     if (previous !== null) for (const listener of this.#listeners) listener(change)
     this.#save?.(copy)
   }
 
-  async #parsed({ bytes, contentType }: Entry): Promise<T> {
-    const raw = this.#codec.decode(bytes, contentType)
-    const { schema } = this.#options
-    if (schema === null) return raw as T
-    const result = await schema['~standard'].validate(raw)
-    if (result.issues === undefined) return result.value
-    const issues = result.issues.map((issue) => ({ path: pathText(issue), message: issue.message }))
-    throw new RollcallError('invalid_value', issues.map(issueText).join('; '), {
-      problem: { issues },
-    })
+  /** What does not even parse has an issue too. */
+  async #parsed({ version, bytes, contentType }: Entry): Promise<Parsed<T>> {
+    if (version === 0) return { value: null, issues: null }
+    try {
+      const raw = this.#codec.decode(bytes, contentType)
+      const { schema } = this.#options
+      const result = schema === null ? { value: raw as T } : await schema['~standard'].validate(raw)
+      return result.issues === undefined
+        ? { value: result.value, issues: null }
+        : { value: null, issues: result.issues.map(issueOf) }
+    } catch (error) {
+      return { value: null, issues: [{ path: '', message: String(error) }] }
+    }
   }
 
   async #saved(): Promise<Copy<Entry> | null> {
@@ -340,18 +353,4 @@ function conditions({ ifVersion, lock }: SetOptions): HeaderFields {
     'If-Match': ifVersion ? `"${ifVersion}"` : null,
     'Rollcall-Lock': lock === undefined ? null : `${lock.name}=${lock.token}`,
   }
-}
-
-function invalidValue(key: string, version: number, cause: unknown): RollcallError {
-  const isOurs = isCode(cause, 'invalid_value')
-  const why = isOurs ? cause.detail : cause instanceof Error ? cause.message : String(cause)
-  const problem = isOurs ? cause.problem : {}
-  return new RollcallError('invalid_value', `"${key}" version ${version}: ${why}`, {
-    cause,
-    problem,
-  })
-}
-
-function issueText({ path, message }: { readonly path: string; readonly message: string }): string {
-  return path === '' ? message : `${path} ${message}`
 }

@@ -5,7 +5,7 @@
  * and later the copy stays, marked, until some node has a newer one.
  */
 import type { Batch } from './watch.ts'
-import { RollcallError } from './error.ts'
+import { lacking } from './error.ts'
 import { Feed } from './feed.ts'
 import type { Copy, Freshness } from './feed.ts'
 import type { Instance } from './instance.ts'
@@ -116,9 +116,7 @@ async function readRoll(
   })
   if (answer.status === 304 && known !== null) return { value: known.value, asOf: asOf(answer) }
   const { instances } = answer.json<{ readonly instances?: readonly Instance[] }>()
-  if (!Array.isArray(instances)) {
-    throw new RollcallError('invalid_answer', 'the answer is no list of instances')
-  }
+  if (!Array.isArray(instances)) throw lacking('instances')
   return {
     value: { instances: byId(instances), etag: answer.headers.get('etag') },
     asOf: asOf(answer),

@@ -101,12 +101,17 @@ export function errorOf(
   )
 }
 
+/** For an answer without what the contract promises. */
+export function lacking(what: string): RollcallError {
+  return new RollcallError('invalid_answer', `an answer without ${what} is none of rollcall's`)
+}
+
 /** JSON that was promised: nothing but its syntax is checked. */
 export function parsed<T>(text: string): T {
   try {
     return JSON.parse(text) as T
-  } catch (cause) {
-    throw new RollcallError('invalid_answer', 'a node answered what is not JSON', { cause })
+  } catch {
+    throw lacking('JSON') // What the parser says of a proxy's page is of no use.
   }
 }
 
