@@ -22,6 +22,8 @@ const STEP_MS_MAX = 5 * 60_000
 
 /** What is compiled into the bundles, with the licence that asks to be told. */
 const BUNDLED = ['@msgpack/msgpack', 'hono', 'sql.js', 'valibot', 'ws']
+/** `AsyncDisposable` is younger than what most projects are compiled for. */
+const LIBRARY = '/// <reference lib="esnext.disposable" />'
 /** Modules of one runtime only, and what others load if it happens to be there. */
 const EXTERNAL = ['bun:*', '*.wasm', 'bufferutil', 'utf-8-validate']
 
@@ -78,7 +80,11 @@ function declarations(entries) {
   rmSync(config)
 
   const shown = new Set()
-  for (const entry of entries) show(declarationOf(join(TYPES, relative('src', entry))), shown)
+  for (const entry of entries) {
+    const path = declarationOf(join(TYPES, relative('src', entry)))
+    show(path, shown)
+    writeFileSync(path, `${LIBRARY}\n${readFileSync(path, 'utf8')}`)
+  }
   for (const file of readdirSync(TYPES, { recursive: true, withFileTypes: true })) {
     const path = join(file.parentPath ?? file.path, file.name)
     if (file.isFile() && !shown.has(path)) rmSync(path)

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { withRaisedCluster } from '../client/real.ts'
 import { withCluster } from '../support/cluster.ts'
 import { Program, ROOT } from '../support/program.ts'
 import { until } from '../support/until.ts'
@@ -66,8 +67,8 @@ test.each([
     const exact = ['--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess']
     const tsc = [BUN, join(ROOT, 'node_modules/typescript/bin/tsc'), ...flags, ...how, ...exact]
 
-    await run([...tsc, '--lib', 'esnext,dom', 'scenario.ts'], bare)
-    await run([...tsc, '--lib', 'esnext,dom', 'embed.ts'], full)
+    await run([...tsc, 'scenario.ts'], bare)
+    await run([...tsc, 'embed.ts'], full)
   },
   TEST_MS,
 )
@@ -97,7 +98,7 @@ for (const [name, command] of RUNTIMES) {
 
   test.skipIf(command === null)(
     `package: the client works on ${name}`,
-    withCluster({}, async (cluster) => {
+    withRaisedCluster({}, async (cluster) => {
       const main = name === 'Node 20' ? 'main.mjs' : 'main.ts'
       const urls = cluster.nodes.map(({ url }) => url)
 
@@ -111,7 +112,7 @@ for (const [name, command] of RUNTIMES) {
 
 test.skipIf(edge === null)(
   'package: the client works in an edge worker',
-  withCluster({}, async (cluster) => {
+  withRaisedCluster({}, async (cluster) => {
     const target = ['--target=browser', '--conditions=workerd', '--format=esm']
     await run([BUN, 'build', 'worker.ts', ...target, '--outfile=worker.js'], bare)
     writeFileSync(join(bare, 'worker.capnp'), WORKER_CONFIG)
@@ -168,7 +169,19 @@ test.skipIf(node === null)(
   TEST_MS,
 )
 
-const SEEN = { put: true, beat: '1m', found: ['web-1'], value: 'hello', missing: 'not_found' }
+const SEEN = {
+  alone: '10.0.0.5',
+  both: ['web-1', 'web-2'],
+  left: ['web-2'],
+  freshness: 'live',
+  absent: null,
+  written: 1,
+  updated: 2,
+  late: 'version_mismatch',
+  succeeded: true,
+  missing: 'invalid_request',
+  heard: [1, 2, 3],
+}
 
 const WORKER_CONFIG = `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
