@@ -27,6 +27,7 @@ import type { Registry } from './registry.ts'
 import { serviceRoutes } from './services.ts'
 import { txnRoutes } from './txn.ts'
 import { unknownRoute } from './unknown-route.ts'
+import { watchRoutes } from './watch.ts'
 import { welcomeRoutes } from './welcome.ts'
 
 export interface AppOptions {
@@ -85,6 +86,7 @@ const ROUTES: readonly ((edge: Edge) => Hono<Env>)[] = [
   configRoutes,
   configListRoutes,
   txnRoutes,
+  watchRoutes,
   clusterRoutes,
   memberRoutes,
   healthRoutes,

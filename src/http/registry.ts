@@ -3,6 +3,7 @@
  * passes an object literal. Nothing here rejects: failures are values with a code of API.md.
  */
 import type { MemberChange } from '../replica/member-change.ts'
+import type { Watch, WatchRequest, WatchSink } from '../replica/watch.ts'
 import type { Command } from '../state/command.ts'
 import type { Outcome } from '../state/outcome.ts'
 import type { StateReader } from '../state/reader.ts'
@@ -143,6 +144,21 @@ export type MembersAnswer =
       readonly detail: string
     }
 
+/** A watch that cannot begin there: the reader must read anew, and watch from then on. */
+export interface Compacted {
+  readonly ok: false
+  readonly failure: 'revision_compacted'
+  readonly detail: string
+  /** The least `since` that a watch can begin at. */
+  readonly oldest: number
+}
+
+export interface WatchOptions extends Omit<WatchRequest, 'since'> {
+  /** Null: from now on. */
+  readonly since: number | null
+  readonly timeoutMs: number
+}
+
 export interface Registry {
   /** Proposes here or at the leader, waits for a leader within the time. */
   propose(command: Command, options: { readonly timeoutMs: number }): Promise<Outcome | Failure>
@@ -174,6 +190,16 @@ export interface Registry {
       readonly current: (state: StateReader) => number
     },
   ): Promise<Failure | null>
+
+  /**
+   * Events of this node's applied state after `since`, in their order, to `sink`, until either side
+   * ends it. Waits within the time until `since` is applied here. The sink is first called after
+   * this has resolved.
+   */
+  watch(
+    options: WatchOptions,
+    sink: WatchSink,
+  ): Promise<{ readonly ok: true; readonly watch: Watch } | Failure | Compacted>
 
   /** On the leader: what remains of a lease; null elsewhere and for an unknown one. */
   expiresInMs(lease: string): number | null

@@ -16,7 +16,7 @@ export interface Remote {
   readonly address: string | null
   /**
    * This answer may take its time: without it a request is cut after ten quiet seconds. Holds
-   * until the answer is made; for `text/event-stream` until its end.
+   * until the answer is made; for `text/event-stream` and NDJSON until its end.
    */
   keepOpen(): void
 }
