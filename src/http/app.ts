@@ -31,6 +31,7 @@ import { serviceRoutes } from './services.ts'
 import { txnRoutes } from './txn.ts'
 import { unknownRoute } from './unknown-route.ts'
 import type { ValueChecks } from './value-checks.ts'
+import { watchRoutes } from './watch.ts'
 import { welcomeRoutes } from './welcome.ts'
 
 export interface AppOptions {
@@ -53,7 +54,8 @@ export interface AppOptions {
 
 /**
  * The whole HTTP API over one node. It opens no socket: a server hands it requests with
- * `app.fetch(request, { keepOpen })`, where `keepOpen` lifts the idle limit of that request.
+ * `app.fetch(request, { keepOpen, below })`, where `keepOpen` lifts the idle limit of that request
+ * and `below` says how deep the API is mounted.
  */
 export function createApp(options: AppOptions): Hono<Env> {
   const edge: Edge = {
@@ -67,7 +69,7 @@ export function createApp(options: AppOptions): Hono<Env> {
   }
   const allowedHosts = options.allowedHosts === undefined ? [] : options.allowedHosts
   const ask = options.forward ?? null
-  const app = new Hono<Env>({ getPath: rawPath })
+  const app = new Hono<Env>({ getPath: (request, given) => rawPath(request, given?.env?.below) })
   app.use(async (c, next) => {
     const refusal = guard(c, allowedHosts)
     if (refusal !== null) c.res = problem(refusal, c.req.method)
@@ -94,6 +96,7 @@ const ROUTES: readonly ((edge: Edge) => Hono<Env>)[] = [
   configHistoryRoutes,
   configDiffRoutes,
   configSchemaRoutes,
+  watchRoutes,
   clusterRoutes,
   memberRoutes,
   healthRoutes,

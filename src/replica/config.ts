@@ -2,8 +2,10 @@ import type { FenceConfig } from './fence.ts'
 import type { HistoryConfig } from './history-trims.ts'
 import type { StateChecksConfig } from './state-checks.ts'
 import type { UpkeepConfig } from './upkeep.ts'
+import type { WatchConfig } from './watch-hub.ts'
 /** Times and bounds of the replica. Every queue of `replica/` has its bound here. */
-export interface ReplicaConfig extends UpkeepConfig, StateChecksConfig, FenceConfig, HistoryConfig {
+export interface ReplicaConfig
+  extends UpkeepConfig, StateChecksConfig, FenceConfig, HistoryConfig, WatchConfig {
   /** Proposals whose outcome is awaited on this node, its own clients' and followers'. */
   readonly proposalsMax: number
   /** Requests sent to the leader and not yet answered. */
@@ -47,4 +49,13 @@ export const REPLICA_DEFAULTS: ReplicaConfig = {
   trimRows: 256,
   trimLookMs: 1_000,
   trimPaceMs: 10,
+  watchersMax: 16_384,
+  watchQueueMax: 4_096,
+  watchQueueBytesMax: MIB,
+  watchLoadBytesMax: 64 * MIB,
+  watchPage: 1_000,
+  watchValuesPage: 64, // Of values of 64 KiB each, that is 4 MiB.
+  watchServedPerTurn: 512, // About 5 ms.
+  watchProgressMs: 10_000, // Of the 15 s that are promised.
+  watchStallMs: 30_000,
 }

@@ -10,10 +10,12 @@ import { configSchemaRow, SCHEMAS_TOPIC } from './config-schema.ts'
 import { ConfigQueries } from './config-queries.ts'
 import { Context } from './context.ts'
 import { FEED_FLOOR, isTrimDue } from './history.ts'
+import { EventQueries, type EventPage } from './event-queries.ts'
 import { instanceRow, instanceTopic, overridesOf } from './instance.ts'
 import { KEY_RULES } from './keyed.ts'
 import type { KeyRules } from './keyed.ts'
 import { instanceOfLease, leaseRow } from './lease.ts'
+import type { StoredEvent } from './event.ts'
 import type { Outcome } from './outcome.ts'
 import { nodeOverrideRow, overrideRow } from './override.ts'
 import type { EventPlace, Page, StateReader } from './reader.ts'
@@ -55,6 +57,8 @@ export class StateMachine implements StateReader {
   #clusterMs = 0
   #clusterVersion = 0
   #compactedRevision = 0
+  /** Every event from it on is kept. */
+  #feedFloor = 0
   /** As stored: it is asked for on every turn of the replica's loop, and hardly ever changes. */
   #membership: MembershipRecord | null = null
   #usable = true
@@ -76,6 +80,7 @@ export class StateMachine implements StateReader {
     this.#clusterVersion = clusterVersion(db.tables)
     this.#compactedRevision = compactedRevision(db.tables)
     this.#membership = storedMembership(db.tables)
+    this.#feedFloor = setting(db.tables, FEED_FLOOR)
     return db
   }
 
@@ -169,6 +174,16 @@ export class StateMachine implements StateReader {
     return this.#compactedRevision
   }
 
+  /** Watches begin here or later: what happened up to then is not all to be had. */
+  get oldestRevision(): number {
+    return Math.max(this.#compactedRevision, this.#feedFloor - 1)
+  }
+
+  /** See {@link EventQueries.after}. */
+  eventsAfter(revision: number, options: EventPage): readonly StoredEvent[] {
+    return this.#db.events.after(revision, options)
+  }
+
   /** The newest applied membership, in the core's encoding; null before the first. */
   get membershipBytes(): Uint8Array | null {
     return this.#membership?.data ?? null
@@ -224,7 +239,8 @@ export class StateMachine implements StateReader {
     assert(this.#usable, 'a state machine that failed is not used again')
     const last = entries.at(-1)
     if (last === undefined) {
-      return { outcomes: [], topics: [], leases: [], notes: [], membershipChanged: null }
+      const nothing = { topics: [], leases: [], notes: [], events: [] }
+      return { outcomes: [], ...nothing, membershipChanged: null }
     }
     this.#assertFollows(entries)
     const commands = entries.map((entry) =>
@@ -273,6 +289,7 @@ export class StateMachine implements StateReader {
     if (command === null) return null
     const outcome = apply(this.#db.context, command)
     if (command.type === 'cluster_version') this.#clusterVersion = clusterVersion(this.#db.tables)
+    if (command.type === 'history_trim') this.#feedFloor = setting(this.#db.tables, FEED_FLOOR)
     return outcome
   }
 
@@ -374,11 +391,6 @@ export class StateMachine implements StateReader {
     return this.#db.context.scopes.revision(ns, SCHEMAS_TOPIC)
   }
 
-  /** Watches begin here or later: what happened up to then is not all to be had. */
-  get oldestRevision(): number {
-    return Math.max(this.#compactedRevision, setting(this.#db.tables, FEED_FLOOR) - 1)
-  }
-
   /** Whether a `history_trim` by that policy would do something, were it applied now. */
   isTrimDue(policy: HistoryPolicy, clusterMs: number): boolean {
     return isTrimDue(this.#db.tables, policy, { revision: this.revision, clusterMs })
@@ -410,6 +422,7 @@ interface Database {
   readonly context: Context
   readonly services: ServiceQueries
   readonly configs: ConfigQueries
+  readonly events: EventQueries
   readonly begin: Statement
   readonly commit: Statement
   readonly saveApplied: Statement
@@ -427,6 +440,7 @@ function databaseOf(sql: Sql, hash: MultisetHash, rules: KeyRules): Database {
     context,
     services: new ServiceQueries(sql, tables, context.scopes),
     configs: new ConfigQueries(sql, tables),
+    events: new EventQueries(sql),
     begin: sql.prepare('BEGIN IMMEDIATE'),
     commit: sql.prepare('COMMIT'),
     saveApplied: sql.prepare(

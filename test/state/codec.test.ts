@@ -2,7 +2,12 @@ import { describe, expect, test } from 'bun:test'
 import * as fc from 'fast-check'
 import { decode, encode } from '../../src/lib/msgpack.ts'
 import { decodeCommand, encodeCommand } from '../../src/state/mod.ts'
-import { CLUSTER_VERSION_MAX, InvalidCommand, UnknownCommand } from '../../src/state/mod.ts'
+import {
+  CLUSTER_VERSION_MAX,
+  InvalidCommand,
+  sinceClusterVersion,
+  UnknownCommand,
+} from '../../src/state/mod.ts'
 import type { Command } from '../../src/state/mod.ts'
 import { configPut, instancePut, SPEC, WEB } from './support.ts'
 
@@ -299,4 +304,50 @@ test('decodeCommand() throws nothing but its own errors on damaged bytes', () =>
     }),
     { numRuns: 3_000 },
   )
+})
+
+const plain: Command = { type: 'config_delete', ns: 'n', key: 'a', by: null, expect: null }
+const own: Command = { type: 'state_check' }
+
+function keyed(command: Command): Command {
+  return { type: 'keyed', caller: '', key: 'k', requestHash: new Uint8Array(32), command }
+}
+
+function guarded(command: Command): Command {
+  return { type: 'guarded', ns: 'n', fences: [], schemas: [], command }
+}
+
+function txn(command: Command): Command {
+  const whenTrue = [{ type: 'write', command } as const]
+  return { type: 'txn', ns: 'n', conditions: [], whenTrue, whenFalse: [] }
+}
+
+describe('what stands in what', () => {
+  test.each([
+    ['a key around all of it', keyed(guarded(txn(plain)))],
+    ['a key around a transaction', keyed(txn(plain))],
+    ['a guard around a write', guarded(plain)],
+  ])('%s', (_, command) => {
+    expect(decodeCommand(encodeCommand(command))).toEqual(command)
+    expect(sinceClusterVersion(command)).toBe(3)
+  })
+
+  test.each([
+    ['a key in a key', keyed(keyed(plain))],
+    ['a key in a guard', guarded(keyed(plain))],
+    ['a guard in a guard', guarded(guarded(plain))],
+    ['a guard in a transaction', txn(guarded(plain))],
+    ['a transaction in a transaction', txn(txn(plain))],
+    ['a command of the leader in a key', keyed(own)],
+    ['a command of the leader in a transaction', txn(own)],
+  ])('never %s', (_, command) => {
+    expect(() => encodeCommand(command)).toThrow(InvalidCommand)
+  })
+
+  test('nor in bytes that somebody else made', () => {
+    const raw = decode(encodeCommand(keyed(plain))) as unknown[]
+    const inner = decode(encodeCommand(own))
+    expect(() => decodeCommand(encode(raw.with(4, inner)))).toThrow(InvalidCommand)
+    expect(() => decodeCommand(encode(raw.with(4, [99])))).toThrow(UnknownCommand)
+  })
 })

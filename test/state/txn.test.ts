@@ -3,7 +3,8 @@ import { describe, expect, test } from 'bun:test'
 import { utf8 } from '../../src/lib/bytes.ts'
 import { prng } from '../../src/lib/prng.ts'
 import type { Command, CommandOf, Condition, TxnOp } from '../../src/state/mod.ts'
-import { randomCommand, readAll } from './random-commands.ts'
+import { readAll } from './random-commands.ts'
+import { clientCommand } from './random-wrapped.ts'
 import { configPut, Fed, instancePut, match, WEB } from './support.ts'
 
 const write = (command: Command): TxnOp => ({ type: 'write', command })
@@ -196,9 +197,7 @@ describe.each([11, 12, 13])('seed %d', (seed) => {
     const fed = await Fed.newest()
     let failures = 0
     for (let i = 0; i < 150; i++) {
-      const ops = Array.from({ length: 1 + random(6) }, () =>
-        clientCommand(() => randomCommand(random, fed.machine)),
-      )
+      const ops = Array.from({ length: 1 + random(6) }, () => clientCommand(random, fed.machine))
       // Most of them would go through: the last operation sees to it that many do not.
       if (random(2) === 0) ops.push(configPut('never', '', { expect: match(999) }))
       const before = readAll(fed.machine) as { index: number; clusterMs: number }
@@ -217,13 +216,3 @@ describe.each([11, 12, 13])('seed %d', (seed) => {
     expect(failures).toBeGreaterThan(30)
   })
 })
-
-const OWN = new Set(['lease_expire', 'lease_remove', 'lease_suspect', 'lease_clear'])
-
-/** The next one that a client could send. */
-function clientCommand(next: () => Command): Command {
-  for (;;) {
-    const command = next()
-    if (!OWN.has(command.type)) return command
-  }
-}
