@@ -20,6 +20,7 @@ import { History } from './oracle/history.ts'
 import { KeyHistories } from './oracle/key-histories.ts'
 import { Promises } from './oracle/promises.ts'
 import { Repeats } from './oracle/repeats.ts'
+import { Trims } from './oracle/trims.ts'
 import { NeverEarly } from './oracle/ttl.ts'
 import { Wakes } from './oracle/wakes.ts'
 import { planOf, timesOf, type Plan } from './plan.ts'
@@ -140,7 +141,8 @@ class Run {
       changes: changes || plan.witnesses > 0 || this.#decay.isOn,
     }))
     this.#repeats = new Repeats({ history, promises, sometimes }, plan.keyRules)
-    const oracles = { keys: this.#keys, ttl: this.#ttl, repeats: this.#repeats }
+    const trims = new Trims(history, plan.history.history)
+    const oracles = { keys: this.#keys, ttl: this.#ttl, repeats: this.#repeats, trims }
     const told = { history, promises, wakes, sometimes, ...oracles }
     const bench = { world, plan, chance: chanceOf(4), nodes, ...told }
     this.#workload = new Workload({ ...bench, next: around.next })

@@ -13,10 +13,12 @@ import type { History } from './oracle/history.ts'
 import type { Promises } from './oracle/promises.ts'
 import type { KeyHistories, KeyWrite } from './oracle/key-histories.ts'
 import type { Repeats } from './oracle/repeats.ts'
+import type { Trims } from './oracle/trims.ts'
 import type { NeverEarly } from './oracle/ttl.ts'
 import type { Wakes } from './oracle/wakes.ts'
 import type { Plan } from './plan.ts'
 import type { Sometimes } from './sometimes/situations.ts'
+import { Editors } from './editors.ts'
 import { Operators } from './operators.ts'
 import { Repeaters } from './repeaters.ts'
 import type { World } from './world.ts'
@@ -32,6 +34,7 @@ export interface Bench {
   readonly ttl: NeverEarly
   readonly wakes: Wakes
   readonly repeats: Repeats
+  readonly trims: Trims
   readonly sometimes: Sometimes
   next(): number
 }
@@ -64,6 +67,8 @@ export class Workload {
     for (let i = 0; i < plan.waiters; i++) this.run(operators.wait())
     const repeaters = new Repeaters(this.#bench, this)
     for (let i = 0; i < plan.repeaters; i++) this.run(repeaters.repeat(i))
+    const editors = new Editors(this.#bench, this)
+    for (let i = 0; i < plan.editors; i++) this.run(editors.edit(i))
   }
 
   /** Lets everybody finish what they are at. */
