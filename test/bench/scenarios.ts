@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import type { Cluster, ClusterNode } from '../support/cluster.ts'
+import { CONFIG_VERSIONS } from './config-versions.ts'
 import { failover } from './failover.ts'
 import { figure, type Figure, type Scenario } from './figure.ts'
 import { idlePolls } from './idle-polls.ts'
@@ -35,6 +36,7 @@ export const SCENARIOS: ReadonlyMap<string, Scenario> = new Map<string, Scenario
     },
   ],
   ['read', { run: reads }],
+  ['config-versions', CONFIG_VERSIONS],
   ['heartbeat', { run: heartbeats }],
   ['polls', { run: polls }],
   ['failover', { run: failover }],

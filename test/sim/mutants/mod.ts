@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { CONFIGURATION_MUTANTS } from './configuration.ts'
 import { CUSTODY_MUTANTS } from './custody.ts'
 import { ELECTION_MUTANTS } from './elections.ts'
 import { MEMBERSHIP_MUTANTS } from './membership.ts'
@@ -28,6 +29,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...CUSTODY_MUTANTS,
   ...WITNESS_MUTANTS,
   ...WRAPPED_MUTANTS,
+  ...CONFIGURATION_MUTANTS,
   ...WORLD_MUTANTS,
 ]
 
