@@ -9,7 +9,7 @@ const ROOT = join(import.meta.dirname, '..')
 /** Which folder may import which. Type-only imports are erased before the scan: always allowed. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   lib: [],
-  client: ['lib'],
+  client: [], // It is bundled for browsers and edges by itself.
   raft: ['lib'],
   state: ['lib'],
   storage: ['lib', 'raft', 'state'],
