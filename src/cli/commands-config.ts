@@ -105,7 +105,10 @@ export const CONFIG_COMMANDS = {
   'config export': spec({
     summary: 'write all values under a prefix, with their types, as NDJSON or a tar archive',
     operands: [PREFIX],
-    examples: ['rollcall config export app/ > app.ndjson', 'rollcall config export --tar > all.tar'],
+    examples: [
+      'rollcall config export app/ > app.ndjson',
+      'rollcall config export --tar > all.tar',
+    ],
   }),
   'config stage put': spec({
     summary: 'stage a value for the callers that a rule names',

@@ -112,7 +112,8 @@ export const REGISTRY_COMMANDS = {
     examples: ['rollcall lease get "$LEASE"'],
   }),
   watch: spec({
-    summary: 'follow changes: services, services/NAME, config/KEY, config/PREFIX*, locks/NAME, members',
+    summary:
+      'follow changes: services, services/NAME, config/KEY, config/PREFIX*, locks/NAME, members',
     operands: [{ name: 'TOPIC', such: 'services/web', many: true }],
     notes: [
       'Events come in order, none missing, none twice, over the loss of a node. --since N begins\n' +

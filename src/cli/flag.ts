@@ -9,7 +9,7 @@ export interface Flag<T> {
   readonly fallback: string | null
   readonly commands: readonly Command[]
   /** `before` is the value of the same flag further left: a list grows, all else takes the last. */
-  readonly read: (text: string, before: T | null) => T
+  readonly read: (text: string, before?: T | null) => T
   /**
    * Says what one call is to do, and so has neither a variable nor a key in a config file: there it
    * would be forgotten and bend every later call.

@@ -36,14 +36,14 @@ const WHOLE_MAX = Number.MAX_SAFE_INTEGER
 /** A repeatable flag: one more member of the list. */
 const listOf =
   <T>(read: (text: string) => T) =>
-  (text: string, before: readonly T[] | null): readonly T[] => [...(before ?? []), read(text)]
+  (text: string, before?: readonly T[] | null): readonly T[] => [...(before ?? []), read(text)]
 
 export const CALL_FLAGS = {
   namespace: flag({
     value: 'NAME',
     about: 'namespace of services, configuration, locks and leases',
     fallback: null,
-    commands: CALLS,
+    commands: [...CALLS, '__complete'],
     read: readName,
   }),
   version: callFlag({

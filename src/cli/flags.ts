@@ -2,7 +2,6 @@
  * The one table of flags, with those of `flags-calls.ts`. The parser, the variables (`--wal-segment` is `ROLLCALL_WAL_SEGMENT`),
  * the keys of a config file, the help text and the types of the values all come from it.
  */
-import type { Command } from './commands.ts'
 import { flag } from './flag.ts'
 import type { Flag } from './flag.ts'
 import { CALL_FLAGS, CALLS, TIMED } from './flags-calls.ts'
@@ -227,7 +226,7 @@ export const FLAGS = {
     value: 'URL',
     about: 'the node to ask; or several, with commas between, of which one answers',
     fallback: 'http://127.0.0.1:7400',
-    commands: [...ASKING, ...CALLS],
+    commands: [...ASKING, ...CALLS, '__complete'],
     read: readUrls,
   }),
   url: flag({

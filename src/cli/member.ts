@@ -1,7 +1,7 @@
 /** `rollcall member …` and `rollcall transfer`: who belongs to the cluster, and who leads it. */
 import { nearest } from '../lib/nearest.ts'
 import { didYouMean } from './arguments.ts'
-import { ask, isAnswer, type Answer } from './ask.ts'
+import { ask, endpointOf, isAnswer, type Answer } from './ask.ts'
 import type { CommandContext } from './context.ts'
 import { BadValue, UsageError } from './errors.ts'
 import type { Settings } from './settings.ts'

@@ -97,7 +97,10 @@ function lastText(given: Given | undefined): string | null {
 }
 
 function judge(spec: Flag<unknown>, texts: readonly string[], from: string): unknown {
-  const value = texts.reduce<unknown>((before, text) => readValue(spec, { text, before }, from), null)
+  const value = texts.reduce<unknown>(
+    (before, text) => readValue(spec, { text, before }, from),
+    null,
+  )
   if (spec.later?.(value) === true) {
     const said = spec.value === null ? '' : ` ${texts.at(-1)}`
     throw new UsageError(`${from}${said}: not in this release yet`)

@@ -1,4 +1,4 @@
-import { ask, isAnswer, type Answer } from './ask.ts'
+import { ask, endpointOf, isAnswer, type Answer } from './ask.ts'
 import type { CommandContext } from './context.ts'
 import type { Settings } from './settings.ts'
 import { shown, table } from './text.ts'
