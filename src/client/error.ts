@@ -4,6 +4,8 @@
  * status 0.
  */
 
+import type { Answer } from './transport.ts'
+
 /** Whether a failed write may have happened; null for what writes nothing. */
 export type FailedOutcome = 'not_applied' | 'unknown' | null
 
@@ -47,6 +49,7 @@ export interface ErrorInit {
   readonly outcome?: FailedOutcome
   /** The members of the problem, such as `current`, `issues`, `holders` or `oldest`. */
   readonly problem?: Readonly<Record<string, unknown>>
+  readonly revision?: number | null
   readonly cause?: unknown
 }
 
@@ -59,6 +62,8 @@ export class RollcallError extends Error {
   readonly outcome: FailedOutcome
   readonly detail: string
   readonly problem: Readonly<Record<string, unknown>>
+  /** Of the store, as the answer reflects it: a 404 is true as of there. Null where none was told. */
+  readonly revision: number | null
 
   constructor(code: ErrorCode, detail: string, init: ErrorInit = {}) {
     super(`${code}: ${detail}`, 'cause' in init ? { cause: init.cause } : undefined)
@@ -67,6 +72,7 @@ export class RollcallError extends Error {
     this.outcome = init.outcome ?? null
     this.detail = detail
     this.problem = init.problem ?? {}
+    this.revision = init.revision ?? null
   }
 }
 
@@ -75,10 +81,12 @@ export function isCode(error: unknown, ...codes: readonly ErrorCode[]): error is
   return error instanceof RollcallError && (codes.length === 0 || codes.includes(error.code))
 }
 
-/** The error that an answer is; null for an answer that is none. */
-export function errorOf(status: number, text: string, isWrite: boolean): RollcallError | null {
-  if (status < 400) return null
-  const problem = objectOf(text)
+/** The error that an answer of status 400 and above is. */
+export function errorOf(
+  { status, revision, text }: Pick<Answer, 'status' | 'revision' | 'text'>,
+  isWrite: boolean,
+): RollcallError {
+  const problem = objectOf(text())
   const { code, detail, title, outcome } = problem
   const unsaid = isWrite && status >= 500 ? 'unknown' : isWrite ? 'not_applied' : null
   return new RollcallError(
@@ -86,10 +94,29 @@ export function errorOf(status: number, text: string, isWrite: boolean): Rollcal
     String(detail ?? title ?? `HTTP ${status}, and not as rollcall would say it`),
     {
       status,
+      revision,
       problem,
       outcome: outcome === 'unknown' || outcome === 'not_applied' ? outcome : unsaid,
     },
   )
+}
+
+/** JSON that was promised: nothing but its syntax is checked. */
+export function parsed<T>(text: string): T {
+  try {
+    return JSON.parse(text) as T
+  } catch (cause) {
+    throw new RollcallError('invalid_answer', 'a node answered what is not JSON', { cause })
+  }
+}
+
+/** Tells a listener; what it throws is its own affair, and ends nothing here. */
+export function tell<T>(listener: ((about: T) => void) | undefined, about: T): void {
+  try {
+    listener?.(about)
+  } catch {
+    // Whoever wants to know of it catches it there: nobody else is left to tell.
+  }
 }
 
 function objectOf(text: string): Readonly<Record<string, unknown>> {

@@ -58,3 +58,12 @@ export function randomId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16))
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
+
+/** A controller that fires with `parent` too, until `end`: long-lived signals collect no listeners. */
+export function linked(parent: AbortSignal | undefined): AbortController & { end(): void } {
+  const controller = new AbortController()
+  const fire = () => controller.abort(parent?.reason)
+  if (parent?.aborted === true) fire()
+  parent?.addEventListener('abort', fire)
+  return Object.assign(controller, { end: () => parent?.removeEventListener('abort', fire) })
+}

@@ -9,12 +9,13 @@
  * which two clocks may differ. Once an attempt was left undecided, an error says `unknown`, unless it
  * was decided together with the write.
  */
+import { duration } from './duration.ts'
 import { Endpoints } from './endpoints.ts'
 import type { Endpoint } from './endpoints.ts'
-import { errorOf, RollcallError } from './error.ts'
+import { errorOf, parsed, RollcallError } from './error.ts'
 import { queryText } from './path.ts'
 import type { Query } from './path.ts'
-import { backoff, pause, randomId } from './ports.ts'
+import { backoff, linked, pause, randomId } from './ports.ts'
 import type { Ports } from './ports.ts'
 
 /** From the first sending that may have been applied to the last sending of the same key. */
@@ -27,9 +28,12 @@ const PAUSE_MAX_MS = 1_000
 /** More than this no node may ask us to wait. */
 const RETRY_AFTER_MAX_MS = 5_000
 
+/** `undefined` and `null` are left out. */
+export type HeaderFields = Readonly<Record<string, string | null | undefined>>
+
 export interface CallOptions {
   readonly query?: Query
-  readonly headers?: Readonly<Record<string, string>>
+  readonly headers?: HeaderFields
   /** Sent as JSON. */
   readonly json?: unknown
   /** Sent as it is, under `contentType`. */
@@ -70,10 +74,22 @@ export interface Answer {
   readonly json: <T>() => T
 }
 
+/** A long poll: answered by a change after `since`, or after `waitMs`. */
+export function waiting(since: number, waitMs: number): CallOptions {
+  const limits = { attemptMs: waitMs + ATTEMPT_MS, timeoutMs: waitMs + TIMEOUT_MS }
+  return { ...limits, query: { since, wait: duration(waitMs) } }
+}
+
+/** What an answer is true as of. */
+export function asOf({ revision }: { readonly revision: number | null }): number {
+  if (revision !== null) return revision
+  throw new RollcallError('invalid_answer', 'the answer names no revision')
+}
+
 export interface TransportOptions {
   readonly endpoints: readonly string[]
-  readonly namespace: string | null
-  readonly headers: Readonly<Record<string, string>>
+  readonly namespace: string | undefined
+  readonly headers: HeaderFields
   readonly ports: Ports
 }
 
@@ -87,8 +103,7 @@ const DECIDED: ReadonlySet<string> = new Set([
 /** Where another node, or the same one later, may do better. */
 const PASSING = new Set([429, 500, 502, 503, 504])
 /** Of an attempt that never left, by runtime. */
-const NEVER_SENT =
-  /ConnectionRefused|ECONNREFUSED|FailedToOpenSocket|ENOTFOUND|EAI_AGAIN|[Cc]onnection refused/
+const NEVER_SENT = /refused|ENOTFOUND|EAI_AGAIN|FailedToOpenSocket/i
 /** Reads that take `min-revision`: those of the replicated state. */
 const OF_THE_STATE = /^\/v1\/(services|config(-history|-diff|-schemas|-stages)?|leases|locks)(\/|$)/
 
@@ -154,13 +169,11 @@ export class Transport {
     { attemptMs, sentMs }: { readonly attemptMs: number; readonly sentMs: number },
   ): Promise<Answer> {
     const { options } = call
-    const cut = new AbortController()
-    const leave = () => cut.abort(options.signal?.reason)
+    const cut = linked(options.signal)
     const cancel = this.ports.timer(
       () => cut.abort(new Error(`no answer within ${Math.ceil(attemptMs)} ms`)),
       attemptMs,
     )
-    options.signal?.addEventListener('abort', leave)
     let isStreaming = false
     try {
       const response = await this.ports.fetch(url + call.path + queryText(this.#query(call)), {
@@ -176,7 +189,7 @@ export class Transport {
     } finally {
       cancel()
       // A stream is left with its caller's signal, and read by nobody else.
-      if (!isStreaming) options.signal?.removeEventListener('abort', leave)
+      if (!isStreaming) cut.end()
     }
   }
 
@@ -186,14 +199,16 @@ export class Transport {
   }
 
   #headers({ key, options, contentType }: Call): Record<string, string> {
-    const { namespace, headers } = this.#options
-    return {
-      ...headers,
-      ...(namespace === null ? {} : { 'Rollcall-Namespace': namespace }),
-      ...(contentType === null ? {} : { 'Content-Type': contentType }),
-      ...(key === null ? {} : { 'Idempotency-Key': key }),
+    const fields: HeaderFields = {
+      ...this.#options.headers,
+      'Rollcall-Namespace': this.#options.namespace,
+      'Content-Type': contentType,
+      'Idempotency-Key': key,
       ...options.headers,
     }
+    return Object.fromEntries(
+      Object.entries(fields).filter((field): field is [string, string] => field[1] != null),
+    )
   }
 }
 
@@ -256,14 +271,14 @@ class Call {
   /** The answer, where it is one; null where another attempt may bring a better one. */
   answered(answer: Answer): Answer | null {
     const { status, headers, sentMs } = answer
+    if ((status >= 200 && status < 300) || status === 304) return answer
     const error =
-      status < 100 || (status >= 300 && status < 400 && status !== 304)
-        ? new RollcallError('invalid_answer', `HTTP ${status}: a node answers no redirect`, {
+      status >= 400
+        ? errorOf(answer, this.isWrite)
+        : new RollcallError('invalid_answer', `HTTP ${status}: a node answers no redirect`, {
             status,
             outcome: this.isWrite ? 'not_applied' : null,
           })
-        : errorOf(status, status < 400 ? '' : answer.text(), this.isWrite)
-    if (error === null) return answer
     this.#last = error
     if (!PASSING.has(status)) throw this.#failure()
     if (status === 429) {
@@ -296,10 +311,11 @@ class Call {
     const last = this.#last ?? new RollcallError('unreachable', 'no node answered in time')
     const isOpen = this.isWrite && this.firstSentMs !== null && !DECIDED.has(last.code)
     if (!isOpen || last.outcome === 'unknown') return last
-    const { code, detail, status, problem } = last
+    const { code, detail, status, problem, revision } = last
     return new RollcallError(code, `${detail}; an earlier attempt may have been applied`, {
       status,
       problem,
+      revision,
       outcome: 'unknown',
       cause: last,
     })
@@ -319,13 +335,7 @@ function answerOf(
     ...rest,
     stream: response.bodyUsed ? null : response.body,
     text,
-    json: <T>() => {
-      try {
-        return JSON.parse(text()) as T
-      } catch (cause) {
-        throw new RollcallError('invalid_answer', 'the answer is not JSON', { cause })
-      }
-    },
+    json: () => parsed(text()),
   }
 }
 
