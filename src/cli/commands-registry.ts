@@ -114,7 +114,7 @@ export const REGISTRY_COMMANDS = {
   watch: spec({
     summary:
       'follow changes: services, services/NAME, config/KEY, config/PREFIX*, locks/NAME, members',
-    operands: [{ name: 'TOPIC', such: 'services/web', many: true }],
+    operands: [{ name: 'TOPIC', such: 'services/web', many: true, offer: 'topic' }],
     notes: [
       'Events come in order, none missing, none twice, over the loss of a node. --since N begins\n' +
         'behind revision N, which must still be kept. --output json writes one object a line.',

@@ -18,7 +18,7 @@ export interface Operand {
   /** Throws `BadValue`; text that only the command can judge has none. */
   readonly read?: (text: string) => string
   /** What a shell may offer for it. */
-  readonly offer?: 'key' | 'prefix' | 'service' | 'lock' | 'file'
+  readonly offer?: 'key' | 'prefix' | 'service' | 'lock' | 'topic' | 'file'
 }
 
 export interface CommandSpec {

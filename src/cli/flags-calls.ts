@@ -107,8 +107,8 @@ export const CALL_FLAGS = {
     read: readText,
   }),
   from: callFlag({
-    value: 'SYSTEM',
-    about: 'whose export it is: rollcall, consul, nacos or etcd',
+    value: 'rollcall|consul|nacos|etcd',
+    about: 'whose export it is',
     fallback: 'rollcall',
     commands: IMPORTS,
     read: oneOf(['rollcall', 'consul', 'nacos', 'etcd']),
@@ -150,8 +150,8 @@ export const CALL_FLAGS = {
     read: wholeBetween(1, 65_535),
   }),
   status: callFlag({
-    value: 'STATUS',
-    about: 'starting, up, draining or down',
+    value: 'starting|up|draining|down',
+    about: 'what the instance says of itself; default up',
     commands: REGISTER,
     read: oneOf(['starting', 'up', 'draining', 'down']),
   }),

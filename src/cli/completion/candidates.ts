@@ -14,6 +14,9 @@ const COMMANDS_OF_PATH = ':commands'
 /** What follows is glued to what was offered: no space behind it. */
 const NO_SPACE = ':nospace'
 
+/** Ends the flags of `lock`. */
+const RUN = '--\tthen the command to run'
+
 /**
  * Lines for a script of `scripts.ts`: candidates that begin like the last of `words`, each with a
  * tab and its description where it has one, then directives, which begin with a colon.
@@ -23,6 +26,7 @@ export async function candidates(
   names: Names,
 ): Promise<readonly string[]> {
   const { before, current } = split(words)
+  if (before[0] === 'help') return nextWords(pathIn(before.slice(1)), current)
   const path = pathIn(before)
   const command = commandOf(path, before)
   if (before.includes('--')) return command === 'lock' ? [COMMANDS_OF_PATH, FILES] : []
@@ -30,11 +34,17 @@ export async function candidates(
     before.at(-1)?.startsWith('--') === true ? findFlag(before.at(-1)?.slice(2) ?? '') : null
   if (flag !== null && flag.value !== null) return valuesOf(flag.value, current)
   if (current.startsWith('-')) return command === null ? [] : flagsOf(command, { before, current })
-  const next = plainBefore(path, before).length === 0 ? wordsAfter(path) : []
-  const described = next.map((word) => describe(path === '' ? word : `${path} ${word}`, word))
-  const fitting = described.filter((line) => line.startsWith(current))
+  const fitting = plainBefore(path, before).length === 0 ? nextWords(path, current) : []
   if (command === null) return fitting
   return [...fitting, ...(await operandsOf(command, { before, current, path }, names))]
+}
+
+/** The words that lead on from `path`, with what they are about. */
+function nextWords(path: string, current: string): readonly string[] {
+  const lines = wordsAfter(path).map((word) => {
+    return describe(path === '' ? word : `${path} ${word}`, word)
+  })
+  return lines.filter((line) => line.startsWith(current))
 }
 
 /** bash takes `--flag=value` for three words. */
@@ -48,7 +58,6 @@ function split(words: readonly string[]): {
 }
 
 function commandOf(path: string, before: readonly string[]): Command | null {
-  if (path === 'help') return null
   const [first] = plainBefore(path, before)
   // `lock NAME`: the action never came, so it is the command itself.
   return first === undefined && Object.hasOwn(GROUPS, path) && path !== 'lock'
@@ -95,7 +104,7 @@ function flagsOf(
       ? []
       : [`--${name}\t${findFlag(name)?.about ?? ''}`]
   })
-  const ending = specOf(command).rest === undefined ? [] : [`--\tthen the command to run`]
+  const ending = specOf(command).rest === undefined ? [] : [RUN]
   return [...lines, ...ending].filter((line) => line.startsWith(current))
 }
 
@@ -108,7 +117,10 @@ async function operandsOf(
   const place = plainBefore(at.path, at.before).length
   const last = operands.at(-1)
   const operand = operands[place] ?? (last?.many === true ? last : undefined)
-  return operand === undefined ? [] : operandLines(operand, at.current, names)
+  if (operand !== undefined) return operandLines(operand, at.current, names)
+  return specOf(command).rest === undefined
+    ? []
+    : [RUN].filter((line) => line.startsWith(at.current))
 }
 
 async function operandLines(
@@ -119,9 +131,31 @@ async function operandLines(
   if (words !== undefined) return words.filter((word) => word.startsWith(current))
   if (offer === undefined) return []
   if (offer === 'file') return [FILES]
+  if (offer === 'topic') return topics(current, names)
   if (offer === 'service' || offer === 'lock') return names(offer, current)
   return nextSegments(await names('key', current), current)
 }
+
+/** `services/web`, `config/app/`: the kind of a topic first, then names of that kind. */
+async function topics(current: string, names: Names): Promise<readonly string[]> {
+  const slash = current.indexOf('/')
+  const kind = TOPICS.find(({ topic }) => topic === current.slice(0, slash + 1))
+  if (kind === undefined) {
+    const firsts = ['services', 'members', ...TOPICS.map(({ topic }) => topic)]
+    const fitting = firsts.filter((topic) => topic.startsWith(current))
+    return fitting.some((topic) => topic.endsWith('/')) ? [...fitting, NO_SPACE] : fitting
+  }
+  const prefix = current.slice(slash + 1)
+  const found = await names(kind.names, prefix)
+  const lines = kind.names === 'key' ? nextSegments(found, prefix) : found
+  return lines.map((line) => (line === NO_SPACE ? line : `${kind.topic}${line}`))
+}
+
+const TOPICS = [
+  { topic: 'services/', names: 'service' },
+  { topic: 'config/', names: 'key' },
+  { topic: 'locks/', names: 'lock' },
+] as const
 
 /** Keys as a shell shows paths: up to the next slash, each once. */
 function nextSegments(keys: readonly string[], current: string): readonly string[] {

@@ -39,7 +39,7 @@ _rollcall() {
         if [[ $line == *$'\t'* ]]; then shown+=("$name  ${'$'}{line#*$'\t'}"); else shown+=("$name"); fi ;;
     esac
   done < <("${'$'}{words[1]}" __complete -- "${'$'}{(@)words[2,CURRENT]}" 2>/dev/null)
-  (( ${'$'}{#lines} )) && compadd -l $nospace -d shown -a lines
+  (( ${'$'}{#lines} )) && compadd -l "${'$'}{nospace[@]}" -d shown -a lines
 }
 if [[ $zsh_eval_context[-1] == loadautofunc ]]; then _rollcall "$@"; else compdef _rollcall rollcall; fi
 `

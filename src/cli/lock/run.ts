@@ -99,11 +99,17 @@ async function runUnder(
   guard.done()
   const failed = command.failed()
   if (failed !== null) context.terminal.err(`rollcall: ${rest[0] ?? ''} cannot be run: ${failed}\n`)
-  if (code === null) {
-    throw new CommandFailed(`${messageOf(lock.signal.reason)}: the command was ended in time`)
-  }
+  if (code === null) throw lostWhileRunning(lock)
   await release(call, keeping)
   return code
+}
+
+function lostWhileRunning({ name, signal }: Lock): CommandFailed {
+  return new CommandFailed(
+    isTakenAway(signal.reason)
+      ? `the lock ${name} was lost: it has expired or was released; the command was ended at once`
+      : `no renewal of the lock ${name} was answered in time: the command was ended before it was lost`,
+  )
 }
 
 /** Resolves with null when the lock may be lost soon, or is lost. */
