@@ -1,7 +1,8 @@
 /**
  * A node that only knows locks, as a process of its own that can be stopped or killed: what the
- * command line does when nobody answers can be tested without a cluster. `POST /taken` takes a lock
- * away; `GET /log` tells what was asked, and when a grant or a renewal was last answered.
+ * command line does when nobody answers can be tested without a cluster. `POST /taken` takes all
+ * locks away. It prints its address, then the wall time at which it answered a grant or a renewal,
+ * and each release.
  */
 interface Grant {
   readonly token: number
@@ -10,10 +11,7 @@ interface Grant {
 }
 
 const held = new Map<string, Grant>()
-const log: string[] = []
 let tokens = 100
-/** Wall time, which a shell can write down too. */
-let answeredMs = 0
 
 const problem = (status: number, code: string, more: object = {}) =>
   Response.json(
@@ -24,27 +22,26 @@ const problem = (status: number, code: string, more: object = {}) =>
 async function answer(request: Request): Promise<Response> {
   const url = new URL(request.url)
   const [, , , name = '', action] = url.pathname.split('/')
-  if (url.pathname === '/log') return Response.json({ log, answeredMs })
   if (url.pathname === '/taken') {
     held.clear()
     return new Response(null, { status: 204 })
   }
-  log.push(`${request.method} ${url.pathname}${url.search}`)
   const grant = held.get(name)
   if (request.method === 'DELETE') {
     held.delete(name)
+    console.log(`released ${name} ${url.search}`)
     return new Response(null, { status: 204 })
   }
   if (action === 'renew') {
     if (grant === undefined) return problem(404, 'not_found')
-    answeredMs = Date.now()
+    console.log(`answered ${Date.now()}`)
     return Response.json({ token: grant.token, ttlMs: grant.ttlMs })
   }
   const { owner, ttl } = (await request.json()) as { readonly owner: string; readonly ttl: string }
   if (grant !== undefined) return problem(409, 'conflict', { holders: [grant], waiters: [] })
   const made = { token: (tokens += 1), ttlMs: Number.parseInt(ttl), owner }
   held.set(name, made)
-  answeredMs = Date.now()
+  console.log(`answered ${Date.now()}`)
   return Response.json({ name, ...made, ttl })
 }
 

@@ -3,7 +3,8 @@
  * cannot, because it was killed or stands still. The lock would lapse then, and the command go on.
  *
  *     keeper                                guard
- *       │ {"group": 4711, "graceMs": 2500}    │
+ *       │ {"group": 4711, "graceMs": 2500,    │
+ *       │  "leftMs": 11750}                   │
  *       ├────────────────────────────────────►│
  *       │                                   ? │  every tenth of the time there is
  *       │◄────────────────────────────────────┤
@@ -13,7 +14,8 @@
  *       ├────────────────────────────────────►│
  *
  * The guard counts what it was told from when it **asked**: however long the answer was on its way,
- * it never counts more than the keeper had. Two processes share no clock here.
+ * it never counts more than the keeper had. Two processes share no clock here. Only what the first
+ * line says counts from its arrival, until the first answer is there.
  *
  * The end of its input without `done` is the end of its keeper: SIGTERM, then SIGKILL, at once.
  */
@@ -63,6 +65,7 @@ function take(state: GuardState, line: string): void {
     const value: unknown = JSON.parse(line)
     if (!isObject(value)) return
     state.guarded = { group: Number(value['group']), graceMs: Number(value['graceMs']) }
+    state.deadlineMs = performance.now() + Number(value['leftMs'])
     return question(state)
   }
   const leftMs = Number(line)

@@ -38,7 +38,7 @@ export function startGuard(
   return {
     watch(group, graceMs, left) {
       leftMs = left
-      if (!isDone) child.stdin.write(`${JSON.stringify({ group, graceMs })}\n`)
+      if (!isDone) child.stdin.write(`${JSON.stringify({ group, graceMs, leftMs: left() })}\n`)
     },
     done() {
       if (isDone) return

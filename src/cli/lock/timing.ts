@@ -17,7 +17,7 @@ const TTL_MIN_MS = 1_000
 const GRACE_OF_TTL = 1 / 4
 const MARGIN_OF_TTL = 1 / 20
 /** For the timers of a busy machine, and for the kernel to end what it is told to end. */
-const MARGIN_MIN_MS = 150
+const MARGIN_MIN_MS = 250
 
 export function timingOf(settings: Settings): Timing {
   const ttlMs = settings.value('ttl') ?? TTL_MS
