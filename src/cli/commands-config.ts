@@ -138,6 +138,10 @@ export const CONFIG_COMMANDS = {
   'config listeners': spec({
     summary: 'show who watches a key, and which version each of them holds',
     operands: [KEY],
+    notes: [
+      'With --version the exit code tells whether all of them hold that version, or a newer one; with\n' +
+        '--wait it is waited for.',
+    ],
     examples: ['rollcall config listeners app/motd --version 7 --wait 30s'],
   }),
   import: IMPORT,

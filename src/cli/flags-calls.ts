@@ -73,19 +73,25 @@ export const CALL_FLAGS = {
   'if-version': callFlag({
     value: 'N',
     about: 'only if that is the current version; 0: only if there is none',
-    commands: ['config put', 'config delete', 'config rollback'],
+    commands: ['config put', 'config delete', 'config rollback', 'config stage promote'],
     read: wholeBetween(0, WHOLE_MAX),
   }),
   fence: callFlag({
     value: 'LOCK=TOKEN',
     about: 'only while that token holds that lock; may be repeated',
-    commands: ['config put', 'config delete', 'config rollback'],
+    commands: ['config put', 'config delete', 'config rollback', 'config stage promote'],
     read: listOf(readPair),
   }),
   comment: callFlag({
     value: 'TEXT',
     about: 'what the history says about it',
-    commands: ['config put', 'config edit', 'config rollback', 'config delete'],
+    commands: [
+      'config put',
+      'config edit',
+      'config rollback',
+      'config stage put',
+      'config stage promote',
+    ],
     read: readText,
   }),
   lease: callFlag({

@@ -2,10 +2,11 @@
 import { present } from '../../lib/assert.ts'
 import { path } from '../../client/mod.ts'
 import { CommandFailed } from '../errors.ts'
-import { isObject, listOf, objectOf, openApi } from './api.ts'
+import { shown } from '../text.ts'
+import { listOf, objectOf, openApi } from './api.ts'
 import type { Api, Call } from './api.ts'
 import { orNearest } from './near.ts'
-import { pairsText, shortTime, show, showRows, sizeText } from './show.ts'
+import { shortTime, show, showRows, sizeText } from './show.ts'
 
 /** One page asks for no more: the node's own bound. */
 const PAGE_MAX = 1_000
@@ -157,7 +158,7 @@ export async function pages(
 }
 
 export async function configListeners(call: Call): Promise<number> {
-  const { settings, words } = call
+  const { context, settings, words } = call
   const key = present(words[0], 'config listeners has a key')
   const waitMs = settings.value('wait')
   const version = settings.value('version')
@@ -170,16 +171,24 @@ export async function configListeners(call: Call): Promise<number> {
     }),
   )
   await showRows(call, answer, {
-    head: ['LISTENER', 'VERSION', 'NODE', 'LABELS'],
+    head: ['LISTENER', 'VERSION', 'STAGE', 'NODE', 'BY', 'CONNECTED'],
     rows: listOf(answer['listeners']).map((item) => [
-      item['instance'] ?? item['id'],
+      item['instance'] ?? `(${shown(item['anonymous'])})`,
       item['version'],
+      item['stage'] ?? '',
       item['node'],
-      isObject(item['labels']) ? pairsText(item['labels']) : item['labels'],
+      item['via'],
+      item['connected'],
     ]),
     none: `nobody listens to ${key}`,
   })
-  return 0
+  const { err } = context.terminal
+  for (const { node, detail } of listOf(answer['missing'])) {
+    err(`rollcall: the listeners of ${shown(node)} are not among them: ${shown(detail)}\n`)
+  }
+  if (version === null || answer['all'] === true) return 0
+  err(`rollcall: not all of them hold version ${version}\n`)
+  return 1
 }
 
 /** A node that was asked to wait answers a little after that, not before. */

@@ -3,6 +3,7 @@ import { path } from '../../client/mod.ts'
 import { UsageError } from '../errors.ts'
 import { listOf, objectOf, openApi } from './api.ts'
 import type { Call } from './api.ts'
+import { conditionsOf } from './config-write.ts'
 import { contentTypeOf, readValue } from './input.ts'
 import { orNearest } from './near.ts'
 import { shortTime, show, showRows, sizeText } from './show.ts'
@@ -16,7 +17,8 @@ export async function stagePut(call: Call): Promise<number> {
   const contentType = contentTypeOf(call)
   const body = await readValue(call, file)
   const answer = await openApi(call).call('PUT', path`/v1/config-stages/${key}/${stage}`, {
-    headers: { 'Rollcall-Stage-Rule': rule },
+    query: { comment: call.settings.value('comment') },
+    headers: { 'Rollcall-Stage-Rule': rule, ...conditionsOf(call) },
     body,
     ...(contentType === null ? {} : { contentType }),
   })
@@ -26,16 +28,16 @@ export async function stagePut(call: Call): Promise<number> {
 
 export async function stageList(call: Call): Promise<number> {
   const [key = ''] = call.words
-  const answer = objectOf(await openApi(call).call('GET', path`/v1/config-stages/${key}`))
+  const answer = objectOf(await openApi(call).call('GET', '/v1/config-stages', { query: { key } }))
   await showRows(call, answer, {
-    head: ['STAGE', 'RULE', 'SIZE', 'TYPE', 'UPDATED', 'BY'],
-    rows: listOf(answer['stages']).map((item) => [
-      item['stage'] ?? item['name'],
+    head: ['STAGE', 'RULE', 'SIZE', 'TYPE', 'UPDATED', 'COMMENT'],
+    rows: listOf(answer['items']).map((item) => [
+      item['stage'],
       item['rule'],
       sizeText(item['size']),
       item['contentType'],
       shortTime(item['updatedAt']),
-      item['updatedBy'],
+      item['comment'] ?? '',
     ]),
     none: `nothing is staged for ${key}`,
   })
@@ -53,7 +55,10 @@ export async function stagePromote(call: Call): Promise<number> {
   const [key = '', stage = ''] = call.words
   const api = openApi(call)
   const answer = await orNearest(api, 'key', key, () =>
-    api.call('POST', path`/v1/config-stages/${key}/${stage}/promote`),
+    api.call('POST', path`/v1/config-stages/${key}/${stage}/promote`, {
+      query: { comment: call.settings.value('comment') },
+      headers: conditionsOf(call),
+    }),
   )
   const written = objectOf(answer)
   await show(

@@ -30,10 +30,7 @@ export async function configPut(call: Call): Promise<number> {
 export async function configDelete(call: Call): Promise<number> {
   const key = present(call.words[0], 'config delete has a key')
   await versioned(call, key, () =>
-    openApi(call).call('DELETE', path`/v1/config/${key}`, {
-      query: { comment: call.settings.value('comment') },
-      headers: conditionsOf(call),
-    }),
+    openApi(call).call('DELETE', path`/v1/config/${key}`, { headers: conditionsOf(call) }),
   )
   await show(call, { key, deleted: true }, () => `${key} is deleted; its history stays`)
   return 0

@@ -4,7 +4,7 @@ import { UsageError } from '../errors.ts'
 import { isRefused, listOf, objectOf, openApi } from './api.ts'
 import type { Call } from './api.ts'
 import { pages } from './config-read.ts'
-import { show, showRows } from './show.ts'
+import { shortTime, show, showRows } from './show.ts'
 
 export async function lockList(call: Call): Promise<number> {
   const [prefix = ''] = call.words
@@ -17,14 +17,15 @@ export async function lockList(call: Call): Promise<number> {
     call,
     { revision, locks: items },
     {
-      head: ['LOCK', 'HELD BY', 'TOKEN', 'WAITING'],
+      head: ['LOCK', 'HELD BY', 'TOKEN', 'LIMIT', 'WAITING'],
       rows: items.map((item) => {
         const holders = listOf(item['holders'])
         return [
           item['name'],
           holders.map((holder) => String(holder['owner'])).join(', '),
           holders.map((holder) => String(holder['token'])).join(', '),
-          Array.isArray(item['waiters']) ? item['waiters'].length : item['waiters'],
+          item['limit'],
+          item['waiting'],
         ]
       }),
       none: prefix === '' ? 'no locks' : `no lock begins with ${prefix}`,
@@ -43,7 +44,7 @@ export async function lockGet(call: Call): Promise<number> {
     const answer = objectOf(await api.call('GET', path`/v1/locks/${name}`, { query }))
     const rows = [...rowsOf(answer['holders'], 'holds'), ...rowsOf(answer['waiters'], 'waits')]
     await showRows(call, answer, {
-      head: ['STATE', 'OWNER', 'TOKEN', 'VALUE'],
+      head: ['STATE', 'OWNER', 'TOKEN', 'SINCE', 'VALUE'],
       rows,
       none: `nobody holds ${name}, and nobody waits for it`,
     })
@@ -61,7 +62,13 @@ export async function lockGet(call: Call): Promise<number> {
 }
 
 function rowsOf(list: unknown, state: string): readonly (readonly unknown[])[] {
-  return listOf(list).map((item) => [state, item['owner'], item['token'], item['value']])
+  return listOf(list).map((item) => [
+    state,
+    item['owner'],
+    item['token'],
+    shortTime(item['since']),
+    item['value'] ?? '',
+  ])
 }
 
 export async function lockRelease(call: Call): Promise<number> {
