@@ -4,7 +4,6 @@
  * barrier, by a transaction that all these keys are conditions of. Open, it stays open: the next
  * meeting has another name.
  */
-import { millis } from './duration.ts'
 import type { Duration } from './duration.ts'
 import { RollcallError } from './error.ts'
 import { grantLease } from './lease.ts'
@@ -24,13 +23,12 @@ export interface BarrierOptions {
 export interface Barrier {
   readonly prefix: string
   /** Resolves when all have been there at one moment; at once where that has been. */
-  wait(options?: { readonly signal?: AbortSignal; readonly timeout?: Duration }): Promise<void>
+  wait(options?: { readonly signal?: AbortSignal }): Promise<void>
 }
 
 /** All of them are conditions of one transaction. */
 const PARTIES_MAX = 100
 const POLL_MS = 30_000
-const TIMEOUT: Duration = '24h'
 
 interface Gathering {
   readonly isOpen: boolean
@@ -46,8 +44,7 @@ export function barrier(session: Session, prefix: string, options: BarrierOption
   }
   return {
     prefix,
-    wait: async ({ signal, timeout = TIMEOUT } = {}) => {
-      const endMs = session.ports.nowMs() + millis(timeout)
+    wait: async ({ signal } = {}) => {
       const lease = await grantLease(session, { ttl, owner: `barrier ${prefix}` })
       try {
         const over = signal === undefined ? lease.signal : AbortSignal.any([signal, lease.signal])
@@ -57,7 +54,7 @@ export function barrier(session: Session, prefix: string, options: BarrierOption
           contentType: 'text/plain',
           signal: over,
         })
-        await meet(session, prefix, { parties, endMs, signal: over })
+        await meet(session, prefix, { parties, signal: over })
       } finally {
         await lease[Symbol.asyncDispose]()
       }
@@ -68,17 +65,12 @@ export function barrier(session: Session, prefix: string, options: BarrierOption
 async function meet(
   session: Session,
   prefix: string,
-  of: { readonly parties: number; readonly endMs: number; readonly signal: AbortSignal },
+  of: { readonly parties: number; readonly signal: AbortSignal },
 ): Promise<void> {
-  const { parties, endMs, signal } = of
+  const { parties, signal } = of
   let seen = await gather(session, prefix, { signal })
   while (!(seen.isOpen || (await open(session, prefix, { seen, parties, signal })))) {
-    const leftMs = endMs - session.ports.nowMs()
-    if (leftMs <= 0) throw missing(prefix, seen.present.length, parties)
-    seen = await gather(session, prefix, {
-      ...waiting(seen.asOf, Math.min(leftMs, POLL_MS)),
-      signal,
-    })
+    seen = await gather(session, prefix, { ...waiting(seen.asOf, POLL_MS), signal })
   }
 }
 
@@ -105,9 +97,4 @@ async function open(
   const conditions = there.map(({ key, version }) => ({ config: key, version }))
   const put = { op: 'config.put', key: `${prefix}/open`, value: String(parties) } as const
   return (await putIf(session, { conditions, put, signal })) !== null
-}
-
-function missing(prefix: string, present: number, parties: number): RollcallError {
-  const detail = `at the barrier "${prefix}" ${present} of ${parties} were there in time`
-  return new RollcallError('conflict', detail, { problem: { present, parties } })
 }

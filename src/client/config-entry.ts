@@ -1,6 +1,6 @@
 /** A configuration value as the nodes have it: bytes under a version, or the knowledge of none. */
 import type { Batch } from './watch.ts'
-import { isCode, RollcallError } from './error.ts'
+import { isCode, lacking } from './error.ts'
 import type { Copy } from './feed.ts'
 import { path } from './path.ts'
 import type { Session } from './session.ts'
@@ -44,7 +44,7 @@ export async function readEntry(
 /** `"7"`, or `"7-…"` of a staged value. */
 function versionOf(etag: string | null): number {
   const [, digits] = /^"?(\d+)/.exec(etag ?? '') ?? []
-  if (digits === undefined) throw new RollcallError('invalid_answer', 'the answer has no version')
+  if (digits === undefined) throw lacking('a version')
   return Number(digits)
 }
 

@@ -15,10 +15,11 @@ import type { Copy, Freshness } from './feed.ts'
 import type { Lock } from './lock.ts'
 import { path } from './path.ts'
 import type { Session } from './session.ts'
-import { pathText } from './standard-schema.ts'
+import { issueOf } from './standard-schema.ts'
 import type { StandardSchema } from './standard-schema.ts'
 import { oneAtATime } from './one-at-a-time.ts'
-import type { HeaderFields } from './transport.ts'
+import { asOf } from './transport.ts'
+import type { Answer, CallOptions, HeaderFields } from './transport.ts'
 import { isFinal, labelText } from './watch.ts'
 
 /**
@@ -109,6 +110,12 @@ export async function config<T>(
 interface Good<T> {
   readonly value: T | null
   readonly version: number
+}
+
+interface Parsed<T> {
+  readonly value: T | null
+  /** Null: it fits. */
+  readonly issues: readonly { readonly path: string; readonly message: string }[] | null
 }
 
 type Listener<T> = (change: ConfigChange<T>) => void
@@ -216,20 +223,16 @@ class Typed<T> implements Config<T> {
   async set(value: T, options: SetOptions = {}): Promise<number> {
     const { contentType } = this.#codec
     const body = this.#codec.encode(value)
-    const answer = await this.#session.call('PUT', path`/v1/config/${this.key}`, {
+    const answer = await this.#write('PUT', {
       query: { comment: options.comment },
       headers: conditions(options),
       body,
       ...(contentType === undefined ? {} : { contentType }),
     })
     const { version, revision } = answer.json<{ version: number; revision: number }>()
-    if (this.#isReadAgain || contentType === undefined) this.#isInvalid = true
-    else {
-      const bytes = typeof body === 'string' ? new TextEncoder().encode(body) : body
-      const entry = { version, etag: `"${version}"`, contentType, bytes }
-      this.#feed.accept({ value: entry, asOf: revision }, 'live')
-    }
-    await this.#checking
+    const bytes = typeof body === 'string' ? new TextEncoder().encode(body) : body
+    const entry = { version, etag: `"${version}"`, contentType: contentType ?? '', bytes }
+    await this.#wrote(contentType === undefined ? null : entry, revision)
     return version
   }
 
@@ -248,12 +251,8 @@ class Typed<T> implements Config<T> {
   }
 
   async delete(options: Pick<SetOptions, 'ifVersion' | 'lock'> = {}): Promise<void> {
-    const answer = await this.#session.call('DELETE', path`/v1/config/${this.key}`, {
-      headers: conditions(options),
-    })
-    if (this.#isReadAgain || answer.revision === null) this.#isInvalid = true
-    else this.#feed.accept({ value: ABSENT, asOf: answer.revision }, 'live')
-    await this.#checking
+    const answer = await this.#write('DELETE', { headers: conditions(options) })
+    await this.#wrote(ABSENT, asOf(answer))
   }
 
   onChange(listener: (change: ConfigChange<T>) => unknown): () => void {
@@ -272,6 +271,22 @@ class Typed<T> implements Config<T> {
     return this.close()
   }
 
+  async #write(method: string, call: CallOptions): Promise<Answer> {
+    try {
+      return await this.#session.call(method, path`/v1/config/${this.key}`, call)
+    } catch (error) {
+      this.#isInvalid = true // It may have been applied: the next read asks.
+      throw error
+    }
+  }
+
+  /** `entry`: null where the node chose the type of what was written. */
+  async #wrote(entry: Entry | null, revision: number): Promise<void> {
+    if (entry === null || this.#isReadAgain) this.#isInvalid = true
+    else this.#feed.accept({ value: entry, asOf: revision }, 'live')
+    await this.#checking
+  }
+
   /** After a write of its own: a caller with labels may be meant another value than the written. */
   get #isReadAgain(): boolean {
     return this.#cache === 'invalidate' || this.#options.labels !== undefined
@@ -285,30 +300,37 @@ class Typed<T> implements Config<T> {
   async #check(copy: Copy<Entry>): Promise<void> {
     const { version } = copy.value
     const previous = this.#good
-    try {
-      const value = version === 0 ? null : await this.#parsed(copy.value)
-      this.#good = { value, version }
-      this.#problem = null
-    } catch (error) {
-      this.#problem = invalidValue(this.key, version, error)
+    const { value, issues } = await this.#parsed(copy.value)
+    if (issues !== null) {
+      const why = issues.map(({ path, message }) => `${path} ${message}`.trim()).join('; ')
+      this.#problem = new RollcallError(
+        'invalid_value',
+        `"${this.key}" version ${version}: ${why}`,
+        { problem: { issues } },
+      )
       this.#feed.trouble(this.#problem)
       return
     }
+    this.#good = { value, version }
+    this.#problem = null
     const change = { ...this.#good, previous: previous?.value ?? null }
     if (previous !== null) for (const listener of this.#listeners) listener(change)
     this.#save?.(copy)
   }
 
-  async #parsed({ bytes, contentType }: Entry): Promise<T> {
-    const raw = this.#codec.decode(bytes, contentType)
-    const { schema } = this.#options
-    if (schema === null) return raw as T
-    const result = await schema['~standard'].validate(raw)
-    if (result.issues === undefined) return result.value
-    const issues = result.issues.map((issue) => ({ path: pathText(issue), message: issue.message }))
-    throw new RollcallError('invalid_value', issues.map(issueText).join('; '), {
-      problem: { issues },
-    })
+  /** What does not even parse has an issue too. */
+  async #parsed({ version, bytes, contentType }: Entry): Promise<Parsed<T>> {
+    if (version === 0) return { value: null, issues: null }
+    try {
+      const raw = this.#codec.decode(bytes, contentType)
+      const { schema } = this.#options
+      const result = schema === null ? { value: raw as T } : await schema['~standard'].validate(raw)
+      return result.issues === undefined
+        ? { value: result.value, issues: null }
+        : { value: null, issues: result.issues.map(issueOf) }
+    } catch (error) {
+      return { value: null, issues: [{ path: '', message: String(error) }] }
+    }
   }
 
   async #saved(): Promise<Copy<Entry> | null> {
@@ -340,18 +362,4 @@ function conditions({ ifVersion, lock }: SetOptions): HeaderFields {
     'If-Match': ifVersion ? `"${ifVersion}"` : null,
     'Rollcall-Lock': lock === undefined ? null : `${lock.name}=${lock.token}`,
   }
-}
-
-function invalidValue(key: string, version: number, cause: unknown): RollcallError {
-  const isOurs = isCode(cause, 'invalid_value')
-  const why = isOurs ? cause.detail : cause instanceof Error ? cause.message : String(cause)
-  const problem = isOurs ? cause.problem : {}
-  return new RollcallError('invalid_value', `"${key}" version ${version}: ${why}`, {
-    cause,
-    problem,
-  })
-}
-
-function issueText({ path, message }: { readonly path: string; readonly message: string }): string {
-  return path === '' ? message : `${path} ${message}`
 }

@@ -5,7 +5,7 @@
  * and later the copy stays, marked, until some node has a newer one.
  */
 import type { Batch } from './watch.ts'
-import { RollcallError } from './error.ts'
+import { lacking } from './error.ts'
 import { Feed } from './feed.ts'
 import type { Copy, Freshness } from './feed.ts'
 import type { Instance } from './instance.ts'
@@ -116,9 +116,7 @@ async function readRoll(
   })
   if (answer.status === 304 && known !== null) return { value: known.value, asOf: asOf(answer) }
   const { instances } = answer.json<{ readonly instances?: readonly Instance[] }>()
-  if (!Array.isArray(instances)) {
-    throw new RollcallError('invalid_answer', 'the answer is no list of instances')
-  }
+  if (!Array.isArray(instances)) throw lacking('instances')
   return {
     value: { instances: byId(instances), etag: answer.headers.get('etag') },
     asOf: asOf(answer),
@@ -132,18 +130,13 @@ function nextRoll(
 ): { readonly value: Roll } | null {
   const all = new Map(instances.map((instance) => [instance.id, instance]))
   for (const { type, data } of events) {
-    const instance = data as Instance
-    if (typeof instance.id !== 'string') return null
-    if (type === 'instance.expired' || type === 'instance.deregistered') all.delete(instance.id)
-    else if (!isWhole(type, instance)) return null
-    else all.set(instance.id, instance)
+    const instance = data as Partial<Instance>
+    const { id, available } = instance
+    if (!type.startsWith('instance.') || id === undefined || available === undefined) return null
+    if (/expired|deregistered/.test(type)) all.delete(id)
+    else all.set(id, instance as Instance)
   }
   return { value: { instances: byId([...all.values()]), etag: `"${revision}"` } }
-}
-
-function isWhole(type: string, { address, available }: Instance): boolean {
-  const isKnown = type === 'instance.registered' || type === 'instance.updated'
-  return isKnown && typeof address === 'string' && typeof available === 'boolean'
 }
 
 function byId(instances: readonly Instance[]): readonly Instance[] {

@@ -74,14 +74,11 @@ export class Endpoints {
 }
 
 function base(text: string): string {
-  let url: URL
-  try {
-    url = new URL(text)
-  } catch (cause) {
-    throw new RollcallError('invalid_argument', `the endpoint "${text}" is no URL`, { cause })
+  const { origin, pathname, protocol, search, hash } = URL.canParse(text)
+    ? new URL(text)
+    : new URL('none:')
+  if (/^https?:$/.test(protocol) && search + hash === '') {
+    return (origin + pathname).replace(/\/+$/, '')
   }
-  if (!/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '') {
-    throw new RollcallError('invalid_argument', `the endpoint "${text}" is no http(s) base URL`)
-  }
-  return (url.origin + url.pathname).replace(/\/+$/, '')
+  throw new RollcallError('invalid_argument', `the endpoint "${text}" is no http(s) base URL`)
 }

@@ -168,10 +168,12 @@ export class Feed<T> implements AsyncDisposable {
     const { ports } = this.#session
     const { signal } = this.#closing
     let nextPause = backoff(ports, PAUSE_MIN_MS, PAUSE_MAX_MS)
+    let isCurrent = this.#freshness === 'live' // As it was opened just now.
     while (!signal.aborted) {
       const startMs = ports.nowMs()
       try {
-        await this.refresh()
+        if (!isCurrent) await this.refresh()
+        isCurrent = false
         if (this.#freshness === 'live') await this.#follow()
       } catch (error) {
         if (!signal.aborted) this.trouble(error)
@@ -185,16 +187,18 @@ export class Feed<T> implements AsyncDisposable {
 
   async #follow(): Promise<void> {
     if (this.#session.ports.nowMs() < this.#pollUntilMs) return await this.#poll()
+    let isMissing = false
+    this.#cuts++ // Until something comes of it.
     try {
       await this.#watch()
     } catch (error) {
-      this.#cuts++
-      const isMissing = isFinal(error) && !isCode(error, 'revision_compacted')
+      isMissing = isFinal(error) && !isCode(error, 'revision_compacted')
+      throw error
+    } finally {
       if (isMissing || this.#cuts >= CUTS_MAX) {
         this.#cuts = 0
         this.#pollUntilMs = this.#session.ports.nowMs() + POLL_INSTEAD_MS
       }
-      throw error
     }
   }
 

@@ -4,7 +4,7 @@
  */
 import { duration, millis } from './duration.ts'
 import type { Duration } from './duration.ts'
-import { isCode, RollcallError, tell } from './error.ts'
+import { isCode, quietly, RollcallError, tell } from './error.ts'
 import type { Instance, InstanceSpec } from './instance.ts'
 import { path } from './path.ts'
 import { backoff, pause, randomId } from './ports.ts'
@@ -76,8 +76,7 @@ class Registered implements Registration {
   }
 
   get instance(): Instance {
-    if (this.#instance === null) throw new RollcallError('closed', 'it is not registered yet')
-    return this.#instance
+    return this.#instance as Instance // Nobody is given this object before it is registered.
   }
 
   async start(): Promise<void> {
@@ -103,8 +102,9 @@ class Registered implements Registration {
     await this.#session.call('DELETE', this.#path)
   }
 
+  /** Like `close`, but silent where no node hears it. */
   [Symbol.asyncDispose](): Promise<void> {
-    return this.close()
+    return quietly(this.close())
   }
 
   #register(options: CallOptions = {}): Promise<Instance> {

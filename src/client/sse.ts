@@ -1,5 +1,5 @@
 /** `text/event-stream`, as far as rollcall speaks it. */
-import { RollcallError } from './error.ts'
+import { lacking } from './error.ts'
 
 export interface Frame {
   readonly event: string
@@ -21,10 +21,10 @@ export async function* framesOf(
     for (;;) {
       const { done, value } = await reader.read()
       if (done) return
-      const text = rest + decoder.decode(value, { stream: true }).replaceAll('\r\n', '\n')
+      const text = (rest + decoder.decode(value, { stream: true })).replaceAll('\r\n', '\n')
       const end = text.lastIndexOf('\n\n')
       rest = end < 0 ? text : text.slice(end + 2)
-      if (rest.length > FRAME_MAX) throw new RollcallError('invalid_answer', 'an event has no end')
+      if (rest.length > FRAME_MAX) throw lacking('the end of an event')
       yield end < 0 ? [] : text.slice(0, end).split('\n\n').map(frameOf)
     }
   } finally {

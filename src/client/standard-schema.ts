@@ -20,8 +20,8 @@ export interface StandardIssue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
 }
 
-/** `a.b.0`, as the API writes paths. */
-export function pathText(issue: StandardIssue): string {
-  const keys = (issue.path ?? []).map((part) => (typeof part === 'object' ? part.key : part))
-  return keys.map(String).join('.')
+/** With its path as the API writes paths: `a.b.0`. */
+export function issueOf({ message, path = [] }: StandardIssue): { path: string; message: string } {
+  const keys = path.map((part) => (typeof part === 'object' ? part.key : part))
+  return { path: keys.map(String).join('.'), message }
 }

@@ -12,7 +12,7 @@
 import { duration } from './duration.ts'
 import { Endpoints } from './endpoints.ts'
 import type { Endpoint } from './endpoints.ts'
-import { errorOf, parsed, RollcallError } from './error.ts'
+import { errorOf, lacking, parsed, RollcallError } from './error.ts'
 import { queryText } from './path.ts'
 import type { Query } from './path.ts'
 import { backoff, linked, pause, randomId } from './ports.ts'
@@ -83,7 +83,7 @@ export function waiting(since: number, waitMs: number): CallOptions {
 /** What an answer is true as of. */
 export function asOf({ revision }: { readonly revision: number | null }): number {
   if (revision !== null) return revision
-  throw new RollcallError('invalid_answer', 'the answer names no revision')
+  throw lacking('a revision')
 }
 
 export interface TransportOptions {
@@ -272,13 +272,7 @@ class Call {
   answered(answer: Answer): Answer | null {
     const { status, headers, sentMs } = answer
     if ((status >= 200 && status < 300) || status === 304) return answer
-    const error =
-      status >= 400
-        ? errorOf(answer, this.isWrite)
-        : new RollcallError('invalid_answer', `HTTP ${status}: a node answers no redirect`, {
-            status,
-            outcome: this.isWrite ? 'not_applied' : null,
-          })
+    const error = errorOf(answer, this.isWrite)
     this.#last = error
     if (!PASSING.has(status)) throw this.#failure()
     if (status === 429) {

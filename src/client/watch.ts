@@ -5,7 +5,7 @@
  * Only the last event of a revision has an id. So events are held back until it comes, and a
  * connection that ends in between loses nothing: the next one begins after the last whole revision.
  */
-import { isCode, parsed, RollcallError } from './error.ts'
+import { isCode, lacking, parsed, RollcallError } from './error.ts'
 import { backoff, linked, pause } from './ports.ts'
 import type { Session } from './session.ts'
 import { framesOf } from './sse.ts'
@@ -139,7 +139,7 @@ async function open(
   if (stream !== null && headers.get('content-type')?.startsWith('text/event-stream') === true) {
     return stream
   }
-  throw new RollcallError('invalid_answer', 'the answer to a watch is no event stream')
+  throw lacking('an event stream')
 }
 
 /** As a header has them; null where there are none. */
@@ -162,7 +162,7 @@ async function* batchesOf(
       if (event === 'cut') return
       const mark = event === 'sync' || event === 'progress' ? event : null
       if (mark === null && data !== '') held.push({ type: event, data: parsed(data) })
-      if (held.length > EVENTS_MAX) throw broken('a revision has no end')
+      if (held.length > EVENTS_MAX) throw lacking('the end of a revision')
       if (id === null || !/^\d+$/.test(id)) continue
       const revision = Number(id)
       const last = held.length - 1

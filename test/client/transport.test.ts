@@ -1,23 +1,7 @@
 import { expect, test } from 'bun:test'
 
 import { createClient, path, RollcallError } from '../../src/client/mod.ts'
-import type { Client, ClientOptions } from '../../src/client/mod.ts'
-import { json, never, problem, refused, World } from './world.ts'
-
-const NODES = ['http://a', 'http://b', 'http://c']
-
-function clientIn(world: World, options: Partial<ClientOptions> = {}): Client {
-  return createClient({ endpoints: NODES, ...options }, world.ports)
-}
-
-async function failure(promise: Promise<unknown>): Promise<RollcallError> {
-  const error: unknown = await promise.then(
-    () => null,
-    (reason: unknown) => reason,
-  )
-  if (error instanceof RollcallError) return error
-  throw new Error(`not refused as expected: ${String(error)}`)
-}
+import { clientIn, failure, json, never, NODES, problem, refused, World } from './world.ts'
 
 test('request() goes on to the next node when one does not answer', async () => {
   const world = new World()

@@ -2,7 +2,8 @@
  * A world in the hand of a test: a clock that moves only when told, timers that fire with it, and
  * nodes that answer what the test's script says.
  */
-import type { Ports } from '../../src/client/mod.ts'
+import { createClient, RollcallError } from '../../src/client/mod.ts'
+import type { Client, ClientOptions, Ports } from '../../src/client/mod.ts'
 
 export interface Asked {
   readonly method: string
@@ -147,3 +148,70 @@ export function refused(): Error {
 }
 
 export const never = (): Promise<Response> => new Promise(() => {})
+
+/** An answer that the test gives when it likes. */
+export function held(): {
+  readonly reply: Promise<Response>
+  readonly answer: (response: Response) => void
+} {
+  const { promise, resolve } = Promise.withResolvers<Response>()
+  return { reply: promise, answer: resolve }
+}
+
+/** An event stream that the test writes; it breaks when the client leaves it. */
+export class Stream {
+  readonly response: Response
+  readonly #controller: ReadableStreamDefaultController<Uint8Array>
+  isLeft = false
+
+  constructor({ signal }: Pick<Asked, 'signal'>, headers: Record<string, string> = {}) {
+    let own: ReadableStreamDefaultController<Uint8Array> | null = null
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => void (own = controller),
+      cancel: () => void (this.isLeft = true),
+    })
+    this.#controller = own as unknown as ReadableStreamDefaultController<Uint8Array>
+    this.response = new Response(body, {
+      headers: { 'Content-Type': 'text/event-stream', ...headers },
+    })
+    signal.addEventListener('abort', () => {
+      if (this.isLeft) return
+      this.isLeft = true
+      this.#controller.error(signal.reason)
+    })
+  }
+
+  write(text: string): void {
+    if (!this.isLeft) this.#controller.enqueue(new TextEncoder().encode(text))
+  }
+
+  /** `id`: null where more of the same revision follows. */
+  event(event: string, data: unknown, id: number | null): void {
+    const end = id === null ? '' : `id: ${id}\n`
+    this.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n${end}\n`)
+  }
+
+  mark(event: 'sync' | 'progress', revision: number): void {
+    this.event(event, { revision }, revision)
+  }
+
+  end(): void {
+    if (!this.isLeft) this.#controller.close()
+    this.isLeft = true
+  }
+}
+
+export async function failure(promise: Promise<unknown>): Promise<RollcallError> {
+  const error: unknown = await promise.then(
+    () => null,
+    (reason: unknown) => reason,
+  )
+  if (error instanceof RollcallError) return error
+  throw new Error(`not refused as expected: ${String(error)}`)
+}
+
+export const NODES = ['http://a', 'http://b', 'http://c']
+
+export function clientIn(world: World, options: Partial<ClientOptions> = {}): Client {
+  return createClient({ endpoints: NODES, ...options }, world.ports)
+}
