@@ -398,29 +398,34 @@ test('watch writes an event a line, and an object a line for programs', async ()
   expect(json.code).toBe(1)
 })
 
-test.each([
-  [['config', 'get'], 'config get needs a KEY, such as app/motd'],
-  [['config', 'gte', 'a'], 'config cannot "gte"', 'did you mean "get"?'],
-  [['config'], 'config needs an action: get, put, edit'],
-  [['config', 'get', '/a'], 'config get: KEY "/a" must not have an empty segment'],
-  [['config', 'put', 'a', '--if-version', 'x'], '--if-version: "x" is not a whole number'],
-  [['config', 'put', 'a', '--value', 'x', '--type', 'jsn'], '--type: "jsn" is none of json'],
-  [['config', 'put', 'a', '--values', 'x'], 'did you mean "--value"?'],
-  [['config', 'stage', 'put', 'a', 'b'], 'config stage put needs --rule'],
-  [['service', 'register', 'web', 'w1'], 'needs --address'],
-  [['service', 'drain', 'web'], 'needs a SERVICE and an ID'],
-  [['watch', 'servces'], 'did you mean "services"?'],
-  [['watch'], 'watch needs a TOPIC'],
-  [['lock'], 'lock needs an action: list, get, release; or rollcall lock NAME -- CMD …'],
+const MISTAKES: readonly (readonly [readonly string[], readonly string[]])[] = [
+  [['config', 'get'], ['config get needs a KEY, such as app/motd']],
+  [
+    ['config', 'gte', 'a'],
+    ['config cannot "gte"', 'did you mean "get"?'],
+  ],
+  [['config'], ['config needs an action: get, put, edit']],
+  [['config', 'get', '/a'], ['config get: KEY "/a" must not have an empty segment']],
+  [['config', 'put', 'a', '--if-version', 'x'], ['--if-version: "x" is not a whole number']],
+  [['config', 'put', 'a', '--value', 'x', '--type', 'jsn'], ['--type: "jsn" is none of json']],
+  [['config', 'put', 'a', '--values', 'x'], ['did you mean "--value"?']],
+  [['config', 'stage', 'put', 'a', 'b'], ['config stage put needs --rule']],
+  [['service', 'register', 'web', 'w1'], ['needs --address']],
+  [['service', 'drain', 'web'], ['needs a SERVICE and an ID']],
+  [['watch', 'servces'], ['did you mean "services"?']],
+  [['watch'], ['watch needs a TOPIC']],
+  [['lock'], ['lock needs an action: list, get, release; or rollcall lock NAME -- CMD …']],
   [
     ['lock', 'nightly'],
     'lock cannot "nightly": list, get, release; or rollcall lock NAME -- CMD …',
   ],
-  [['lock', 'nightly', '--'], 'lock needs a CMD behind "--"'],
-  [['lock', 'a', '--ttl', '10s', '--grace', '6s', '--', 'true'], '--grace: 6s is more than half'],
-  [['lock', 'release', 'a'], 'needs --token'],
-  [['completion', 'bsh'], 'did you mean "bash"?'],
-] as const)('%p is refused: %s', async (args: readonly string[], ...lines: readonly string[]) => {
+  [['lock', 'nightly', '--'], ['lock needs a CMD behind "--"']],
+  [['lock', 'a', '--ttl', '10s', '--grace', '6s', '--', 'true'], ['--grace: 6s is more than half']],
+  [['lock', 'release', 'a'], ['needs --token']],
+  [['completion', 'bsh'], ['did you mean "bash"?']],
+]
+
+test.each(MISTAKES)('%p is refused: %s', async (args, lines) => {
   const ran = await rollcall(args)
 
   for (const line of lines) expect(ran.err).toContain(line)
