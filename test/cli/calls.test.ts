@@ -417,7 +417,7 @@ const MISTAKES: readonly (readonly [readonly string[], readonly string[]])[] = [
   [['lock'], ['lock needs an action: list, get, release; or rollcall lock NAME -- CMD …']],
   [
     ['lock', 'nightly'],
-    'lock cannot "nightly": list, get, release; or rollcall lock NAME -- CMD …',
+    ['lock cannot "nightly": list, get, release; or rollcall lock NAME -- CMD …'],
   ],
   [['lock', 'nightly', '--'], ['lock needs a CMD behind "--"']],
   [['lock', 'a', '--ttl', '10s', '--grace', '6s', '--', 'true'], ['--grace: 6s is more than half']],
