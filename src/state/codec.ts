@@ -66,12 +66,14 @@ interface Kind {
   readonly since: number
   /** The leader's own: nobody asks for it, so it stands in no other. */
   readonly own?: boolean
+  /** It must be its entry's only one: it stands in no transaction. */
+  readonly alone?: boolean
   readonly wire: Wire<Command>
 }
 
 function kind<T extends CommandType>(
   type: T,
-  numbers: Pick<Kind, 'number' | 'since' | 'own'>,
+  numbers: Omit<Kind, 'type' | 'wire'>,
   fields: { readonly [K in Exclude<keyof CommandOf<T>, 'type'>]: Wire<CommandOf<T>[K]> },
 ): Kind {
   const body = struct<object>({ type: constant(numbers.number, type), ...fields })
@@ -96,10 +98,7 @@ const grantedId: Wire<string> = {
 const v1 = (number: number) => ({ number, since: 1 })
 const v2 = (number: number) => ({ number, since: 2 })
 const v3 = (number: number) => ({ number, since: 3 })
-const own = (numbers: { readonly number: number; readonly since: number }) => ({
-  ...numbers,
-  own: true,
-})
+const own = (numbers: ReturnType<typeof v1>) => ({ ...numbers, own: true })
 const expect = expectation
 
 const ALL_KINDS: readonly Kind[] = [
@@ -174,7 +173,8 @@ function rank(type: CommandType): number {
 /** A command in the place of a field of another. */
 function inner(outer: 'keyed' | 'guarded' | 'txn'): Wire<Command> {
   const checked = (known: Kind | undefined, at: string): Kind => {
-    if (known === undefined || known.own === true || rank(known.type) >= rank(outer)) {
+    const isFit = known?.own !== true && !(outer === 'txn' && known?.alone === true)
+    if (known === undefined || !isFit || rank(known.type) >= rank(outer)) {
       throw new InvalidCommand(`${at}: ${known?.type ?? 'this'} cannot stand in a ${outer}`)
     }
     return known

@@ -94,7 +94,7 @@ export class Context {
     const { savepoint } = this.tables
     const { lanes } = this.#hash
     const events = this.#events
-    const counts = [this.topics.length, this.leases.length, this.notes.length] as const
+    const told = this.#told.map((list) => ({ list, length: list.length }))
     savepoint.begin()
     this.scopes.begin()
     const outcome = run()
@@ -106,11 +106,13 @@ export class Context {
     savepoint.rollback()
     this.#hash.restore(lanes)
     this.#events = events
-    const [topics, leases, notes] = counts
-    this.topics.length = topics
-    this.leases.length = leases
-    this.notes.length = notes
+    for (const { list, length } of told) list.length = length
     return outcome
+  }
+
+  /** What the batch tells, in lists that only grow. */
+  get #told(): readonly unknown[][] {
+    return [this.topics, this.leases, this.notes]
   }
 
   /** The tail of a row that this entry writes; `old` is the row it replaces. */
