@@ -36,6 +36,8 @@ export class Context {
   wallMs = 0
   clusterVersion = 0
   wanted = false
+  /** Keys whose values were checked against the schemas that govern them now. */
+  checkedKeys: readonly string[] = []
   #events = 0
   readonly #hash: MultisetHash
 
