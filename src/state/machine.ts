@@ -169,6 +169,11 @@ export class StateMachine implements StateReader {
     return this.#compactedRevision
   }
 
+  /** How many idempotency keys are kept, those included that are past their window. */
+  get idempotencyKeys(): number {
+    return this.#db.context.keys.count
+  }
+
   /** The newest applied membership, in the core's encoding; null before the first. */
   get membershipBytes(): Uint8Array | null {
     return this.#membership?.data ?? null

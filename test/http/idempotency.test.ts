@@ -10,6 +10,7 @@ const INSTANCE = '/v1/services/web/instances/a'
 const WRITES: readonly (readonly [string, string | object | undefined, number])[] = [
   ['PUT /v1/config/app/db', 'x', 201],
   ['DELETE /v1/config/app/old', undefined, 204],
+  ['POST /v1/config-rollback/app/old', { to: 1 }, 200],
   ['PUT /v1/services/web/instances/new', { address: '10.0.0.9' }, 201],
   [`PATCH ${INSTANCE}`, { weight: 2 }, 200],
   [`DELETE ${INSTANCE}`, undefined, 204],
