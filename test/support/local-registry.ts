@@ -5,7 +5,14 @@
 import type * as http from '../../src/http/registry.ts'
 import { openSql } from '../../src/runtime/sqlite.ts'
 import { encodeCommand, sinceClusterVersion, StateMachine } from '../../src/state/mod.ts'
-import type { Command, LeaseRow, Outcome, StateReader, TopicChange } from '../../src/state/mod.ts'
+import type {
+  Command,
+  KeyRules,
+  LeaseRow,
+  Outcome,
+  StateReader,
+  TopicChange,
+} from '../../src/state/mod.ts'
 
 interface Waiter {
   readonly target: http.WaitTarget
@@ -28,8 +35,9 @@ export class LocalRegistry implements http.Registry {
     this.local = state
   }
 
-  static async open(): Promise<LocalRegistry> {
-    return new LocalRegistry(StateMachine.open(await openSql({ driver: null, path: ':memory:' })))
+  static async open(rules?: KeyRules): Promise<LocalRegistry> {
+    const sql = await openSql({ driver: null, path: ':memory:' })
+    return new LocalRegistry(StateMachine.open(sql, rules))
   }
 
   get waiting(): number {
