@@ -25,6 +25,7 @@ import { overrideRoutes } from './overrides.ts'
 import { rawPath } from './path.ts'
 import type { Registry } from './registry.ts'
 import { serviceRoutes } from './services.ts'
+import { txnRoutes } from './txn.ts'
 import { unknownRoute } from './unknown-route.ts'
 import { watchRoutes } from './watch.ts'
 import { welcomeRoutes } from './welcome.ts'
@@ -83,6 +84,7 @@ const ROUTES: readonly ((edge: Edge) => Hono<Env>)[] = [
   leaseRoutes,
   configRoutes,
   configListRoutes,
+  txnRoutes,
   watchRoutes,
   clusterRoutes,
   memberRoutes,

@@ -28,7 +28,7 @@ const FAILURES: Readonly<Record<string, Failure>> = {
     ok: false,
     failure: 'outcome_unknown',
     detail:
-      'leadership or time was lost after the write was sent: it may have been applied; read before you repeat it',
+      'leadership or time was lost after the write was sent: it may have been applied; repeat it with the same Idempotency-Key if it had one, else read first',
   },
 }
 

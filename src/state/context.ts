@@ -1,7 +1,9 @@
-import { assert } from '../lib/assert.ts'
+import { assert, present } from '../lib/assert.ts'
 import type { MultisetHash } from '../lib/hash.ts'
 import type { LeaseChange, StateNote, TopicChange } from './changes.ts'
 import type { CommandOf, Expect } from './command.ts'
+import { Keys } from './keyed.ts'
+import type { KeyRules } from './keyed.ts'
 import type { EventBody, StoredEvent } from './event.ts'
 import type { Outcome, OutcomeResult, Refusal } from './outcome.ts'
 import type { Tail } from './schema.ts'
@@ -25,10 +27,11 @@ export interface EntryStamp {
 export class Context {
   readonly tables: Tables
   readonly scopes: Scopes
+  readonly keys: Keys
   topics: TopicChange[] = []
   leases: LeaseChange[] = []
   notes: StateNote[] = []
-  /** What the batch told, in order. Whoever takes an entry's effects back shortens it as well. */
+  /** What the batch told, in order. */
   events: StoredEvent[] = []
   revision = 0
   clusterMs = 0
@@ -39,9 +42,10 @@ export class Context {
   #eventsBefore = 0
   readonly #hash: MultisetHash
 
-  constructor(tables: Tables, hash: MultisetHash) {
+  constructor(tables: Tables, hash: MultisetHash, rules: KeyRules) {
     this.tables = tables
     this.#hash = hash
+    this.keys = new Keys(tables, rules)
     this.scopes = new Scopes(tables.scope, compactedRevision(tables))
   }
 
@@ -86,6 +90,29 @@ export class Context {
   verdict({ index, hash, schema }: CommandOf<'state_verdict'>): Outcome {
     this.notes.push({ type: 'verdict', index, hash, schema })
     return this.ok(false, null)
+  }
+
+  /**
+   * Runs what happens whole or not at all: where it is refused, nothing of it has happened, neither
+   * in rows and their hash nor in what the batch tells of its changes.
+   */
+  attempt(run: () => Outcome): Outcome {
+    const { savepoint } = this.tables
+    const { lanes } = this.#hash
+    const told = [this.topics, this.leases, this.notes, this.events]
+    const counts = told.map(({ length }) => length)
+    savepoint.begin()
+    this.scopes.begin()
+    const outcome = run()
+    this.scopes.end(outcome.ok ? 'kept' : 'taken_back')
+    if (outcome.ok) {
+      savepoint.release()
+      return outcome
+    }
+    savepoint.rollback()
+    this.#hash.restore(lanes)
+    for (const [i, list] of told.entries()) list.length = present(counts[i], 'each was counted')
+    return outcome
   }
 
   /** The tail of a row that this entry writes; `old` is the row it replaces. */

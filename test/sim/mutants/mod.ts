@@ -15,6 +15,7 @@ import { STORAGE_MUTANTS } from './storage.ts'
 import { WATCH_MUTANTS } from './watches.ts'
 import { WITNESS_MUTANTS } from './witnesses.ts'
 import { WORLD_MUTANTS } from './world.ts'
+import { WRAPPED_MUTANTS } from './wrapped.ts'
 
 export const MUTANTS: readonly Mutant[] = [
   ...ELECTION_MUTANTS,
@@ -26,6 +27,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...WATCH_MUTANTS,
   ...CUSTODY_MUTANTS,
   ...WITNESS_MUTANTS,
+  ...WRAPPED_MUTANTS,
   ...WORLD_MUTANTS,
 ]
 
