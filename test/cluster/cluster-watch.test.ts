@@ -119,6 +119,10 @@ test(
   TEST_MS,
 )
 
+async function watchAll({ url }: ClusterNode, since = ''): Promise<WatchReader> {
+  return new WatchReader(await fetch(`${url}/v1/watch?topic=config/*&topic=members${since}`))
+}
+
 test(
   'cluster: watch: a node that stops says where to go on, and a learner goes on there',
   withCluster({}, async (cluster) => {
@@ -126,9 +130,7 @@ test(
     const learner = await cluster.joiner('n4', first, ['--role', 'learner'])
     learner.start()
     await learner.ready()
-    const open = async (node: ClusterNode, since: string) =>
-      new WatchReader(await fetch(`${node.url}/v1/watch?topic=config/*&topic=members${since}`))
-    const watch = await open(third, '')
+    const watch = await watchAll(third)
     await watch.next()
     await first.set('a', '1')
     const told = await watch.next()
@@ -136,7 +138,7 @@ test(
     const cut = await watch.next()
     const isOver = await watch.ends()
     await second.set('b', '2')
-    const resumed = await open(learner, `&since=${cut.id}`)
+    const resumed = await watchAll(learner, `&since=${cut.id}`)
 
     expect(told).toMatchObject({ event: 'config.put', data: { key: 'a' } })
     expect(cut).toMatchObject({ event: 'cut', data: { code: 'node_stopping' } })

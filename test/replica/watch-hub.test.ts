@@ -328,12 +328,14 @@ test('each form of an event is made once for all readers', () => {
   expect(made).toBe(1)
 })
 
+const isPublic = ({ topic }: StoredEvent): boolean => topic !== 'config/secret'
+
 test('sees: what a caller must not know of is not told, and ids stay right', () => {
   const world = new World()
   const sink = new Sink()
   const topics = [prefix('config/')]
-  const sees = ({ topic }: StoredEvent): boolean => topic !== 'config/secret'
-  world.hub.open({ topics, since: 0, encoder: ENCODER, sees }, sink)
+  const request = { topics, since: 0, encoder: ENCODER, sees: isPublic }
+  world.hub.open(request, sink)
   world.settle()
   world.apply('config/a', 'config/b', 'config/secret')
   world.settle()

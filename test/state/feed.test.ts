@@ -186,7 +186,7 @@ test('before clusterVersion 3 events are what older programs write', async () =>
     { type: 'override_put', key, override, by: 'b', expect: null },
     { type: 'service_put', ns: 'default', service: 'web', settings, expect: null },
   ]
-  const feed = [...commands.map((command, i) => commandEntry(i + 1, command))]
+  const feed = commands.map((command, i) => commandEntry(i + 1, command))
   const { events } = machine.applyBatch([
     ...feed,
     entry(5, { type: 'membership', data: new Uint8Array([1]) }),
@@ -202,8 +202,8 @@ test('before clusterVersion 3 events are what older programs write', async () =>
 
 test('eventsAfter() leaves out values where none are wanted, and those that are too large', async () => {
   const { machine } = await Fed.open()
-  const put = (size: number): Command => configPut('k', 'x'.repeat(size))
-  machine.applyBatch([commandEntry(1, put(65_536)), commandEntry(2, put(65_537))])
+  const values = ['x'.repeat(65_536), 'x'.repeat(65_537)]
+  machine.applyBatch(values.map((value, i) => commandEntry(i + 1, configPut('k', value))))
 
   const plainly = machine.eventsAfter(0, { limit: 10, values: false })
   const withValues = machine.eventsAfter(0, { limit: 10, values: true })
