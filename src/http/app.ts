@@ -48,7 +48,8 @@ export interface AppOptions {
 
 /**
  * The whole HTTP API over one node. It opens no socket: a server hands it requests with
- * `app.fetch(request, { keepOpen })`, where `keepOpen` lifts the idle limit of that request.
+ * `app.fetch(request, { keepOpen, below })`, where `keepOpen` lifts the idle limit of that request
+ * and `below` says how deep the API is mounted.
  */
 export function createApp(options: AppOptions): Hono<Env> {
   const edge: Edge = {
@@ -61,7 +62,7 @@ export function createApp(options: AppOptions): Hono<Env> {
   }
   const allowedHosts = options.allowedHosts === undefined ? [] : options.allowedHosts
   const ask = options.forward ?? null
-  const app = new Hono<Env>({ getPath: rawPath })
+  const app = new Hono<Env>({ getPath: (request, given) => rawPath(request, given?.env?.below) })
   app.use(async (c, next) => {
     const refusal = guard(c, allowedHosts)
     if (refusal !== null) c.res = problem(refusal, c.req.method)

@@ -1,5 +1,5 @@
 /**
- * One HTTP and WebSocket server on one port, on Bun and on Deno.
+ * One HTTP and WebSocket server on one port, on Bun, Deno and Node.
  *
  * The mesh's WebSockets are the runtime's own, not a framework's: on Bun `send` reports what it
  * dropped, and Raft must know (RUNTIME §2).
@@ -49,5 +49,5 @@ export interface Server {
 export async function serve(options: ServeOptions): Promise<Server> {
   if ('Bun' in globalThis) return serveBun(options)
   if ('Deno' in globalThis) return serveDeno(options)
-  throw new Error('a server needs Bun or Deno')
+  return (await import('./serve-node.ts')).serveNode(options)
 }

@@ -237,6 +237,7 @@ export class Model {
     this.topics.drop(this.#revision)
     this.#changes = []
     this.#touched = []
+    this.#told = []
     return outcome
   }
 
