@@ -8,10 +8,12 @@ import { decodeCommand, needsNewer } from './codec.ts'
 import type { Command, InstanceKey } from './command.ts'
 import { ConfigQueries } from './config-queries.ts'
 import { Context } from './context.ts'
+import { EventQueries, type EventPage } from './event-queries.ts'
 import { instanceRow, instanceTopic, overridesOf } from './instance.ts'
 import { KEY_RULES } from './keyed.ts'
 import type { KeyRules } from './keyed.ts'
 import { instanceOfLease, leaseRow } from './lease.ts'
+import type { StoredEvent } from './event.ts'
 import type { Outcome } from './outcome.ts'
 import { nodeOverrideRow, overrideRow } from './override.ts'
 import type { Page, StateReader } from './reader.ts'
@@ -166,6 +168,16 @@ export class StateMachine implements StateReader {
     return this.#compactedRevision
   }
 
+  /** Watches begin here or later: what happened up to then is not all to be had. */
+  get oldestRevision(): number {
+    return this.#compactedRevision
+  }
+
+  /** See {@link EventQueries.after}. */
+  eventsAfter(revision: number, options: EventPage): readonly StoredEvent[] {
+    return this.#db.events.after(revision, options)
+  }
+
   /** The newest applied membership, in the core's encoding; null before the first. */
   get membershipBytes(): Uint8Array | null {
     return this.#membership?.data ?? null
@@ -221,7 +233,8 @@ export class StateMachine implements StateReader {
     assert(this.#usable, 'a state machine that failed is not used again')
     const last = entries.at(-1)
     if (last === undefined) {
-      return { outcomes: [], topics: [], leases: [], notes: [], membershipChanged: null }
+      const nothing = { topics: [], leases: [], notes: [], events: [] }
+      return { outcomes: [], ...nothing, membershipChanged: null }
     }
     this.#assertFollows(entries)
     const commands = entries.map((entry) =>
@@ -364,6 +377,7 @@ interface Database {
   readonly context: Context
   readonly services: ServiceQueries
   readonly configs: ConfigQueries
+  readonly events: EventQueries
   readonly begin: Statement
   readonly commit: Statement
   readonly saveApplied: Statement
@@ -381,6 +395,7 @@ function databaseOf(sql: Sql, hash: MultisetHash, rules: KeyRules): Database {
     context,
     services: new ServiceQueries(sql, tables, context.scopes),
     configs: new ConfigQueries(sql, tables),
+    events: new EventQueries(sql),
     begin: sql.prepare('BEGIN IMMEDIATE'),
     commit: sql.prepare('COMMIT'),
     saveApplied: sql.prepare(

@@ -22,6 +22,8 @@ export interface Page {
 export interface StateReader {
   /** The applied index: what the whole store's revision is here. */
   readonly revision: number
+  /** Watches begin here or later: what happened up to then is not all to be had. */
+  readonly oldestRevision: number
 
   instance(key: InstanceKey): InstanceRow | null
   /** Of its last change, its removal included. */
