@@ -17,17 +17,15 @@ const PREFIX: Operand = {
 
 /** They stand under two names: where other systems have it, and where ours does. */
 const IMPORT = spec({
-  summary: 'read configuration from an archive, a folder, or the export of another system',
+  summary: 'write configuration from an archive, a folder, or the export of another system',
   operands: [{ name: 'FILE|FOLDER|-', such: 'export.ndjson', offer: 'file' }],
   notes: [
     'All of it is written in one transaction, or nothing. --dry-run shows what would change.\n' +
-      '--from consul reads `consul kv export`, nacos the console’s zip, etcd `etcdctl get -w json`;\n' +
-      'without it the file is what config export wrote (NDJSON or tar), or a folder of values.',
+      'The file is what config export wrote, NDJSON or tar, or a folder of values.',
   ],
   examples: [
     'rollcall config export app/ > app.ndjson; rollcall config import app.ndjson',
-    'rollcall import --from consul kv.json --dry-run',
-    'etcdctl get --prefix "" -w json | rollcall import --from etcd -',
+    'rollcall import ./values --prefix app/ --prune app/ --dry-run',
   ],
 })
 

@@ -98,3 +98,38 @@ test(
   }),
   TEST_MS,
 )
+
+test(
+  'cluster: cli: a watch goes on at another node when its own is killed: each change once, in order',
+  withCluster({}, async (cluster) => {
+    const watcher = new Program(
+      'watch',
+      [binary(), 'watch', 'config/w/*', '--values', '--output', 'json', '--since', '0'],
+      { env: environment(cluster) },
+    )
+    const put = (n: number) => rollcall(cluster, ['config', 'put', 'w/key', '--value', `${n}`])
+    try {
+      for (let n = 1; n <= 3; n++) expect((await put(n)).code).toBe(0)
+      await watcher.says('"value":"3"')
+      const [first, ...others] = cluster.nodes
+      // One after the other: whichever it follows, it has to move at least once.
+      await first?.process.kill()
+      await cluster.leader(others)
+      for (let n = 4; n <= 6; n++) expect((await put(n)).code).toBe(0)
+      first?.start()
+      await first?.ready()
+      await others[0]?.process.kill()
+      await cluster.leader(cluster.nodes.filter((node) => node !== others[0]))
+      for (let n = 7; n <= 9; n++) expect((await put(n)).code).toBe(0)
+      await watcher.says('"value":"9"')
+
+      const values = watcher.out.map((line) => JSON.parse(line).data.value)
+      expect(values).toEqual(['1', '2', '3', '4', '5', '6', '7', '8', '9'])
+      watcher.signal('SIGINT')
+      expect(await watcher.ended()).toBe(0)
+    } finally {
+      await watcher.kill()
+    }
+  }),
+  TEST_MS,
+)
