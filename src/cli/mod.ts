@@ -11,6 +11,7 @@
 export { processContext } from './context.ts'
 export type { CommandContext } from './context.ts'
 export { COMMANDS, FLAGS, FLAG_NAMES, findFlag, variableOf } from './flags.ts'
+export type { FlagName } from './flags.ts'
 export { readArguments } from './arguments.ts'
 export { runCli } from './run.ts'
 export { readSettings } from './settings.ts'

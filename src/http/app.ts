@@ -28,6 +28,7 @@ import type { Registry } from './registry.ts'
 import { serviceRoutes } from './services.ts'
 import { txnRoutes } from './txn.ts'
 import { unknownRoute } from './unknown-route.ts'
+import { watchRoutes } from './watch.ts'
 import { welcomeRoutes } from './welcome.ts'
 
 export interface AppOptions {
@@ -48,7 +49,8 @@ export interface AppOptions {
 
 /**
  * The whole HTTP API over one node. It opens no socket: a server hands it requests with
- * `app.fetch(request, { keepOpen })`, where `keepOpen` lifts the idle limit of that request.
+ * `app.fetch(request, { keepOpen, below })`, where `keepOpen` lifts the idle limit of that request
+ * and `below` says how deep the API is mounted.
  */
 export function createApp(options: AppOptions): Hono<Env> {
   const edge: Edge = {
@@ -61,7 +63,7 @@ export function createApp(options: AppOptions): Hono<Env> {
   }
   const allowedHosts = options.allowedHosts === undefined ? [] : options.allowedHosts
   const ask = options.forward ?? null
-  const app = new Hono<Env>({ getPath: rawPath })
+  const app = new Hono<Env>({ getPath: (request, given) => rawPath(request, given?.env?.below) })
   app.use(async (c, next) => {
     const refusal = guard(c, allowedHosts)
     if (refusal !== null) c.res = problem(refusal, c.req.method)
@@ -86,6 +88,7 @@ const ROUTES: readonly ((edge: Edge) => Hono<Env>)[] = [
   configListRoutes,
   txnRoutes,
   configHistoryRoutes,
+  watchRoutes,
   clusterRoutes,
   memberRoutes,
   healthRoutes,

@@ -73,8 +73,10 @@ export const overrideSpec = struct<OverrideSpec>({
   reason: text,
 })
 
+export const serviceMetadata = record(text)
+
 export const serviceSettings = struct<ServiceSettings>({
-  metadata: record(text),
+  metadata: serviceMetadata,
   protectThreshold: real,
 })
 

@@ -10,10 +10,12 @@ import { configSchemaRow, SCHEMAS_TOPIC } from './config-schema.ts'
 import { ConfigQueries } from './config-queries.ts'
 import { Context } from './context.ts'
 import { FEED_FLOOR, isTrimDue } from './history.ts'
+import { EventQueries, type EventPage } from './event-queries.ts'
 import { instanceRow, instanceTopic, overridesOf } from './instance.ts'
 import { KEY_RULES } from './keyed.ts'
 import type { KeyRules } from './keyed.ts'
 import { instanceOfLease, leaseRow } from './lease.ts'
+import type { StoredEvent } from './event.ts'
 import type { Outcome } from './outcome.ts'
 import { nodeOverrideRow, overrideRow } from './override.ts'
 import type { EventPlace, Page, StateReader } from './reader.ts'
@@ -174,6 +176,11 @@ export class StateMachine implements StateReader {
     return this.#db.context.keys.count
   }
 
+  /** See {@link EventQueries.after}. */
+  eventsAfter(revision: number, options: EventPage): readonly StoredEvent[] {
+    return this.#db.events.after(revision, options)
+  }
+
   /** The newest applied membership, in the core's encoding; null before the first. */
   get membershipBytes(): Uint8Array | null {
     return this.#membership?.data ?? null
@@ -229,7 +236,8 @@ export class StateMachine implements StateReader {
     assert(this.#usable, 'a state machine that failed is not used again')
     const last = entries.at(-1)
     if (last === undefined) {
-      return { outcomes: [], topics: [], leases: [], notes: [], membershipChanged: null }
+      const nothing = { topics: [], leases: [], notes: [], events: [] }
+      return { outcomes: [], ...nothing, membershipChanged: null }
     }
     this.#assertFollows(entries)
     const commands = entries.map((entry) =>
@@ -415,6 +423,7 @@ interface Database {
   readonly context: Context
   readonly services: ServiceQueries
   readonly configs: ConfigQueries
+  readonly events: EventQueries
   readonly begin: Statement
   readonly commit: Statement
   readonly saveApplied: Statement
@@ -432,6 +441,7 @@ function databaseOf(sql: Sql, hash: MultisetHash, rules: KeyRules): Database {
     context,
     services: new ServiceQueries(sql, tables, context.scopes),
     configs: new ConfigQueries(sql, tables),
+    events: new EventQueries(sql),
     begin: sql.prepare('BEGIN IMMEDIATE'),
     commit: sql.prepare('COMMIT'),
     saveApplied: sql.prepare(

@@ -1,10 +1,13 @@
 import { CLUSTER_VERSION_FIRST } from './cluster-version.ts'
 import type { CommandOf } from './command.ts'
 import type { Context } from './context.ts'
+import { EVENT_KINDS, NO_NAMESPACE } from './event.ts'
 import type { Outcome } from './outcome.ts'
 import type { MembershipRecord } from './schema.ts'
 import type { Sql } from './sql.ts'
 import type { Tables } from './tables.ts'
+
+const MEMBER_EVENTS_SINCE = 3
 
 const CLUSTER_VERSION = 'cluster_version'
 /** Of a state that another cluster began: changes before this revision are not to be had. */
@@ -70,6 +73,9 @@ export function writeMembership(context: Context, data: Uint8Array): void {
     data,
     attributes: old?.attributes ?? null,
   })
+  if (context.clusterVersion < MEMBER_EVENTS_SINCE) return
+  const kind = EVENT_KINDS['member.changed']
+  context.emit({ ns: NO_NAMESPACE, topic: 'members', kind, body: data, value: null })
 }
 
 /** Null before the first. */

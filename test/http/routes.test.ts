@@ -28,6 +28,7 @@ const ROUTES = [
   'GET /v1/services/{service}/instances/{id}/override',
   'GET /v1/services/{service}/settings',
   'GET /v1/status',
+  'GET /v1/watch',
   'PATCH /v1/services/{service}/instances/{id}',
   'POST /v1/cluster/members',
   'POST /v1/cluster/snapshot',

@@ -17,7 +17,7 @@ interface Init {
 
 /** The API over a real state machine, without a server. */
 export async function testApi(options: Partial<AppOptions> = {}, rules?: KeyRules) {
-  const registry = await LocalRegistry.open(rules)
+  const registry = await LocalRegistry.open({}, rules)
   const app = createApp({ registry, version: '1.2.3', ...options })
 
   /** `call('PUT /v1/…', { body })`: an object is sent as JSON. */

@@ -23,7 +23,8 @@ import type {
   ServiceRow,
   TopicChange,
 } from '../../../src/state/mod.ts'
-import { instanceLease, instanceOfLease } from '../../../src/state/mod.ts'
+import { EVENT_KINDS, instanceLease, instanceOfLease } from '../../../src/state/mod.ts'
+import type { ModelEvent } from './feed.ts'
 import { unexpected } from './expect.ts'
 import { mergePatch } from './merge.ts'
 import { Topics } from './topics.ts'
@@ -41,6 +42,8 @@ export interface Effect {
   readonly leases: readonly LeaseChange[]
   /** What waiters are told of; a topic may be named more than once. */
   readonly topics: readonly TopicChange[]
+  /** What watchers are told, in order. */
+  readonly events: readonly ModelEvent[]
   /** Leases whose TTL ran out by this entry. */
   readonly expired: readonly LeaseRow[]
 }
@@ -51,6 +54,11 @@ function storeOf<T>(map: Map<string, Versions<T>>, id: string): Versions<T> {
   let versions = map.get(id)
   if (versions === undefined) map.set(id, (versions = new Versions()))
   return versions
+}
+
+/** In the order of names. */
+function byName<T>(map: ReadonlyMap<string, Versions<T>>): Versions<T>[] {
+  return [...map].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, versions]) => versions)
 }
 
 export class Model {
@@ -73,6 +81,7 @@ export class Model {
   #clusterMs = 0
   #changes: LeaseChange[] = []
   #touched: TopicChange[] = []
+  #told: ModelEvent[] = []
   #expired: LeaseRow[] = []
 
   constructor(rules: KeyRules) {
@@ -139,9 +148,11 @@ export class Model {
     this.#clusterMs = clusterMs
     this.#changes = []
     this.#touched = []
+    this.#told = []
     this.#expired = []
     const outcome = this.#outcome(command)
-    return { outcome, leases: this.#changes, topics: this.#touched, expired: this.#expired }
+    const [leases, topics, events] = [this.#changes, this.#touched, this.#told]
+    return { outcome, leases, topics, events, expired: this.#expired }
   }
 
   #outcome(command: Command): Outcome {
@@ -172,13 +183,15 @@ export class Model {
         return this.#leaseGrant(command)
       case 'lease_revoke': {
         const lease = this.#lease(command.id)
-        if (lease !== null && lease.ns === command.ns) this.#end(lease)
+        if (lease !== null && lease.ns === command.ns) this.#end(lease, 'instance.deregistered')
         return this.#ok(false, null)
       }
       case 'lease_expire':
         return this.#expire(command.leases)
       case 'lease_remove':
-        for (const lease of this.#held(command.leases)) if (lease.lapsed) this.#end(lease)
+        for (const lease of this.#held(command.leases)) {
+          if (lease.lapsed) this.#end(lease, 'instance.expired')
+        }
         return this.#ok(false, null)
       case 'lease_suspect':
         for (const { remainingMs, ...ref } of command.leases) {
@@ -239,6 +252,7 @@ export class Model {
     this.topics.drop(this.#revision)
     this.#changes = []
     this.#touched = []
+    this.#told = []
     return outcome
   }
 
@@ -291,6 +305,7 @@ export class Model {
     versions.set(this.#revision, { meta, value: put.value })
     this.written.add(meta, { value: put.value, comment: put.comment })
     this.#touch(put.ns, `config/${put.key}`)
+    this.#tell(put.ns, `config/${put.key}`, 'config.put')
     return this.#ok(old === null, { type: 'config', config: meta })
   }
 
@@ -360,6 +375,7 @@ export class Model {
       this.written.deleted(versions.last.meta, { by: command.by, ...this.#stamp })
       versions.set(this.#revision, null)
       this.#touch(command.ns, `config/${command.key}`)
+      this.#tell(command.ns, `config/${command.key}`, 'config.deleted')
     }
     return this.#ok(false, null)
   }
@@ -405,11 +421,23 @@ export class Model {
   }
 
   /** Every change of an instance is one of its service, and of its namespace's services. */
-  #setInstance(key: InstanceKey, row: InstanceRow | null): void {
-    storeOf(this.#instances, idOf(key)).set(this.#revision, row)
+  #setInstance(
+    key: InstanceKey,
+    row: InstanceRow | null,
+    why: 'instance.expired' | 'instance.deregistered' = 'instance.expired',
+  ): void {
+    const versions = storeOf(this.#instances, idOf(key))
+    const written = versions.last === null ? 'instance.registered' : 'instance.updated'
+    versions.set(this.#revision, row)
+    this.#tell(key.ns, `services/${key.service}/${key.id}`, row === null ? why : written)
     this.#touch(key.ns, `services/${key.service}/${key.id}`)
     this.#touch(key.ns, `services/${key.service}`)
     this.#touch(key.ns, 'services')
+  }
+
+  #tell(ns: string, topic: string, kind: keyof typeof EVENT_KINDS): void {
+    const { length: n } = this.#told
+    this.#told.push({ revision: this.#revision, n, ns, topic, kind: EVENT_KINDS[kind] })
   }
 
   #touch(ns: string, topic: string): void {
@@ -522,8 +550,7 @@ export class Model {
     const row = command.type === 'node_override_put' ? this.#overrideRow(old, command) : null
     if (row === null && old === null) return this.#ok(false, null)
     versions.set(this.#revision, row)
-    for (const instances of this.#instances.values()) {
-      const { last } = instances
+    for (const { last } of byName(this.#instances)) {
       if (last?.ns === ns && last.spec.node === node) this.#changeInstance(last, {})
     }
     return row === null
@@ -553,6 +580,7 @@ export class Model {
     versions.set(this.#revision, row)
     this.#touch(ns, `services/${service}`)
     this.#touch(ns, 'services')
+    this.#tell(ns, `services/${service}`, isPut ? 'service.updated' : 'service.deleted')
     if (row === null) return this.#ok(false, null)
     return this.#ok(old === null, { type: 'service', service: row })
   }
@@ -562,7 +590,7 @@ export class Model {
     const refusal = this.#unexpected(command.expect, old?.revision ?? null)
     if (refusal !== null) return refusal
     const lease = old?.lease == null ? null : this.#lease(old.lease)
-    if (lease !== null) this.#end(lease)
+    if (lease !== null) this.#end(lease, 'instance.deregistered')
     return this.#ok(false, null)
   }
 
@@ -602,7 +630,7 @@ export class Model {
     for (const lease of this.#held(refs)) {
       if (lease.lapsed) continue
       this.#expired.push(lease)
-      if (lease.onLapse === 'remove') this.#end(lease)
+      if (lease.onLapse === 'remove') this.#end(lease, 'instance.expired')
       else {
         this.#change('lapsed', { ...lease, suspectMs: null, lapsed: true })
         this.#setHealth(lease, { health: 'critical', healthReason: 'ttl' })
@@ -627,17 +655,18 @@ export class Model {
   }
 
   /** A lease goes with everything that hangs on it. */
-  #end(lease: LeaseRow): void {
-    const key = instanceOfLease(lease.id)
-    if (key === null) this.#touch(lease.ns, `leases/${lease.id}`)
-    else this.#setInstance(key, null)
-    for (const versions of this.#configs.values()) {
+  #end(lease: LeaseRow, why: 'instance.expired' | 'instance.deregistered'): void {
+    for (const versions of byName(this.#configs)) {
       if (versions.last?.meta.lease !== lease.id) continue
       const { ns, key: name } = versions.last.meta
       this.written.deleted(versions.last.meta, { by: null, ...this.#stamp })
       versions.set(this.#revision, null)
       this.#touch(ns, `config/${name}`)
+      this.#tell(ns, `config/${name}`, 'config.deleted')
     }
+    const key = instanceOfLease(lease.id)
+    if (key === null) this.#touch(lease.ns, `leases/${lease.id}`)
+    else this.#setInstance(key, null, why)
     storeOf(this.#leases, lease.id).set(this.#revision, null)
     this.#changes.push({ type: 'gone', id: lease.id })
   }
