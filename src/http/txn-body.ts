@@ -1,6 +1,7 @@
 /** The body of `POST /v1/txn`: conditions and operations, from the API's JSON to what commands carry. */
 import * as v from 'valibot'
 
+import { fromBase64 } from '../lib/base64.ts'
 import { utf8 } from '../lib/bytes.ts'
 import { nearest } from '../lib/nearest.ts'
 import type { Condition, TxnOp } from '../state/command.ts'
@@ -213,9 +214,7 @@ function valueOf(given: {
     if (value.isWellFormed()) return utf8(value)
     throw invalid('value', 'is no text: it has half a surrogate pair')
   }
-  try {
-    return Uint8Array.fromBase64(valueBase64 ?? '')
-  } catch (cause) {
-    throw Object.assign(invalid('valueBase64', 'is not base64'), { cause })
-  }
+  const bytes = fromBase64(valueBase64 ?? '')
+  if (bytes === null) throw invalid('valueBase64', 'is not base64')
+  return bytes
 }

@@ -1,4 +1,4 @@
-import { assert } from '../lib/assert.ts'
+import { assert, present } from '../lib/assert.ts'
 import type { MultisetHash } from '../lib/hash.ts'
 import type { LeaseChange, StateNote, TopicChange } from './changes.ts'
 import type { CommandOf, Expect } from './command.ts'
@@ -38,10 +38,10 @@ export class Context {
   wallMs = 0
   clusterVersion = 0
   wanted = false
-  /** Keys whose values were checked against the schemas that govern them now. */
-  checkedKeys: readonly string[] = []
   /** How many events of the batch are of entries before this one. */
   #eventsBefore = 0
+  /** Keys whose values were checked against the schemas that govern them now. */
+  checkedKeys: readonly string[] = []
   readonly #hash: MultisetHash
 
   constructor(tables: Tables, hash: MultisetHash, rules: KeyRules) {

@@ -9,8 +9,8 @@ import type { Command, HistoryPolicy, InstanceKey } from './command.ts'
 import { configSchemaRow, SCHEMAS_TOPIC } from './config-schema.ts'
 import { ConfigQueries } from './config-queries.ts'
 import { Context } from './context.ts'
-import { FEED_FLOOR, isTrimDue } from './history.ts'
 import { EventQueries, type EventPage } from './event-queries.ts'
+import { FEED_FLOOR, isTrimDue } from './history.ts'
 import { instanceRow, instanceTopic, overridesOf } from './instance.ts'
 import { KEY_RULES } from './keyed.ts'
 import type { KeyRules } from './keyed.ts'
@@ -171,14 +171,14 @@ export class StateMachine implements StateReader {
     return this.#compactedRevision
   }
 
-  /** How many idempotency keys are kept, those included that are past their window. */
-  get idempotencyKeys(): number {
-    return this.#db.context.keys.count
-  }
-
   /** See {@link EventQueries.after}. */
   eventsAfter(revision: number, options: EventPage): readonly StoredEvent[] {
     return this.#db.events.after(revision, options)
+  }
+
+  /** How many idempotency keys are kept, those included that are past their window. */
+  get idempotencyKeys(): number {
+    return this.#db.context.keys.count
   }
 
   /** The newest applied membership, in the core's encoding; null before the first. */

@@ -11,7 +11,7 @@ import type {
   StateMachine,
 } from '../../src/state/mod.ts'
 
-const NAMESPACES = ['default', 'ns～', 'ns🦊']
+export const NAMESPACES = ['default', 'ns～', 'ns🦊']
 const SERVICES = ['web', 'wéb', 'db']
 const IDS = ['a', 'b', '🦊', '～']
 const NODES = ['h1', 'h2']
