@@ -81,7 +81,7 @@ export interface Client extends AsyncDisposable {
   counter(key: string): Counter
   barrier(prefix: string, options: BarrierOptions): Barrier
   rwLock(key: string): RwLock
-  /** Deregisters, releases and stops all that is open; throws the first thing that failed. */
+  /** Deregisters, releases and stops all that is open; what no node hears ends by its time to live. */
   close(): Promise<void>
 }
 

@@ -18,7 +18,8 @@ import type { Session } from './session.ts'
 import { issueOf } from './standard-schema.ts'
 import type { StandardSchema } from './standard-schema.ts'
 import { oneAtATime } from './one-at-a-time.ts'
-import type { HeaderFields } from './transport.ts'
+import { asOf } from './transport.ts'
+import type { Answer, CallOptions, HeaderFields } from './transport.ts'
 import { isFinal, labelText } from './watch.ts'
 
 /**
@@ -222,20 +223,16 @@ class Typed<T> implements Config<T> {
   async set(value: T, options: SetOptions = {}): Promise<number> {
     const { contentType } = this.#codec
     const body = this.#codec.encode(value)
-    const answer = await this.#session.call('PUT', path`/v1/config/${this.key}`, {
+    const answer = await this.#write('PUT', {
       query: { comment: options.comment },
       headers: conditions(options),
       body,
       ...(contentType === undefined ? {} : { contentType }),
     })
     const { version, revision } = answer.json<{ version: number; revision: number }>()
-    if (this.#isReadAgain || contentType === undefined) this.#isInvalid = true
-    else {
-      const bytes = typeof body === 'string' ? new TextEncoder().encode(body) : body
-      const entry = { version, etag: `"${version}"`, contentType, bytes }
-      this.#feed.accept({ value: entry, asOf: revision }, 'live')
-    }
-    await this.#checking
+    const bytes = typeof body === 'string' ? new TextEncoder().encode(body) : body
+    const entry = { version, etag: `"${version}"`, contentType: contentType ?? '', bytes }
+    await this.#wrote(contentType === undefined ? null : entry, revision)
     return version
   }
 
@@ -254,12 +251,8 @@ class Typed<T> implements Config<T> {
   }
 
   async delete(options: Pick<SetOptions, 'ifVersion' | 'lock'> = {}): Promise<void> {
-    const answer = await this.#session.call('DELETE', path`/v1/config/${this.key}`, {
-      headers: conditions(options),
-    })
-    if (this.#isReadAgain || answer.revision === null) this.#isInvalid = true
-    else this.#feed.accept({ value: ABSENT, asOf: answer.revision }, 'live')
-    await this.#checking
+    const answer = await this.#write('DELETE', { headers: conditions(options) })
+    await this.#wrote(ABSENT, asOf(answer))
   }
 
   onChange(listener: (change: ConfigChange<T>) => unknown): () => void {
@@ -276,6 +269,22 @@ class Typed<T> implements Config<T> {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  async #write(method: string, call: CallOptions): Promise<Answer> {
+    try {
+      return await this.#session.call(method, path`/v1/config/${this.key}`, call)
+    } catch (error) {
+      this.#isInvalid = true // It may have been applied: the next read asks.
+      throw error
+    }
+  }
+
+  /** `entry`: null where the node chose the type of what was written. */
+  async #wrote(entry: Entry | null, revision: number): Promise<void> {
+    if (entry === null || this.#isReadAgain) this.#isInvalid = true
+    else this.#feed.accept({ value: entry, asOf: revision }, 'live')
+    await this.#checking
   }
 
   /** After a write of its own: a caller with labels may be meant another value than the written. */

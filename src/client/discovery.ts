@@ -130,18 +130,13 @@ function nextRoll(
 ): { readonly value: Roll } | null {
   const all = new Map(instances.map((instance) => [instance.id, instance]))
   for (const { type, data } of events) {
-    const instance = data as Instance
-    if (typeof instance.id !== 'string') return null
-    if (type === 'instance.expired' || type === 'instance.deregistered') all.delete(instance.id)
-    else if (!isWhole(type, instance)) return null
-    else all.set(instance.id, instance)
+    const instance = data as Partial<Instance>
+    const { id, available } = instance
+    if (!type.startsWith('instance.') || id === undefined || available === undefined) return null
+    if (/expired|deregistered/.test(type)) all.delete(id)
+    else all.set(id, instance as Instance)
   }
   return { value: { instances: byId([...all.values()]), etag: `"${revision}"` } }
-}
-
-function isWhole(type: string, { address, available }: Instance): boolean {
-  const isKnown = type === 'instance.registered' || type === 'instance.updated'
-  return isKnown && typeof address === 'string' && typeof available === 'boolean'
 }
 
 function byId(instances: readonly Instance[]): readonly Instance[] {

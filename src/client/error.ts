@@ -81,7 +81,16 @@ export function isCode(error: unknown, ...codes: readonly ErrorCode[]): error is
   return error instanceof RollcallError && (codes.length === 0 || codes.includes(error.code))
 }
 
-/** The error that an answer of status 400 and above is. */
+/** For an end that a time to live brings about too: silent where no node heard of it. */
+export async function quietly(end: Promise<void>): Promise<void> {
+  try {
+    await end
+  } catch (error) {
+    if (!isCode(error)) throw error
+  }
+}
+
+/** The error that an answer is which is no success; a redirect, too, is none of rollcall's. */
 export function errorOf(
   { status, revision, text }: Pick<Answer, 'status' | 'revision' | 'text'>,
   isWrite: boolean,

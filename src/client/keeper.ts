@@ -6,7 +6,7 @@
  * was answered, whatever becomes of the later ones, and {@link Keeper.signal} fires before that is
  * over, by the timer of this process alone: with every node unreachable too. Time is monotonic.
  */
-import { isCode, RollcallError } from './error.ts'
+import { isCode, quietly, RollcallError } from './error.ts'
 import { pause } from './ports.ts'
 import type { Session } from './session.ts'
 import type { Answer, CallOptions } from './transport.ts'
@@ -104,12 +104,8 @@ export class Keeper implements Held {
   }
 
   /** Like `release`, but silent where no node hears it: its time to live does the same. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      await this.release()
-    } catch (error) {
-      if (!isCode(error)) throw error
-    }
+  [Symbol.asyncDispose](): Promise<void> {
+    return quietly(this.release())
   }
 
   async #release(): Promise<void> {

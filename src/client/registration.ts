@@ -4,7 +4,7 @@
  */
 import { duration, millis } from './duration.ts'
 import type { Duration } from './duration.ts'
-import { isCode, RollcallError, tell } from './error.ts'
+import { isCode, quietly, RollcallError, tell } from './error.ts'
 import type { Instance, InstanceSpec } from './instance.ts'
 import { path } from './path.ts'
 import { backoff, pause, randomId } from './ports.ts'
@@ -102,8 +102,9 @@ class Registered implements Registration {
     await this.#session.call('DELETE', this.#path)
   }
 
+  /** Like `close`, but silent where no node hears it. */
   [Symbol.asyncDispose](): Promise<void> {
-    return this.close()
+    return quietly(this.close())
   }
 
   #register(options: CallOptions = {}): Promise<Instance> {

@@ -37,11 +37,12 @@ export class Session {
     return () => void this.#open.delete(thing)
   }
 
-  /** Closes all that is open, and waits for it; the first failure is thrown after that. */
+  /**
+   * Closes all that is open, and waits until the nodes were told, or could not be: then a time to live
+   * ends it.
+   */
   async close(): Promise<void> {
     this.#isClosed = true
-    const ends = [...this.#open].map(async (thing) => thing[Symbol.asyncDispose]())
-    const failed = (await Promise.allSettled(ends)).find((end) => end.status === 'rejected')
-    if (failed !== undefined) throw failed.reason
+    await Promise.all([...this.#open].map((thing) => thing[Symbol.asyncDispose]()))
   }
 }

@@ -272,13 +272,7 @@ class Call {
   answered(answer: Answer): Answer | null {
     const { status, headers, sentMs } = answer
     if ((status >= 200 && status < 300) || status === 304) return answer
-    const error =
-      status >= 400
-        ? errorOf(answer, this.isWrite)
-        : new RollcallError('invalid_answer', `HTTP ${status}: a node answers no redirect`, {
-            status,
-            outcome: this.isWrite ? 'not_applied' : null,
-          })
+    const error = errorOf(answer, this.isWrite)
     this.#last = error
     if (!PASSING.has(status)) throw this.#failure()
     if (status === 429) {

@@ -22,6 +22,7 @@ const TOKEN = { min: 1, max: Number.MAX_SAFE_INTEGER }
 export const OPS = [
   'config.put',
   'config.delete',
+  'config.rollback',
   'config.get',
   'instance.put',
   'instance.patch',
@@ -147,6 +148,7 @@ const configPut = bodyParser({
   comment: v.nullish(s.text(COMMENT_MAX)),
   lease: v.nullish(s.name),
 })
+const configRollback = bodyParser({ key: s.key, to: s.integer({ ...NUMBER, min: 1 }) })
 const configKey = bodyParser({ key: s.key })
 const instanceKey = bodyParser({ service: s.name, id: s.name })
 
@@ -161,6 +163,10 @@ const PARSERS: Readonly<Record<OpName, (item: Item, place: Place) => TxnOp>> = {
   },
   'config.delete': (item, { ns }) =>
     write({ type: 'config_delete', ns, key: configKey(item).key, by: null, expect: null }),
+  'config.rollback': (item, { ns }) => {
+    const command = { type: 'config_rollback', ns, ...configRollback(item) } as const
+    return write({ ...command, comment: null, by: null, expect: null })
+  },
   'config.get': (item) => ({ type: 'read', key: configKey(item).key }),
   'instance.put': (item, { ns, bodies }) => {
     const key = { ns, ...nameOf(item) }

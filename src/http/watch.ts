@@ -45,7 +45,6 @@ async function watch(c: Call, edge: Edge, open: Set<Watch>): Promise<Response> {
   const { watch } = opened
   open.add(watch)
   stream.attach(watch, () => open.delete(watch))
-  if (c.req.raw.signal.aborted) stream.abandon()
   if (edge.closing?.aborted === true) watch.cut('node_stopping')
   return new Response(stream.body, { headers })
 }
