@@ -4,6 +4,7 @@ import { routePath } from 'hono/route'
 import { silentLogger } from '../lib/logger.ts'
 import type { Logger } from '../lib/logger.ts'
 import { clusterRoutes } from './cluster.ts'
+import { configHistoryRoutes } from './config-history.ts'
 import { configListRoutes } from './config-list.ts'
 import { configRoutes } from './config.ts'
 import type { Call, Edge, Env } from './edge.ts'
@@ -87,6 +88,7 @@ const ROUTES: readonly ((edge: Edge) => Hono<Env>)[] = [
   configListRoutes,
   txnRoutes,
   watchRoutes,
+  configHistoryRoutes,
   clusterRoutes,
   memberRoutes,
   healthRoutes,

@@ -40,6 +40,8 @@ export class Context {
   wanted = false
   /** How many events of the batch are of entries before this one. */
   #eventsBefore = 0
+  /** Keys whose values were checked against the schemas that govern them now. */
+  checkedKeys: readonly string[] = []
   readonly #hash: MultisetHash
 
   constructor(tables: Tables, hash: MultisetHash, rules: KeyRules) {
@@ -99,8 +101,7 @@ export class Context {
   attempt(run: () => Outcome): Outcome {
     const { savepoint } = this.tables
     const { lanes } = this.#hash
-    const told = [this.topics, this.leases, this.notes, this.events]
-    const counts = told.map(({ length }) => length)
+    const told = this.#told.map((list) => ({ list, length: list.length }))
     savepoint.begin()
     this.scopes.begin()
     const outcome = run()
@@ -111,8 +112,13 @@ export class Context {
     }
     savepoint.rollback()
     this.#hash.restore(lanes)
-    for (const [i, list] of told.entries()) list.length = present(counts[i], 'each was counted')
+    for (const { list, length } of told) list.length = length
     return outcome
+  }
+
+  /** What the batch tells, in lists that only grow. */
+  get #told(): readonly unknown[][] {
+    return [this.topics, this.leases, this.notes, this.events]
   }
 
   /** The tail of a row that this entry writes; `old` is the row it replaces. */

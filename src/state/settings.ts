@@ -28,6 +28,24 @@ export function compactedRevision(tables: Tables): number {
   return tables.setting.find(COMPACTED_REVISION)?.value ?? 0
 }
 
+/** Any of the numbers that the cluster agreed on; 0 before the first. */
+export function setting(tables: Tables, name: string): number {
+  return tables.setting.find(name)?.value ?? 0
+}
+
+/** Writes only what is another number. */
+export function writeSetting(context: Context, name: string, value: number): void {
+  const old = context.tables.setting.find(name)
+  if ((old?.value ?? 0) === value) return
+  context.tables.setting.put(old, {
+    name,
+    value,
+    createdRevision: old?.createdRevision ?? context.revision,
+    revision: context.revision,
+    attributes: old?.attributes ?? null,
+  })
+}
+
 /** Raises the version; a proposal of two leaders that comes second changes nothing. */
 export function raiseClusterVersion(
   context: Context,

@@ -140,36 +140,3 @@ test(
   }),
   TEST_MS,
 )
-
-test(
-  'cluster: client: a watch that moves between nodes sees each of 300 writes once, in order',
-  withRaisedCluster({}, async (cluster) => {
-    await using client = clientOf(cluster)
-    const stop = new AbortController()
-    const seen: string[] = []
-    const watched = (async () => {
-      const options = { since: 0, values: true, signal: stop.signal }
-      for await (const { data } of client.watch(['config/k/*'], options)) {
-        seen.push((data as { readonly value: string }).value)
-      }
-    })()
-    const expected: string[] = []
-    for (let i = 0; i < 300; i++) {
-      if (i === 100) await (await cluster.leader()).process.kill()
-      const [node] = i % 60 === 59 ? cluster.nodes.filter(({ isRunning }) => isRunning) : []
-      if (i === 200) {
-        for (const dead of cluster.nodes.filter(({ isRunning }) => !isRunning)) dead.start()
-      }
-      if (node !== undefined && i > 200) await node.stop()
-      if (node !== undefined && i > 200) node.start()
-      expected.push(String(i))
-      await client.request('PUT', `/v1/config/k/${i % 7}`, { body: String(i), timeoutMs: 30_000 })
-    }
-    await until('all are seen', () => seen.length >= expected.length)
-    stop.abort()
-    await watched
-
-    expect(seen).toEqual(expected)
-  }),
-  TEST_MS,
-)

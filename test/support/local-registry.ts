@@ -7,7 +7,14 @@ import { REPLICA_DEFAULTS, type ReplicaConfig, type WatchSink } from '../../src/
 import { WatchHub } from '../../src/replica/watch-hub.ts'
 import { openSql } from '../../src/runtime/sqlite.ts'
 import { encodeCommand, sinceClusterVersion, StateMachine } from '../../src/state/mod.ts'
-import type { Command, LeaseRow, Outcome, StateReader, TopicChange } from '../../src/state/mod.ts'
+import type {
+  Command,
+  KeyRules,
+  LeaseRow,
+  Outcome,
+  StateReader,
+  TopicChange,
+} from '../../src/state/mod.ts'
 
 interface Waiter {
   readonly target: http.WaitTarget
@@ -41,9 +48,9 @@ export class LocalRegistry implements http.Registry {
     this.watches = new WatchHub(host, { ...REPLICA_DEFAULTS, ...config })
   }
 
-  static async open(config: Partial<ReplicaConfig> = {}): Promise<LocalRegistry> {
+  static async open(config: Partial<ReplicaConfig> = {}, rules?: KeyRules): Promise<LocalRegistry> {
     const sql = await openSql({ driver: null, path: ':memory:' })
-    return new LocalRegistry(StateMachine.open(sql), config)
+    return new LocalRegistry(StateMachine.open(sql, rules), config)
   }
 
   /** What watches take for the time: it passes when a test says so. */

@@ -7,6 +7,7 @@ import type {
   Command,
   CommandOf,
   ConfigMeta,
+  ConfigSchemaRow,
   Expect,
   InstanceKey,
   InstanceRow,
@@ -29,6 +30,7 @@ import { mergePatch } from './merge.ts'
 import { Topics } from './topics.ts'
 import { Versions } from './versions.ts'
 import { guardedModel, KeyModel, txnModel, type Now } from './wrapped.ts'
+import { Written } from './written.ts'
 
 export interface ModelConfig {
   readonly meta: ConfigMeta
@@ -68,7 +70,10 @@ export class Model {
   readonly #services = new Map<string, Versions<ServiceRow>>()
   readonly #overrides = new Map<string, Versions<OverrideRow>>()
   readonly #nodeOverrides = new Map<string, Versions<OverrideRow>>()
+  readonly #schemas = new Map<string, Versions<ConfigSchemaRow>>()
   readonly topics = new Topics()
+  /** Every version of every key, for ever. */
+  readonly written = new Written()
   readonly #version = new Versions<number>()
   readonly #keys: KeyModel
   #revision = 0
@@ -89,6 +94,10 @@ export class Model {
 
   config(ns: string, key: string, revision: number): ModelConfig | null {
     return this.#configs.get(`${ns}/${key}`)?.at(revision) ?? null
+  }
+
+  configSchema(ns: string, prefix: string, revision: number): ConfigSchemaRow | null {
+    return this.#schemas.get(`${ns}/${prefix}`)?.at(revision) ?? null
   }
 
   /** Whether the key was ever written. */
@@ -198,6 +207,12 @@ export class Model {
           this.#version.set(this.#revision, command.version)
         }
         return this.#ok(false, null)
+      case 'config_rollback':
+        return this.#configRollback(command)
+      case 'config_schema_put':
+      case 'config_schema_delete':
+        return this.#configSchema(command)
+      case 'history_trim': // Nobody is told of it; what may be gone is judged where it is read.
       case 'state_check':
       case 'state_verdict':
         return this.#ok(false, null)
@@ -288,9 +303,68 @@ export class Model {
       updatedAtMs: this.#wallMs,
     }
     versions.set(this.#revision, { meta, value: put.value })
+    this.written.add(meta, { value: put.value, comment: put.comment })
     this.#touch(put.ns, `config/${put.key}`)
     this.#tell(put.ns, `config/${put.key}`, 'config.put')
     return this.#ok(old === null, { type: 'config', config: meta })
+  }
+
+  /** A new version of the old bytes; what is kept is the state machine's business (`trim`). */
+  #configRollback(command: CommandOf<'config_rollback'>): Outcome {
+    const { ns, key, to, comment, by } = command
+    const refusal = this.#unexpected(
+      command.expect,
+      this.#configs.get(`${ns}/${key}`)?.last?.meta.version ?? null,
+    )
+    if (refusal !== null) return refusal
+    const newest = this.#configVersions.get(`${ns}/${key}`) ?? 0
+    const old = this.written.find(ns, key, to)
+    if (old === null) {
+      const detail =
+        newest === 0
+          ? `there never was a config key "${key}"`
+          : `there is no version ${to} of "${key}": the newest is ${newest}`
+      return { ok: false, revision: this.#revision, code: 'not_found', detail }
+    }
+    const { contentType, value } = old
+    const put = { ns, key, contentType, value, comment, by, lease: null, expect: null }
+    return this.#configPut({ type: 'config_put', ...put })
+  }
+
+  #configSchema(
+    command: CommandOf<'config_schema_put'> | CommandOf<'config_schema_delete'>,
+  ): Outcome {
+    const { ns, prefix } = command
+    const versions = storeOf(this.#schemas, `${ns}/${prefix}`)
+    const old = versions.last
+    const refusal = this.#unexpected(command.expect, old?.revision ?? null)
+    if (refusal !== null) return refusal
+    const isPut = command.type === 'config_schema_put'
+    if (!isPut && old === null) return this.#ok(false, null)
+    this.#touch(ns, 'config-schemas')
+    if (!isPut) {
+      versions.set(this.#revision, null)
+      return this.#ok(false, null)
+    }
+    const { schema, by: updatedBy } = command
+    const row: ConfigSchemaRow = {
+      ns,
+      prefix,
+      size: schema.length,
+      updatedBy,
+      revision: this.#revision,
+      createdRevision: old?.createdRevision ?? this.#revision,
+      createdAtMs: old?.createdAtMs ?? this.#wallMs,
+      updatedAtMs: this.#wallMs,
+      schema,
+    }
+    versions.set(this.#revision, row)
+    const { schema: _, ...meta } = row
+    return this.#ok(old === null, { type: 'config_schema', schema: meta })
+  }
+
+  get #stamp(): { readonly revision: number; readonly atMs: number } {
+    return { revision: this.#revision, atMs: this.#wallMs }
   }
 
   #configDelete(command: CommandOf<'config_delete'>): Outcome {
@@ -298,6 +372,7 @@ export class Model {
     const refusal = this.#unexpected(command.expect, versions.last?.meta.version ?? null)
     if (refusal !== null) return refusal
     if (versions.last !== null) {
+      this.written.deleted(versions.last.meta, { by: command.by, ...this.#stamp })
       versions.set(this.#revision, null)
       this.#touch(command.ns, `config/${command.key}`)
       this.#tell(command.ns, `config/${command.key}`, 'config.deleted')
@@ -584,6 +659,7 @@ export class Model {
     for (const versions of byName(this.#configs)) {
       if (versions.last?.meta.lease !== lease.id) continue
       const { ns, key: name } = versions.last.meta
+      this.written.deleted(versions.last.meta, { by: null, ...this.#stamp })
       versions.set(this.#revision, null)
       this.#touch(ns, `config/${name}`)
       this.#tell(ns, `config/${name}`, 'config.deleted')
