@@ -7,6 +7,7 @@ import { idlePolls } from './idle-polls.ts'
 import { busyShare, residentMiB, writtenBytes } from './process.ts'
 import { REPLAY } from './replay.ts'
 import { SNAPSHOT } from './snapshot.ts'
+import { WATCH, WATCH_CATCH_UP } from './watch.ts'
 import { wrk, type Script } from './wrk.ts'
 
 const POLLS = 5_000
@@ -38,6 +39,8 @@ export const SCENARIOS: ReadonlyMap<string, Scenario> = new Map<string, Scenario
   ['read', { run: reads }],
   ['heartbeat', { run: heartbeats }],
   ['polls', { run: polls }],
+  ['watch', WATCH],
+  ['watch-catchup', WATCH_CATCH_UP],
   ['failover', { run: failover }],
   ['replay', REPLAY],
   ['snapshot', SNAPSHOT],
