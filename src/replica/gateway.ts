@@ -5,6 +5,8 @@
 import type {
   ClusterView,
   Failure,
+  LockAnswer,
+  LockRequest,
   MembersAnswer,
   MembersRequest,
   NodeStatus,
@@ -24,6 +26,7 @@ import {
 import { BeatGatherer } from './beat-gatherer.ts'
 import { REPLICA_DEFAULTS } from './config.ts'
 import type { CallFailure } from './leader-calls.ts'
+import { acquireLock, type LockHost } from './lock-acquire.ts'
 import { encodeMemberRequest } from './member-codec.ts'
 import type { Replica } from './replica.ts'
 import { invalidCommand } from './wire.ts'
@@ -117,6 +120,19 @@ export class Gateway implements Registry {
       { nowMs: () => ports.clock().nowMs, setTimer: (ms, run) => ports.setTimer(ms, run) },
       { gatherMs: beatGatherMs, beatsMax },
     )
+  }
+
+  get #lockHost(): LockHost {
+    const { ports, state } = this.#replica
+    return {
+      local: state,
+      propose: (command, options) => this.propose(command, options),
+      read: (options, query) => this.read(options, query),
+      wait: (target, options) => this.wait(target, options),
+      heartbeat: (leases, options) => this.heartbeat(leases, options),
+      nowMs: () => ports.clock().nowMs,
+      setTimer: (ms, run) => ports.setTimer(ms, run),
+    }
   }
 
   get local(): StateReader {
@@ -232,6 +248,10 @@ export class Gateway implements Registry {
     } as const
     const reached = await this.read(options, ({ revision }) => revision)
     return reached.ok && since > reached.value
+  }
+
+  acquireLock(request: LockRequest): Promise<LockAnswer> {
+    return acquireLock(this.#lockHost, request)
   }
 
   expiresInMs(lease: string): number | null {

@@ -6,6 +6,7 @@ import type { Context } from './context.ts'
 import { instanceDelete, instanceHealth, instancePatch, instancePut } from './instance-commands.ts'
 import { leaseClear, leaseExpire, leaseGrant, leaseRemove } from './lease-commands.ts'
 import { leaseRevoke, leaseSuspect } from './lease-commands.ts'
+import { lockAcquire, lockCancel, lockGrant, lockRelease, lockValue } from './lock-commands.ts'
 import type { Outcome } from './outcome.ts'
 import { nodeOverrideDelete, nodeOverridePut } from './override-commands.ts'
 import { overrideDelete, overridePut } from './override-commands.ts'
@@ -65,6 +66,16 @@ export function apply(context: Context, command: Command): Outcome {
       return context.check()
     case 'state_verdict':
       return context.verdict(command)
+    case 'lock_acquire':
+      return lockAcquire(context, command)
+    case 'lock_cancel':
+      return lockCancel(context, command)
+    case 'lock_release':
+      return lockRelease(context, command)
+    case 'lock_value':
+      return lockValue(context, command)
+    case 'lock_grant':
+      return lockGrant(context, command)
     default:
       return unreachable(command)
   }

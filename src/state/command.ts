@@ -4,6 +4,8 @@
  * in the order of `codec.ts`; a kind is never changed, only followed by a new one.
  */
 
+import type { LockCommand } from './lock-command.ts'
+
 /** `If-Match` and `If-None-Match` of a write, judged at apply. */
 export interface Expect {
   /** The write passes only where the resource has this ETag number; '*': where it exists. */
@@ -167,6 +169,7 @@ export type Command =
       /** The schema that it is a hash of: others are not compared. */
       readonly schema: number
     }
+  | LockCommand
 
 /** RFC 7396: absent leaves, null resets to the default, maps merge by key, at every depth. */
 export type InstancePatch = {

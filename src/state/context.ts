@@ -1,6 +1,6 @@
 import { assert } from '../lib/assert.ts'
 import type { MultisetHash } from '../lib/hash.ts'
-import type { LeaseChange, StateNote, TopicChange } from './changes.ts'
+import type { LeaseChange, LockKey, StateNote, TopicChange } from './changes.ts'
 import type { CommandOf, Expect } from './command.ts'
 import type { EventBody } from './event.ts'
 import type { Outcome, OutcomeResult, Refusal } from './outcome.ts'
@@ -28,6 +28,9 @@ export class Context {
   topics: TopicChange[] = []
   leases: LeaseChange[] = []
   notes: StateNote[] = []
+  /** Permits that the command at work gave back (`grantFreed`); empty between commands. */
+  freedLocks: LockKey[] = []
+  readyLocks: LockKey[] = []
   revision = 0
   clusterMs = 0
   wallMs = 0
@@ -57,12 +60,16 @@ export class Context {
     readonly topics: TopicChange[]
     readonly leases: LeaseChange[]
     readonly notes: StateNote[]
+    readonly readyLocks: LockKey[]
   } {
     this.scopes.flush(this.topics)
-    const changes = { topics: this.topics, leases: this.leases, notes: this.notes }
+    const { topics, leases, notes, readyLocks } = this
+    assert(this.freedLocks.length === 0, 'what a command freed it has passed on')
+    const changes = { topics, leases, notes, readyLocks }
     this.topics = []
     this.leases = []
     this.notes = []
+    this.readyLocks = []
     return changes
   }
 
@@ -130,6 +137,18 @@ export class Context {
 
   conflict(detail: string): Refusal {
     return { ok: false, revision: this.revision, code: 'conflict', detail }
+  }
+
+  staleToken(detail: string): Refusal {
+    return { ok: false, revision: this.revision, code: 'stale_token', detail }
+  }
+
+  tooMany(detail: string): Refusal {
+    return { ok: false, revision: this.revision, code: 'too_many_requests', detail }
+  }
+
+  invalid(path: string, detail: string): Refusal {
+    return { ok: false, revision: this.revision, code: 'invalid_request', detail, path }
   }
 
   /**

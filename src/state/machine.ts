@@ -10,6 +10,7 @@ import { ConfigQueries } from './config-queries.ts'
 import { Context } from './context.ts'
 import { instanceRow, instanceTopic, overridesOf } from './instance.ts'
 import { instanceOfLease, leaseRow } from './lease.ts'
+import { LockQueries } from './lock-queries.ts'
 import type { Outcome } from './outcome.ts'
 import { nodeOverrideRow, overrideRow } from './override.ts'
 import type { Page, StateReader } from './reader.ts'
@@ -214,7 +215,7 @@ export class StateMachine implements StateReader {
     assert(this.#usable, 'a state machine that failed is not used again')
     const last = entries.at(-1)
     if (last === undefined) {
-      return { outcomes: [], topics: [], leases: [], notes: [], membershipChanged: null }
+      return { outcomes: [], ...this.#db.context.flush(), membershipChanged: null }
     }
     this.#assertFollows(entries)
     const commands = entries.map((entry) =>
@@ -331,6 +332,10 @@ export class StateMachine implements StateReader {
     return this.#db.configs.prefixRevision(ns, prefix)
   }
 
+  get locks(): LockQueries {
+    return this.#db.locks
+  }
+
   lease(id: string): rows.LeaseRow | null {
     const record = this.#db.tables.lease.find(id)
     return record === null ? null : leaseRow(record)
@@ -340,7 +345,7 @@ export class StateMachine implements StateReader {
     const key = instanceOfLease(id)
     const holds = key !== null && this.instance(key)?.lease === id
     const config = this.#db.tables.configOfLease(id).map((record) => record.key)
-    return { instances: holds ? [key] : [], config }
+    return { instances: holds ? [key] : [], config, locks: this.locks.ofLease(id) }
   }
 
   close(): void {
@@ -357,6 +362,7 @@ interface Database {
   readonly context: Context
   readonly services: ServiceQueries
   readonly configs: ConfigQueries
+  readonly locks: LockQueries
   readonly begin: Statement
   readonly commit: Statement
   readonly saveApplied: Statement
@@ -374,6 +380,7 @@ function databaseOf(sql: Sql, hash: MultisetHash): Database {
     context,
     services: new ServiceQueries(sql, tables, context.scopes),
     configs: new ConfigQueries(sql, tables),
+    locks: new LockQueries(tables, context.scopes),
     begin: sql.prepare('BEGIN IMMEDIATE'),
     commit: sql.prepare('COMMIT'),
     saveApplied: sql.prepare(

@@ -3,6 +3,7 @@ import { assert, unreachable } from '../lib/assert.ts'
 import { encode } from '../lib/msgpack.ts'
 import { health, instanceSpec, overrideRowWire, revisions, serviceSettings } from './fields.ts'
 import type { Outcome, OutcomeResult, Refusal } from './outcome.ts'
+import type { LockGrantRow } from './lock-rows.ts'
 import type { ConfigMeta, InstanceRow, LeaseRow, ServiceRow } from './rows.ts'
 import {
   choice,
@@ -61,6 +62,23 @@ const configMeta = struct<ConfigMeta>({
   ...revisions,
 })
 
+/** Numbers of results, as the first ones stand below: never used again. */
+const LOCK = 10
+const LOCK_QUEUED = 11
+
+const lockGrantRow = struct<LockGrantRow>({
+  ns: name,
+  name,
+  token: count,
+  place: count,
+  owner: text,
+  value: nullable(text),
+  ttlMs: count,
+  lease: nullable(key),
+  revision: count,
+  createdAtMs: count,
+})
+
 const result: Wire<OutcomeResult> = {
   to: (value, at) => {
     switch (value.type) {
@@ -74,6 +92,10 @@ const result: Wire<OutcomeResult> = {
         return [3, leaseRow.to(value.lease, at)]
       case 'config':
         return [4, configMeta.to(value.config, at)]
+      case 'lock':
+        return [LOCK, lockGrantRow.to(value.grant, at)]
+      case 'lock_queued':
+        return [LOCK_QUEUED, count.to(value.place, at)]
       default:
         return unreachable(value)
     }
@@ -85,12 +107,21 @@ const result: Wire<OutcomeResult> = {
     if (type === 2) return { type: 'service', service: serviceRow.from(row, at) }
     if (type === 3) return { type: 'lease', lease: leaseRow.from(row, at) }
     if (type === 4) return { type: 'config', config: configMeta.from(row, at) }
+    if (type === LOCK) return { type: 'lock', grant: lockGrantRow.from(row, at) }
+    if (type === LOCK_QUEUED) return { type: 'lock_queued', place: count.from(row, at) }
     throw new InvalidCommand('an outcome holds a thing of a known type')
   },
 }
 
 const nullableResult = nullable(result)
-const refusalCode = choice('not_found', 'version_mismatch', 'conflict', 'invalid_request')
+const refusalCode = choice(
+  'not_found',
+  'version_mismatch',
+  'conflict',
+  'invalid_request',
+  'stale_token',
+  'too_many_requests',
+)
 
 /** `[1, revision, created, result]`, or `[0, revision, code, detail, what the code adds]`. */
 export function encodeOutcome(outcome: Outcome): Uint8Array {

@@ -2,6 +2,7 @@
  * What a command came to, as data: every replica computes the same. It travels to the node that
  * asked, so it holds nothing but plain values.
  */
+import type { LockGrantRow } from './lock-rows.ts'
 import type { ConfigMeta, InstanceRow, LeaseRow, OverrideRow, ServiceRow } from './rows.ts'
 
 export type Outcome =
@@ -22,6 +23,9 @@ export type OutcomeResult =
   | { readonly type: 'service'; readonly service: ServiceRow }
   | { readonly type: 'lease'; readonly lease: LeaseRow }
   | { readonly type: 'config'; readonly config: ConfigMeta }
+  | { readonly type: 'lock'; readonly grant: LockGrantRow }
+  /** Not granted yet: it waits at that place (`LockWaiterRow.place`). */
+  | { readonly type: 'lock_queued'; readonly place: number }
 
 /** A command that was decided and changed nothing. `code` is one of API.md's. */
 export type Refusal = {
@@ -31,5 +35,7 @@ export type Refusal = {
   | { readonly code: 'not_found'; readonly detail: string }
   | { readonly code: 'version_mismatch'; readonly detail: string; readonly current: number | null }
   | { readonly code: 'conflict'; readonly detail: string }
+  | { readonly code: 'stale_token'; readonly detail: string }
+  | { readonly code: 'too_many_requests'; readonly detail: string }
   | { readonly code: 'invalid_request'; readonly detail: string; readonly path: string }
 )

@@ -1,5 +1,6 @@
 /** The questions that can be asked of the state: read-only, synchronous, at the applied index. */
 import type { InstanceKey } from './command.ts'
+import type { LockReader } from './lock-queries.ts'
 import type {
   ConfigMeta,
   ConfigRow,
@@ -41,6 +42,8 @@ export interface StateReader {
   configRevision(ns: string, key: string): number
   configList(ns: string, page: Page): readonly ConfigMeta[]
   configPrefixRevision(ns: string, prefix: string): number
+
+  readonly locks: LockReader
 
   lease(id: string): LeaseRow | null
   leaseHoldings(id: string): LeaseHoldings

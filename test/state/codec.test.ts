@@ -100,6 +100,33 @@ const GOLDEN: readonly (readonly [Command, string])[] = [
     { type: 'state_verdict', index: 300, hash: '0123456789abcdef', schema: 1 },
     '9415cd012cb03031323334353637383961626364656601',
   ],
+  [
+    {
+      type: 'lock_acquire',
+      ns: 'default',
+      name: 'job',
+      owner: 'me',
+      ttlMs: null,
+      lease: 'abc',
+      limit: 2,
+      value: 'n1',
+      waiterTtlMs: 5000,
+    },
+    '9923a764656661756c74a36a6f62a26d65c0a361626302a26e31cd1388',
+  ],
+  [{ type: 'lock_cancel', ns: 'default', name: 'job', place: 7 }, '9424a764656661756c74a36a6f6207'],
+  [
+    { type: 'lock_release', ns: 'default', name: 'job', token: 300 },
+    '9425a764656661756c74a36a6f62cd012c',
+  ],
+  [
+    { type: 'lock_value', ns: 'default', name: 'job', token: 300, value: null },
+    '9526a764656661756c74a36a6f62cd012cc0',
+  ],
+  [
+    { type: 'lock_grant', locks: [{ ns: 'default', name: 'job' }] },
+    '92279192a764656661756c74a36a6f62',
+  ],
 ]
 
 describe.each(GOLDEN.map(([command, bytes]) => [command.type, command, bytes] as const))(
@@ -128,7 +155,7 @@ describe.each(GOLDEN.map(([command, bytes]) => [command.type, command, bytes] as
 
 test('numbers of kinds are not used twice, and every kind has golden bytes', () => {
   const numbers = GOLDEN.map(([command]) => (decode(encodeCommand(command)) as unknown[])[0])
-  expect(numbers).toEqual(Array.from({ length: 21 }, (_, i) => i + 1))
+  expect(numbers).toEqual([...Array.from({ length: 21 }, (_, i) => i + 1), 35, 36, 37, 38, 39])
 })
 
 test('decodeCommand() stops at a kind from the future', () => {

@@ -29,7 +29,14 @@ export function entry(index: number, given: Partial<Entry> & Pick<Entry, 'type' 
 export class Fed {
   readonly machine: StateMachine
   /** What the last batch came to. */
-  last: AppliedBatch = { outcomes: [], topics: [], leases: [], notes: [], membershipChanged: null }
+  last: AppliedBatch = {
+    outcomes: [],
+    topics: [],
+    leases: [],
+    readyLocks: [],
+    notes: [],
+    membershipChanged: null,
+  }
 
   constructor(machine: StateMachine) {
     this.machine = machine

@@ -3,6 +3,8 @@
  * state machine at once. Nothing lapses unless a test says so.
  */
 import type * as http from '../../src/http/registry.ts'
+import { setTimer } from '../../src/lib/timer.ts'
+import { acquireLock } from '../../src/replica/mod.ts'
 import { openSql } from '../../src/runtime/sqlite.ts'
 import { encodeCommand, StateMachine } from '../../src/state/mod.ts'
 import type { Command, LeaseRow, Outcome, StateReader, TopicChange } from '../../src/state/mod.ts'
@@ -91,6 +93,21 @@ export class LocalRegistry implements http.Registry {
   lapse(id: string): void {
     const leaseRevision = this.local.lease(id)?.leaseRevision ?? 0
     this.apply({ type: 'lease_expire', leases: [{ id, leaseRevision }] })
+  }
+
+  acquireLock(request: http.LockRequest): Promise<http.LockAnswer> {
+    return acquireLock(
+      {
+        local: this.local,
+        propose: (command) => this.propose(command),
+        read: (options, query) => this.read(options, query),
+        wait: (target, options) => this.wait(target, options),
+        heartbeat: (leases) => this.heartbeat(leases),
+        nowMs: () => performance.now(),
+        setTimer,
+      },
+      request,
+    )
   }
 
   /** Without timers: it ends when something changes or somebody gives up. */

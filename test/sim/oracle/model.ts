@@ -14,6 +14,7 @@ import type {
   LeaseChange,
   LeaseRef,
   LeaseRow,
+  LockKey,
   Outcome,
   OutcomeResult,
   OverrideRow,
@@ -21,9 +22,10 @@ import type {
   ServiceRow,
   TopicChange,
 } from '../../../src/state/mod.ts'
-import { instanceLease, instanceOfLease } from '../../../src/state/mod.ts'
+import { instanceLease, instanceOfLease, sinceClusterVersion } from '../../../src/state/mod.ts'
 import { unexpected } from './expect.ts'
 import { mergePatch } from './merge.ts'
+import { LockModel } from './model-locks.ts'
 import { Topics } from './topics.ts'
 import { Versions } from './versions.ts'
 
@@ -37,6 +39,8 @@ export interface Effect {
   readonly leases: readonly LeaseChange[]
   /** What waiters are told of; a topic may be named more than once. */
   readonly topics: readonly TopicChange[]
+  /** Where a further grant has to wait for an entry of its own. */
+  readonly readyLocks: readonly LockKey[]
   /** Leases whose TTL ran out by this entry. */
   readonly expired: readonly LeaseRow[]
 }
@@ -59,12 +63,25 @@ export class Model {
   readonly #overrides = new Map<string, Versions<OverrideRow>>()
   readonly #nodeOverrides = new Map<string, Versions<OverrideRow>>()
   readonly topics = new Topics()
+  readonly locks: LockModel
   readonly #version = new Versions<number>()
   #revision = 0
   #wallMs = 0
   #changes: LeaseChange[] = []
   #touched: TopicChange[] = []
   #expired: LeaseRow[] = []
+
+  constructor() {
+    this.locks = new LockModel({
+      now: () => ({ revision: this.#revision, wallMs: this.#wallMs }),
+      lease: (id) => this.#lease(id),
+      arm: (ns, id, ttlMs) => {
+        this.#arm({ id, ns, ttlMs, removeAfterMs: 0, onLapse: 'remove', owner: null })
+      },
+      drop: (id) => this.#dropped(id),
+      touch: (ns, topic) => this.#touch(ns, topic),
+    })
+  }
 
   clusterVersion(revision: number): number {
     return this.#version.at(revision) ?? 1
@@ -118,8 +135,24 @@ export class Model {
     this.#changes = []
     this.#touched = []
     this.#expired = []
-    const outcome = this.#outcome(command)
-    return { outcome, leases: this.#changes, topics: this.#touched, expired: this.#expired }
+    this.locks.ready = []
+    const outcome = this.#tooNew(command) ?? this.#outcome(command)
+    const readyLocks = this.locks.ready
+    return {
+      outcome,
+      leases: this.#changes,
+      topics: this.#touched,
+      readyLocks,
+      expired: this.#expired,
+    }
+  }
+
+  /** What not all members know yet all refuse alike (DESIGN §1.7). */
+  #tooNew({ type }: Command): Outcome | null {
+    const version = this.clusterVersion(this.#revision)
+    if (sinceClusterVersion(type) <= version) return null
+    const detail = `${type} needs a newer clusterVersion than ${version}`
+    return { ok: false, revision: this.#revision, code: 'conflict', detail }
   }
 
   #outcome(command: Command): Outcome {
@@ -151,6 +184,7 @@ export class Model {
       case 'lease_revoke': {
         const lease = this.#lease(command.id)
         if (lease !== null && lease.ns === command.ns) this.#end(lease)
+        this.locks.passOn()
         return this.#ok(false, null)
       }
       case 'lease_expire':
@@ -175,6 +209,16 @@ export class Model {
       case 'state_check':
       case 'state_verdict':
         return this.#ok(false, null)
+      case 'lock_acquire':
+        return this.locks.acquire(command)
+      case 'lock_cancel':
+        return this.locks.cancel(command)
+      case 'lock_release':
+        return this.locks.release(command)
+      case 'lock_value':
+        return this.locks.setValue(command)
+      case 'lock_grant':
+        return this.locks.serve(command)
     }
   }
 
@@ -473,6 +517,7 @@ export class Model {
         this.#setHealth(lease, { health: 'critical', healthReason: 'ttl' })
       }
     }
+    this.locks.passOn()
     return this.#ok(false, null)
   }
 
@@ -493,6 +538,7 @@ export class Model {
 
   /** A lease goes with everything that hangs on it. */
   #end(lease: LeaseRow): void {
+    if (this.locks.leaseEnds(lease.id)) return
     const key = instanceOfLease(lease.id)
     if (key === null) this.#touch(lease.ns, `leases/${lease.id}`)
     else this.#setInstance(key, null)
@@ -502,7 +548,11 @@ export class Model {
       versions.set(this.#revision, null)
       this.#touch(ns, `config/${name}`)
     }
-    storeOf(this.#leases, lease.id).set(this.#revision, null)
-    this.#changes.push({ type: 'gone', id: lease.id })
+    this.#dropped(lease.id)
+  }
+
+  #dropped(id: string): void {
+    storeOf(this.#leases, id).set(this.#revision, null)
+    this.#changes.push({ type: 'gone', id })
   }
 }
