@@ -1,6 +1,6 @@
 import type { LockKey } from './changes.ts'
 import { lockGrantRow, lockTopic, lockWaiterRow } from './lock.ts'
-import type { LockGrantRow, LockRow, LockWaiterRow } from './lock-rows.ts'
+import type { LockGrantRow, LockRow } from './lock-rows.ts'
 import type { LockGrantRecord, LockRecord, LockWaiterRecord } from './lock-schema.ts'
 import { pageStart, prefixEnd } from './prefix.ts'
 import type { Page } from './reader.ts'

@@ -41,8 +41,10 @@ function placeOf(outcome: Outcome): number {
 /** Owners of who holds and who waits. */
 function standing({ machine }: Fed): readonly [readonly string[], readonly string[]] {
   const lock = machine.locks.lock('default', 'job', 100)
-  const owner = (one: { readonly owner: string }): string => one.owner
-  return [(lock?.holders ?? []).map(owner), (lock?.waiters ?? []).map(owner)]
+  return [
+    (lock?.holders ?? []).map(({ owner }) => owner),
+    (lock?.waiters ?? []).map(({ owner }) => owner),
+  ]
 }
 
 function expire(made: Fed, ...ids: readonly string[]): void {

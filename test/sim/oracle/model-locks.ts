@@ -87,7 +87,9 @@ export class LockModel {
     const lock = this.#at({ ns, name }, revision)
     if (lock === null) return null
     const { limit, holders, queue } = lock
-    const waiters = queue.map(({ value: _, ttlMs: __, ...waiter }): LockWaiterRow => waiter)
+    const waiters = queue.map(({ place, owner, lease, createdAtMs }) => {
+      return { ns, name, place, owner, lease, createdAtMs }
+    })
     const changed = this.#versions({ ns, name }).changedAt(revision)
     const counts = { held: holders.length, waiting: queue.length }
     return { ns, name, limit, ...counts, holders, waiters, revision: changed }
