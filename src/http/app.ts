@@ -27,6 +27,7 @@ import { overrideRoutes } from './overrides.ts'
 import { rawPath } from './path.ts'
 import type { Registry } from './registry.ts'
 import { serviceRoutes } from './services.ts'
+import { txnRoutes } from './txn.ts'
 import { unknownRoute } from './unknown-route.ts'
 import { welcomeRoutes } from './welcome.ts'
 
@@ -86,6 +87,7 @@ const ROUTES: readonly ((edge: Edge) => Hono<Env>)[] = [
   configListRoutes,
   lockRoutes,
   lockListRoutes,
+  txnRoutes,
   clusterRoutes,
   memberRoutes,
   healthRoutes,

@@ -10,6 +10,8 @@ import { readJson } from './body.ts'
 import type { Call, Edge, Env } from './edge.ts'
 import { ApiError, failed, invalid, refused } from './error.ts'
 import type { Limits } from './limits.ts'
+import { fenced } from './fences.ts'
+import { idempotencyKey, keyed } from './idempotency.ts'
 import { grantJson, LISTED_FEW, standingJson } from './lock-json.ts'
 import { tokenOf } from './lock-list.ts'
 import { namespaceOf } from './namespace.ts'
@@ -20,7 +22,8 @@ import { leaseRead, renew, renewalJson } from './renewal.ts'
 import type { LockAnswer } from './registry.ts'
 import * as s from './schema.ts'
 import { bodyParser } from './validate.ts'
-import { propose, refuseConditions, resultOf, writeQuery } from './write.ts'
+import { propose, proposeUnkeyed, refuseConditions } from './write.ts'
+import { refuseFences, resultOf, writeQuery } from './write.ts'
 
 const PATH = '/v1/locks/:name'
 const OWNER_MAX = 256
@@ -46,6 +49,7 @@ export function lockRoutes(edge: Edge): Hono<Env> {
     })
     .post(`${PATH}/renew`, async (c) => {
       const call = lockCall(c)
+      refuseFences(c)
       return await renewLock(c, edge, call, parseRenew(await readJson(c, edge)))
     })
     .delete(PATH, async (c) => {
@@ -90,7 +94,7 @@ async function acquire(c: Call, edge: Edge, call: LockCall, asked: Asked): Promi
   if (ttl === null && lease === null) throw invalid('ttl', 'is needed: how long it holds unrenewed')
   const waitMs = asked.wait ?? 0
   if (waitMs > 0) c.env?.keepOpen?.()
-  const command: CommandOf<'lock_acquire'> = {
+  const plain: CommandOf<'lock_acquire'> = {
     type: 'lock_acquire',
     ns,
     name,
@@ -104,8 +108,8 @@ async function acquire(c: Call, edge: Edge, call: LockCall, asked: Asked): Promi
   const answer = await edge.registry.acquireLock({
     ns,
     name,
-    command,
-    isKeyed: false,
+    command: await keyed(c, query, fenced(c, query, plain)),
+    isKeyed: idempotencyKey(c) !== null,
     waiterTtlMs: WAITER_TTL_MS,
     waitMs,
     timeoutMs: timeoutMs(c, query, edge),
@@ -168,7 +172,7 @@ async function renewLock(
   const isNews = value !== undefined && news !== grant.value
   if (!isNews) return json({ ...grantJson(grant), ...renewalJson(renewal) })
   const command = { type: 'lock_value', ns, name, token, value: news } as const
-  const set = await propose(c, edge, query, command).catch((error: unknown) => {
+  const set = await proposeUnkeyed(c, edge, query, command).catch((error: unknown) => {
     const isStale = error instanceof ApiError && error.code === 'stale_token'
     throw isStale ? lost(name, token) : error
   })

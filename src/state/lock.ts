@@ -30,11 +30,6 @@ export function placeTopic(name: string, place: number): string {
   return `locks/${name}/${place}`
 }
 
-/** Whether that token may act as a holder now: what a fence asks (DESIGN §8). */
-export function isHolder(context: Context, ns: string, name: string, token: number): boolean {
-  return context.tables.lockGrant.find(ns, name, token) !== null
-}
-
 export function lockGrantRow(record: LockGrantRecord): LockGrantRow {
   return {
     ns: record.ns,

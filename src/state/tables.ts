@@ -1,3 +1,4 @@
+import { assert, present } from '../lib/assert.ts'
 import type { MultisetHash } from '../lib/hash.ts'
 import * as locks from './lock-schema.ts'
 import * as schema from './schema.ts'
@@ -24,13 +25,32 @@ export interface Tables {
   readonly lockGrantAt: (ns: string, name: string, place: number) => locks.LockGrantRecord | null
   readonly lockGrantsOfLease: (lease: string) => readonly locks.LockGrantRecord[]
   readonly lockWaitersOfLease: (lease: string) => readonly locks.LockWaiterRecord[]
+  readonly idempotency: Table<schema.IdempotencyRecord>
+  /** The rows that were made first, in that order. */
+  readonly oldestKeys: (limit: number) => readonly schema.IdempotencyRecord[]
+  readonly idempotencyCount: () => number
+  /** The bytes of a config key that is not deleted. */
+  readonly valueOf: (config: schema.ConfigRecord) => Uint8Array
+  readonly holdsLock: (ns: string, name: string, token: number) => boolean
+  /** A mark within the batch's transaction, to which it can go back. One at a time. */
+  readonly savepoint: Savepoint
   readonly instancesOnNode: (ns: string, node: string) => readonly schema.InstanceRecord[]
   readonly configOfLease: (lease: string) => readonly schema.ConfigRecord[]
+}
+
+export interface Savepoint {
+  begin(): void
+  /** Keeps what was written since. */
+  release(): void
+  /** Takes it back. */
+  rollback(): void
 }
 
 export function openTables(sql: Sql, hash: MultisetHash): Tables {
   const instance = new Table(sql, hash, schema.INSTANCE)
   const config = new Table(sql, hash, schema.CONFIG)
+  const idempotency = new Table(sql, hash, schema.IDEMPOTENCY)
+  const oldestKeys = idempotency.query('ORDER BY created_revision, caller, key LIMIT ?1')
   const onNode = instance.query('WHERE ns = ?1 AND node = ?2 ORDER BY service, id')
   const ofLease = config.query('WHERE lease = ?1 ORDER BY ns, key')
   const lockGrant = new Table(sql, hash, locks.LOCK_GRANT)
@@ -59,7 +79,41 @@ export function openTables(sql: Sql, hash: MultisetHash): Tables {
     lockGrantAt: (ns, name, place) => grantAt(ns, name, place)[0] ?? null,
     lockGrantsOfLease: (lease) => grantsOf(lease),
     lockWaitersOfLease: (lease) => waitersOf(lease),
+    idempotency,
+    oldestKeys: (limit) => oldestKeys(limit),
+    ...questions(sql),
+    savepoint: savepoint(sql),
     instancesOnNode: (ns, node) => onNode(ns, node),
     configOfLease: (lease) => ofLease(lease),
+  }
+}
+
+function questions(sql: Sql): Pick<Tables, 'idempotencyCount' | 'valueOf' | 'holdsLock'> {
+  const count = sql.prepare('SELECT count(*) FROM idempotency')
+  const value = sql.prepare('SELECT value FROM event WHERE revision = ?1 AND n = ?2')
+  const grant = sql.prepare('SELECT 1 FROM lock_grant WHERE ns = ?1 AND name = ?2 AND token = ?3')
+  return {
+    idempotencyCount: () => present(count.get(), 'a count is a row')[0] as number,
+    valueOf: ({ eventRevision, eventN, size }) => {
+      const row = value.get(eventRevision, eventN)
+      const bytes = present(row, 'a live key points to the event of its value')[0] as Uint8Array
+      assert(bytes.length === size, 'a value has the size that its key says')
+      return bytes
+    },
+    holdsLock: (ns, name, token) => grant.get(ns, name, token) !== null,
+  }
+}
+
+function savepoint(sql: Sql): Savepoint {
+  const begin = sql.prepare('SAVEPOINT attempt')
+  const release = sql.prepare('RELEASE attempt')
+  const rollback = sql.prepare('ROLLBACK TO attempt')
+  return {
+    begin: () => begin.run(),
+    release: () => release.run(),
+    rollback: () => {
+      rollback.run()
+      release.run() // Going back to a savepoint leaves it open.
+    },
   }
 }

@@ -1,6 +1,6 @@
 /** Random commands about locks; most name what the machine really holds. */
 import type { Random } from '../../src/lib/prng.ts'
-import type { LockCommand, StateMachine } from '../../src/state/mod.ts'
+import type { Fence, LockCommand, StateMachine } from '../../src/state/mod.ts'
 
 export const LOCKS = ['job', 'jöb', '🦊']
 const VALUES = [null, '', 'n1', 'a\0b']
@@ -37,4 +37,11 @@ export function randomLockCommand(random: Random, machine: StateMachine, ns: str
       }
     }
   }
+}
+
+/** A lock with the token of a holder, where it has one, or of nobody. */
+export function randomFence(random: Random, machine: StateMachine, ns: string): Fence {
+  const name = LOCKS[random(LOCKS.length)] as string
+  const [holder] = machine.locks.lock(ns, name, 1)?.holders ?? []
+  return { name, token: random(3) === 0 ? 1 + random(9) : (holder?.token ?? 1) }
 }

@@ -114,6 +114,23 @@ export class LockModel {
     return ready
   }
 
+  isHolder(key: LockKey, token: number): boolean {
+    return this.#holder(key, token) !== null
+  }
+
+  /** The returned function takes back what this entry did since. */
+  mark(): () => void {
+    const tokens = new Map(this.#tokens)
+    const ready = this.ready.length
+    return () => {
+      const { revision } = this.#host.now()
+      for (const [id, versions] of this.#locks) if (versions.drop(revision)) this.#locks.delete(id)
+      this.#tokens.clear()
+      for (const [id, token] of tokens) this.#tokens.set(id, token)
+      this.ready.length = ready
+    }
+  }
+
   acquire(command: CommandOf<'lock_acquire'>): Outcome {
     const { ns, name, owner, value, lease, limit } = command
     const ttlMs = this.#ttlOf(command)

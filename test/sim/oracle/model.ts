@@ -11,6 +11,7 @@ import type {
   InstanceKey,
   InstanceRow,
   InstanceSpec,
+  KeyRules,
   LeaseChange,
   LeaseRef,
   LeaseRow,
@@ -28,6 +29,7 @@ import { mergePatch } from './merge.ts'
 import { LockModel } from './model-locks.ts'
 import { Topics } from './topics.ts'
 import { Versions } from './versions.ts'
+import { guardedModel, KeyModel, txnModel, type Now } from './wrapped.ts'
 
 export interface ModelConfig {
   readonly meta: ConfigMeta
@@ -65,13 +67,16 @@ export class Model {
   readonly topics = new Topics()
   readonly locks: LockModel
   readonly #version = new Versions<number>()
+  readonly #keys: KeyModel
   #revision = 0
   #wallMs = 0
+  #clusterMs = 0
   #changes: LeaseChange[] = []
   #touched: TopicChange[] = []
   #expired: LeaseRow[] = []
 
-  constructor() {
+  constructor(rules: KeyRules) {
+    this.#keys = new KeyModel(rules)
     this.locks = new LockModel({
       now: () => ({ revision: this.#revision, wallMs: this.#wallMs }),
       lease: (id) => this.#lease(id),
@@ -129,9 +134,14 @@ export class Model {
     return [...this.#leases.keys()].sort().flatMap((id) => this.lease(id, revision) ?? [])
   }
 
-  apply(command: Command, revision: number, wallMs: number): Effect {
+  apply(
+    command: Command,
+    revision: number,
+    { wallMs, clusterMs }: { readonly wallMs: number; readonly clusterMs: number },
+  ): Effect {
     this.#revision = revision
     this.#wallMs = wallMs
+    this.#clusterMs = clusterMs
     this.#changes = []
     this.#touched = []
     this.#expired = []
@@ -148,10 +158,10 @@ export class Model {
   }
 
   /** What not all members know yet all refuse alike (DESIGN §1.7). */
-  #tooNew({ type }: Command): Outcome | null {
+  #tooNew(command: Command): Outcome | null {
     const version = this.clusterVersion(this.#revision)
-    if (sinceClusterVersion(type) <= version) return null
-    const detail = `${type} needs a newer clusterVersion than ${version}`
+    if (sinceClusterVersion(command) <= version) return null
+    const detail = `${command.type} needs a newer clusterVersion than ${version}`
     return { ok: false, revision: this.#revision, code: 'conflict', detail }
   }
 
@@ -209,6 +219,12 @@ export class Model {
       case 'state_check':
       case 'state_verdict':
         return this.#ok(false, null)
+      case 'keyed':
+        return this.#keys.decide(command, this.#now)
+      case 'guarded':
+        return guardedModel(command, this.#now)
+      case 'txn':
+        return this.#attempt(() => txnModel(command, this.#now))
       case 'lock_acquire':
         return this.locks.acquire(command)
       case 'lock_cancel':
@@ -220,6 +236,49 @@ export class Model {
       case 'lock_grant':
         return this.locks.serve(command)
     }
+  }
+
+  /** What is so at the entry at work, for the commands that hold others. */
+  get #now(): Now {
+    return {
+      revision: this.#revision,
+      clusterMs: this.#clusterMs,
+      config: (ns, key) => this.#configs.get(`${ns}/${key}`)?.last ?? null,
+      instance: (key) => this.#instances.get(idOf(key))?.last ?? null,
+      lease: (id) => this.#lease(id),
+      isHolder: (ns, name, token) => this.locks.isHolder({ ns, name }, token),
+      schemaRevision: () => null, // Nobody writes a schema.
+      run: (command) => this.#outcome(command),
+    }
+  }
+
+  /** Where it is refused nothing of it ever was. */
+  #attempt(run: () => Outcome): Outcome {
+    const versions = new Map(this.#configVersions)
+    const takeBackLocks = this.locks.mark()
+    const outcome = run()
+    if (outcome.ok) return outcome
+    for (const store of this.#stores) {
+      for (const [id, things] of store) if (things.drop(this.#revision)) store.delete(id)
+    }
+    this.#configVersions.clear()
+    for (const [key, version] of versions) this.#configVersions.set(key, version)
+    this.topics.drop(this.#revision)
+    takeBackLocks()
+    this.#changes = []
+    this.#touched = []
+    return outcome
+  }
+
+  get #stores(): readonly Map<string, Versions<unknown>>[] {
+    return [
+      this.#configs,
+      this.#instances,
+      this.#leases,
+      this.#services,
+      this.#overrides,
+      this.#nodeOverrides,
+    ] as Map<string, Versions<unknown>>[]
   }
 
   #ok(created: boolean, result: OutcomeResult | null): Outcome {
