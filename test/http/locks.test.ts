@@ -284,3 +284,99 @@ test('a follower of an election waits for its leader, and learns of the next', a
   await call(`POST ${JOB}/renew`, { body: { token, value: 'n2' } })
   expect(jsonOf(await next)).toMatchObject({ holders: [{ token, value: 'n2' }] })
 })
+
+describe('with an idempotency key', () => {
+  const headers = { 'Idempotency-Key': 'k-1' }
+  const keyedAsk = (api: Awaited<ReturnType<typeof lockApi>>, owner: string, wait = '1m') =>
+    api.call(`POST ${JOB}`, { headers, body: { owner, ttl: '5s', wait } })
+
+  test('a retry gets the same grant while it holds, and is told when it was lost', async () => {
+    const api = await lockApi()
+    const token = tokenOf(await keyedAsk(api, 'a'))
+    expect(tokenOf(await keyedAsk(api, 'a'))).toBe(token)
+
+    await api.call(`DELETE ${JOB}?token=${token}`)
+    const late = await keyedAsk(api, 'a')
+    expect(late.status).toBe(409)
+    expect(jsonOf(late)).toMatchObject({ detail: expect.stringContaining('lost since') })
+    expect(await api.held()).toEqual([])
+  })
+
+  test('a client that hangs up keeps its place, and its retry takes it up again', async () => {
+    const api = await lockApi()
+    const token = tokenOf(await api.ask('a'))
+    const client = new AbortController()
+    const body = JSON.stringify({ owner: 'b', ttl: '5s', wait: '1m' })
+    const init = { method: 'POST', body, headers, signal: client.signal }
+    const left = Promise.resolve(api.app.request(JOB, init)).catch(() => {})
+    await queueOf(api, 1)
+    const later = api.ask('c', { wait: '1m' })
+    await queueOf(api, 2)
+    client.abort()
+    await left
+
+    const retry = keyedAsk(api, 'b')
+    while (api.registry.proposed.filter(({ type }) => type === 'keyed').length < 2) {
+      await Bun.sleep(1)
+    }
+    expect(api.registry.local.locks.lock('default', 'job', 9)?.waiting).toBe(2)
+    await api.call(`DELETE ${JOB}?token=${token}`)
+    const answer = await retry
+    expect([answer.status, jsonOf(answer)['owner']]).toEqual([200, 'b'])
+    await api.call(`DELETE ${JOB}?token=${tokenOf(answer)}`)
+    expect(jsonOf(await later)['owner']).toBe('c')
+  })
+
+  test('a node that stops says so, and keeps the place for the next one', async () => {
+    const closing = new AbortController()
+    const api = await lockApi({ closing: closing.signal })
+    await api.ask('a')
+    const waiting = keyedAsk(api, 'b')
+    await queueOf(api, 1)
+    closing.abort()
+
+    const answer = await waiting
+    expect(answer.status).toBe(504)
+    expect(jsonOf(answer)).toMatchObject({ code: 'outcome_unknown', outcome: 'unknown' })
+    expect(api.registry.local.locks.lock('default', 'job', 9)?.waiting).toBe(1)
+  })
+})
+
+test('a write is fenced by who holds the lock now', async () => {
+  const { ask, call } = await lockApi()
+  const first = tokenOf(await ask('a'))
+  const put = (token: number) =>
+    call('PUT /v1/config/state', { headers: { 'Rollcall-Lock': `job=${token}` }, body: 'x' })
+  expect((await put(first)).status).toBe(201)
+  await call(`DELETE ${JOB}?token=${first}`)
+  const second = tokenOf(await ask('b'))
+
+  const stale = await put(first)
+  expect([stale.status, jsonOf(stale)['code']]).toEqual([412, 'stale_token'])
+  expect((await put(second)).status).toBe(200)
+})
+
+test('a transaction gives a lock back, and passes it on, with what it writes', async () => {
+  const api = await lockApi()
+  const token = tokenOf(await api.ask('a'))
+  const next = api.ask('b', { wait: '1m' })
+  await queueOf(api, 1)
+  const txn = (held: number) =>
+    api.call('POST /v1/txn', {
+      body: {
+        if: [{ lock: 'job', token: held }],
+        then: [
+          { op: 'config.put', key: 'done', value: 'yes' },
+          { op: 'lock.release', name: 'job', token: held },
+        ],
+      },
+    })
+  const released = await txn(token)
+
+  expect(jsonOf(released)).toMatchObject({
+    succeeded: true,
+    results: [{ status: 201 }, { op: 'lock.release', status: 204 }],
+  })
+  expect(tokenOf(await next)).toBe(Number(jsonOf(released)['revision']))
+  expect(jsonOf(await txn(token))).toMatchObject({ succeeded: false })
+})
