@@ -98,6 +98,8 @@ export interface Plan {
   readonly waiters: number
   /** Give their writes keys and ask again until they know. */
   readonly repeaters: number
+  /** Take locks, hold and wait for them. */
+  readonly lockers: number
   /** How many keys the state keeps, and how long: little, so that both bounds are met. */
   readonly keyRules: KeyRules
   readonly ttlMs: number
@@ -276,5 +278,6 @@ export function planOf(seed: number): Plan {
       keysMax: chance.pick([3, 30, 1_000]),
       windowMs: chance.pick([2_000, 10_000, 200_000]),
     },
+    lockers: chance.pick([0, 0, 2, 4, 6]),
   }
 }
