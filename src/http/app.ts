@@ -4,6 +4,7 @@ import { routePath } from 'hono/route'
 import { silentLogger } from '../lib/logger.ts'
 import type { Logger } from '../lib/logger.ts'
 import { clusterRoutes } from './cluster.ts'
+import { configHistoryRoutes } from './config-history.ts'
 import { configListRoutes } from './config-list.ts'
 import { configRoutes } from './config.ts'
 import type { Call, Edge, Env } from './edge.ts'
@@ -29,6 +30,7 @@ import type { Registry } from './registry.ts'
 import { serviceRoutes } from './services.ts'
 import { txnRoutes } from './txn.ts'
 import { unknownRoute } from './unknown-route.ts'
+import { watchRoutes } from './watch.ts'
 import { welcomeRoutes } from './welcome.ts'
 
 export interface AppOptions {
@@ -49,7 +51,8 @@ export interface AppOptions {
 
 /**
  * The whole HTTP API over one node. It opens no socket: a server hands it requests with
- * `app.fetch(request, { keepOpen })`, where `keepOpen` lifts the idle limit of that request.
+ * `app.fetch(request, { keepOpen, below })`, where `keepOpen` lifts the idle limit of that request
+ * and `below` says how deep the API is mounted.
  */
 export function createApp(options: AppOptions): Hono<Env> {
   const edge: Edge = {
@@ -62,7 +65,7 @@ export function createApp(options: AppOptions): Hono<Env> {
   }
   const allowedHosts = options.allowedHosts === undefined ? [] : options.allowedHosts
   const ask = options.forward ?? null
-  const app = new Hono<Env>({ getPath: rawPath })
+  const app = new Hono<Env>({ getPath: (request, given) => rawPath(request, given?.env?.below) })
   app.use(async (c, next) => {
     const refusal = guard(c, allowedHosts)
     if (refusal !== null) c.res = problem(refusal, c.req.method)
@@ -88,6 +91,8 @@ const ROUTES: readonly ((edge: Edge) => Hono<Env>)[] = [
   lockRoutes,
   lockListRoutes,
   txnRoutes,
+  watchRoutes,
+  configHistoryRoutes,
   clusterRoutes,
   memberRoutes,
   healthRoutes,

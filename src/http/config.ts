@@ -4,10 +4,12 @@ import { Hono } from 'hono'
 import type { StateReader } from '../state/reader.ts'
 import { noContent, notModified, tagged } from './answer.ts'
 import { readBytes } from './body.ts'
+import { getVersion } from './config-history.ts'
+import { COMMENT_MAX, rawValue } from './config-value.ts'
 import { contentTypeOf } from './content-type.ts'
 import type { Call, Edge, Env } from './edge.ts'
 import { ApiError, invalid } from './error.ts'
-import { etag, expectation, isKnown } from './etag.ts'
+import { expectation, isKnown } from './etag.ts'
 import { namespaceOf } from './namespace.ts'
 import { pathKey } from './path.ts'
 import { Query } from './query.ts'
@@ -16,7 +18,6 @@ import { propose, resultOf, writeQuery } from './write.ts'
 
 const BASE = '/v1/config/'
 const PATH = `${BASE}:key{.+}`
-const COMMENT_MAX = 1_024
 
 export function configRoutes(edge: Edge): Hono<Env> {
   return new Hono<Env>()
@@ -67,9 +68,10 @@ function commentOf(query: Query): string | null {
 async function getConfig(c: Call, edge: Edge): Promise<Response> {
   const query = new Query(c.req.url)
   refuseLater(c, query)
+  const key = pathKey(c, BASE)
+  if (query.has('version')) return await getVersion(c, edge, query, key)
   query.allow(WAIT)
   const ns = namespaceOf(c, query)
-  const key = pathKey(c, BASE)
   const waitable = {
     target: { ns, topic: `config/${key}`, prefix: false },
     current: (state: StateReader) => state.configRevision(ns, key),
@@ -77,22 +79,12 @@ async function getConfig(c: Call, edge: Edge): Promise<Response> {
   const row = await waitAndRead(c, edge, query, waitable, (state) => state.config(ns, key))
   if (row === null) throw new ApiError('not_found', `there is no config key "${key}"`)
   if (isKnown(c, row.version)) return notModified(row.version)
-  return new Response(row.value, {
-    headers: {
-      'Content-Type': row.contentType,
-      ETag: etag(row.version),
-      // A value may be a page that someone else wrote: it must not run as one of ours.
-      'X-Content-Type-Options': 'nosniff',
-      'Content-Security-Policy': 'sandbox',
-    },
-  })
+  return rawValue(row)
 }
 
 /** What would change which value is meant, were it ignored. */
 function refuseLater(c: Call, query: Query): void {
-  for (const parameter of ['version', 'labels']) {
-    if (query.has(parameter)) throw invalid(`?${parameter}`, 'is not supported yet')
-  }
+  if (query.has('labels')) throw invalid('?labels', 'is not supported yet')
   if (c.req.header('Rollcall-Labels') !== undefined) {
     throw invalid('Rollcall-Labels', 'is not supported yet')
   }

@@ -24,6 +24,8 @@ export interface Env {
   Bindings: {
     /** This answer may take its time: it must not be cut off as idle. */
     readonly keepOpen?: () => void
+    /** How many leading segments of the path say where the API is mounted; none by default. */
+    readonly below?: number
   }
   Variables: {
     /** Of the store, as the answer reflects it; the local one where a route sets none. */

@@ -108,7 +108,7 @@ async function acquire(c: Call, edge: Edge, call: LockCall, asked: Asked): Promi
   const answer = await edge.registry.acquireLock({
     ns,
     name,
-    command: await keyed(c, query, fenced(c, query, plain)),
+    command: await keyed(c, edge, query, fenced(c, query, plain)),
     isKeyed: idempotencyKey(c) !== null,
     waiterTtlMs: WAITER_TTL_MS,
     waitMs,

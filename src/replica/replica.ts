@@ -31,6 +31,7 @@ import { encodeClusterInfo } from './status.ts'
 import { ReplicaTimers } from './timers.ts'
 import { Upkeep } from './upkeep.ts'
 import { Waits } from './waits.ts'
+import { WatchHub } from './watch-hub.ts'
 
 export interface ReplicaOptions {
   readonly raft: RaftConfig
@@ -55,6 +56,7 @@ export class Replica {
   readonly upkeep: Upkeep
   readonly catchUp: CatchUp
   readonly custody: Custody
+  readonly watches: WatchHub
   readonly ports: ReplicaPorts
   readonly #raftConfig: RaftConfig
   readonly #joining: Joining
@@ -75,6 +77,15 @@ export class Replica {
     this.state = state
     this.ports = ports
     this.raft = new Raft(options.raft, options.initial)
+    this.watches = new WatchHub(
+      {
+        state,
+        nowMs: () => ports.clock().nowMs,
+        defer: (run) => ports.defer(run),
+        setTimer: (ms, run) => ports.setTimer(ms, run),
+      },
+      config,
+    )
     this.#raftConfig = options.raft
     this.#belonging = new Belonging(
       {
@@ -225,6 +236,7 @@ export class Replica {
     this.desk.overtaken(Infinity)
     this.reads.stop()
     this.waits.wakeAll(Infinity)
+    this.watches.cutAll('fenced')
   }
 
   #makeCatchUp(): CatchUp {
@@ -286,6 +298,7 @@ export class Replica {
   stop(): void {
     this.#stopped = true
     this.#timers.stop()
+    this.watches.stop()
     this.catchUp.stop()
   }
 
@@ -386,6 +399,7 @@ export class Replica {
     this.desk.overtaken(index)
     this.#applied.reached(index)
     this.waits.wakeAll(index)
+    this.watches.installed()
     this.ports.logger.info('snapshot installed', { index, log: type })
     this.#turnSoon()
   }
@@ -402,6 +416,7 @@ export class Replica {
     this.desk.applied(entries, batch.outcomes)
     this.#applied.reached(index)
     this.waits.wake(batch.topics)
+    this.watches.applied(batch.events, index)
   }
 
   /** Null: the log holds what this program does not know. It never skips (DESIGN §1.7). */

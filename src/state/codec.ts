@@ -29,6 +29,10 @@
  * | keyed | 22 | 3 | caller, key, requestHash, command |
  * | guarded | 23 | 3 | ns, fences, schemas, command |
  * | txn | 24 | 3 | ns, conditions, whenTrue, whenFalse |
+ * | config_rollback | 25 | 3 | ns, key, to, comment, by, expect |
+ * | config_schema_put | 26 | 3 | ns, prefix, schema, by, expect |
+ * | config_schema_delete | 27 | 3 | ns, prefix, expect |
+ * | history_trim | 28 | 3 | versions, ageMs, feedMs, feedRevisions, rows |
  * | lock_acquire | 35 | 3 | ns, name, owner, ttlMs, lease, limit, value, waiterTtlMs |
  * | lock_cancel | 36 | 3 | ns, name, place |
  * | lock_release | 37 | 3 | ns, name, token |
@@ -47,6 +51,7 @@ import { leaseRef, lockKey, overrideSpec, serviceSettings, suspectRef } from './
 import { caller, condition, fence, requestHash, schemaGuard, txnOp } from './txn-fields.ts'
 import {
   bytes,
+  count,
   decodePlain,
   InvalidCommand,
   key,
@@ -54,6 +59,7 @@ import {
   name,
   nullable,
   positive,
+  prefix,
   struct,
   text,
 } from './wire.ts'
@@ -164,6 +170,29 @@ const ALL_KINDS: readonly Kind[] = [
     conditions: list(condition),
     whenTrue: list(txnOp(inner('txn'))),
     whenFalse: list(txnOp(inner('txn'))),
+  }),
+  kind('config_rollback', v3(25), {
+    ns: name,
+    key,
+    to: positive,
+    comment: nullable(text),
+    by: nullable(text),
+    expect,
+  }),
+  kind('config_schema_put', v3(26), {
+    ns: name,
+    prefix,
+    schema: bytes,
+    by: nullable(text),
+    expect,
+  }),
+  kind('config_schema_delete', v3(27), { ns: name, prefix, expect }),
+  kind('history_trim', own(v3(28)), {
+    versions: positive,
+    ageMs: count,
+    feedMs: count,
+    feedRevisions: positive,
+    rows: positive,
   }),
   kind('lock_acquire', alone(v3(35)), {
     ns: name,

@@ -2,9 +2,9 @@ import { assert } from '../lib/assert.ts'
 import type { MultisetHash } from '../lib/hash.ts'
 import type { LeaseChange, LockKey, StateNote, TopicChange } from './changes.ts'
 import type { CommandOf, Expect } from './command.ts'
-import type { EventBody } from './event.ts'
 import { Keys } from './keyed.ts'
 import type { KeyRules } from './keyed.ts'
+import type { EventBody, StoredEvent } from './event.ts'
 import type { Outcome, OutcomeResult, Refusal } from './outcome.ts'
 import type { Tail } from './schema.ts'
 import { Scopes } from './scope.ts'
@@ -31,6 +31,8 @@ export class Context {
   topics: TopicChange[] = []
   leases: LeaseChange[] = []
   notes: StateNote[] = []
+  /** What the batch told, in order. */
+  events: StoredEvent[] = []
   /** Permits that the command at work gave back (`grantFreed`); empty between commands. */
   freedLocks: LockKey[] = []
   readyLocks: LockKey[] = []
@@ -39,7 +41,10 @@ export class Context {
   wallMs = 0
   clusterVersion = 0
   wanted = false
-  #events = 0
+  /** How many events of the batch are of entries before this one. */
+  #eventsBefore = 0
+  /** Keys whose values were checked against the schemas that govern them now. */
+  checkedKeys: readonly string[] = []
   readonly #hash: MultisetHash
 
   constructor(tables: Tables, hash: MultisetHash, rules: KeyRules) {
@@ -56,7 +61,7 @@ export class Context {
     this.wallMs = entry.wallMs
     this.clusterVersion = entry.clusterVersion
     this.wanted = entry.wanted
-    this.#events = 0
+    this.#eventsBefore = this.events.length
   }
 
   /** Ends a batch: the scopes it touched are written, its changes are handed out once. */
@@ -64,17 +69,19 @@ export class Context {
     readonly topics: TopicChange[]
     readonly leases: LeaseChange[]
     readonly notes: StateNote[]
+    readonly events: StoredEvent[]
     readonly readyLocks: LockKey[]
   } {
     this.scopes.flush(this.topics)
-    const { topics, leases, notes, readyLocks } = this
     assert(this.freedLocks.length === 0, 'what a command freed it has passed on')
-    const changes = { topics, leases, notes, readyLocks }
+    const { topics, leases, notes, events, readyLocks } = this
     this.topics = []
     this.leases = []
     this.notes = []
+    this.events = []
     this.readyLocks = []
-    return changes
+    this.#eventsBefore = 0
+    return { topics, leases, notes, events, readyLocks }
   }
 
   /**
@@ -100,7 +107,6 @@ export class Context {
   attempt(run: () => Outcome): Outcome {
     const { savepoint } = this.tables
     const { lanes } = this.#hash
-    const events = this.#events
     const told = this.#told.map((list) => ({ list, length: list.length }))
     savepoint.begin()
     this.scopes.begin()
@@ -112,14 +118,13 @@ export class Context {
     }
     savepoint.rollback()
     this.#hash.restore(lanes)
-    this.#events = events
     for (const { list, length } of told) list.length = length
     return outcome
   }
 
   /** What the batch tells, in lists that only grow. */
   get #told(): readonly unknown[][] {
-    return [this.topics, this.leases, this.notes, this.readyLocks]
+    return [this.topics, this.leases, this.notes, this.events, this.readyLocks]
   }
 
   /** The tail of a row that this entry writes; `old` is the row it replaces. */
@@ -135,18 +140,12 @@ export class Context {
 
   /** Appends to the event table; answers the event's place within this revision. */
   emit(event: EventBody): number {
-    const n = this.#events++
-    this.tables.event.insert({
-      revision: this.revision,
-      n,
-      ns: event.ns,
-      topic: event.topic,
-      kind: event.kind,
-      atMs: this.wallMs,
-      attributes: null,
-      body: event.body,
-      value: event.value,
-    })
+    const n = this.events.length - this.#eventsBefore
+    const { revision, wallMs: atMs } = this
+    const { ns, topic, kind, body, value } = event
+    const size = value === null ? null : value.length
+    this.tables.event.insert({ revision, n, ns, topic, kind, atMs, attributes: null, body, value })
+    this.events.push({ revision, n, ns, topic, kind, atMs, body, size, value })
     return n
   }
 

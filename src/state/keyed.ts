@@ -52,6 +52,10 @@ export class Keys {
     this.#count = tables.idempotencyCount()
   }
 
+  get count(): number {
+    return this.#count
+  }
+
   get isFull(): boolean {
     return this.#count >= this.#rules.keysMax
   }

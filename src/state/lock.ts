@@ -10,12 +10,12 @@
  */
 import { assert, present } from '../lib/assert.ts'
 import { utf8, utf8Text } from '../lib/bytes.ts'
-import { encode } from '../lib/msgpack.ts'
 import type { LockKey } from './changes.ts'
 import type { Context } from './context.ts'
 import { EVENT_KINDS } from './event.ts'
 import type { EventKind } from './event.ts'
 import { armLease, dropLease } from './lease.ts'
+import { lockEventBody } from './lock-event.ts'
 import { leaseOfGrant, leaseOfWaiter } from './lock-lease.ts'
 import type { LockGrantRow, LockWaiterRow } from './lock-rows.ts'
 import { countLockWaiters } from './settings.ts'
@@ -203,8 +203,8 @@ function saveLock(
 
 /** One event, told to those who look at the lock or at all of them. */
 function tell(context: Context, record: LockGrantRecord, kind: EventKind): void {
-  const { ns, name, token, owner, value, ttlMs, lease } = record
-  const body = encode([name, owner, token, value, ttlMs, lease])
+  const { ns, name } = record
+  const body = lockEventBody(record)
   context.emit({ ns, topic: lockTopic(name), kind, body, value: null })
   touch(context, record)
 }

@@ -3,7 +3,14 @@
  * asked, so it holds nothing but plain values.
  */
 import type { LockGrantRow } from './lock-rows.ts'
-import type { ConfigMeta, InstanceRow, LeaseRow, OverrideRow, ServiceRow } from './rows.ts'
+import type {
+  ConfigMeta,
+  ConfigSchemaMeta,
+  InstanceRow,
+  LeaseRow,
+  OverrideRow,
+  ServiceRow,
+} from './rows.ts'
 
 export type Outcome =
   | {
@@ -23,6 +30,7 @@ export type OutcomeResult =
   | { readonly type: 'service'; readonly service: ServiceRow }
   | { readonly type: 'lease'; readonly lease: LeaseRow }
   | { readonly type: 'config'; readonly config: ConfigMeta }
+  | { readonly type: 'config_schema'; readonly schema: ConfigSchemaMeta }
   | { readonly type: 'lock'; readonly grant: LockGrantRow }
   /** Not granted yet: it waits at that place (`LockWaiterRow.place`). */
   | { readonly type: 'lock_queued'; readonly place: number }

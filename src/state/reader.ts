@@ -4,6 +4,10 @@ import type { LockReader } from './lock-queries.ts'
 import type {
   ConfigMeta,
   ConfigRow,
+  ConfigSchemaMeta,
+  ConfigSchemaRow,
+  ConfigVersion,
+  ConfigVersionValue,
   InstanceRow,
   LeaseHoldings,
   LeaseRow,
@@ -19,10 +23,18 @@ export interface Page {
   readonly limit: number
 }
 
+/** One event, by its place in the table. */
+export interface EventPlace {
+  readonly revision: number
+  readonly n: number
+}
+
 /** Names and keys sort by their bytes (memcmp). Revisions are 0 where nothing ever was. */
 export interface StateReader {
   /** The applied index: what the whole store's revision is here. */
   readonly revision: number
+  /** Watches begin here or later: what happened up to then is not all to be had. */
+  readonly oldestRevision: number
 
   instance(key: InstanceKey): InstanceRow | null
   /** Of its last change, its removal included. */
@@ -42,6 +54,22 @@ export interface StateReader {
   configRevision(ns: string, key: string): number
   configList(ns: string, page: Page): readonly ConfigMeta[]
   configPrefixRevision(ns: string, prefix: string): number
+  /** The number of the newest version, also of a deleted key; 0 where there never was one. */
+  configNewestVersion(ns: string, key: string): number
+  /** What was written as that version, deleted since or not; null: never, or no longer kept. */
+  configVersion(ns: string, key: string, version: number): ConfigVersionValue | null
+  /** What is kept of a key's versions and deletions, newest first, from before that event on. */
+  configHistory(
+    ns: string,
+    key: string,
+    page: { readonly before: EventPlace | null; readonly limit: number },
+  ): readonly ConfigVersion[]
+  configSchema(ns: string, prefix: string): ConfigSchemaRow | null
+  configSchemas(ns: string, page: Page): readonly ConfigSchemaMeta[]
+  /** All whose prefix the key begins with: a value must hold under each. Shortest first. */
+  configSchemasOf(ns: string, key: string): readonly ConfigSchemaRow[]
+  /** Of the last change of any schema of the namespace: what a checked write names. */
+  configSchemasRevision(ns: string): number
 
   readonly locks: LockReader
 

@@ -348,6 +348,41 @@ export const IDEMPOTENCY: TableSpec<IdempotencyRecord> = {
   indexes: ['idempotency_by_age ON idempotency (created_revision)'],
 }
 
+/** A JSON Schema for the values of all keys that begin so. */
+export interface ConfigSchemaRecord extends Tail {
+  ns: string
+  prefix: string
+  updatedBy: Uint8Array | null
+  /** JSON, as it was written. */
+  schema: Uint8Array
+}
+
+export const CONFIG_SCHEMA: TableSpec<ConfigSchemaRecord> = {
+  name: 'config_schema',
+  number: 16,
+  keys: 2,
+  columns: { ns: NAME, prefix: NAME, updatedBy: 'BLOB', ...tail, schema: 'BLOB NOT NULL' },
+  indexes: [],
+}
+
+/** When the cluster's clock showed what: how old an event is, is known from these alone. */
+export interface HistoryMarkRecord {
+  /** All revisions up to this one were applied by then. */
+  upTo: number
+  clusterMs: number
+  createdRevision: number
+  revision: number
+  attributes: string | null
+}
+
+export const HISTORY_MARK: TableSpec<HistoryMarkRecord> = {
+  name: 'history_mark',
+  number: 21,
+  keys: 1,
+  columns: { upTo: INT, clusterMs: INT, createdRevision: INT, revision: INT, attributes: 'TEXT' },
+  indexes: [],
+}
+
 /** All replicated tables: what the state hash covers. */
 export const TABLES: readonly TableShape[] = [
   LEASE,
@@ -365,6 +400,8 @@ export const TABLES: readonly TableShape[] = [
   LOCK_GRANT,
   LOCK_WAITER,
   IDEMPOTENCY,
+  CONFIG_SCHEMA,
+  HISTORY_MARK,
   LOCK,
 ]
 

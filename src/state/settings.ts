@@ -2,10 +2,13 @@ import { assert } from '../lib/assert.ts'
 import { CLUSTER_VERSION_FIRST } from './cluster-version.ts'
 import type { CommandOf } from './command.ts'
 import type { Context } from './context.ts'
+import { EVENT_KINDS, NO_NAMESPACE } from './event.ts'
 import type { Outcome } from './outcome.ts'
 import type { MembershipRecord } from './schema.ts'
 import type { Sql } from './sql.ts'
 import type { Tables } from './tables.ts'
+
+const MEMBER_EVENTS_SINCE = 3
 
 const CLUSTER_VERSION = 'cluster_version'
 /** Of a state that another cluster began: changes before this revision are not to be had. */
@@ -26,6 +29,24 @@ export function compactedRevision(tables: Tables): number {
   return tables.setting.find(COMPACTED_REVISION)?.value ?? 0
 }
 
+/** Any of the numbers that the cluster agreed on; 0 before the first. */
+export function setting(tables: Tables, name: string): number {
+  return tables.setting.find(name)?.value ?? 0
+}
+
+/** Writes only what is another number. */
+export function writeSetting(context: Context, name: string, value: number): void {
+  const old = context.tables.setting.find(name)
+  if ((old?.value ?? 0) === value) return
+  context.tables.setting.put(old, {
+    name,
+    value,
+    createdRevision: old?.createdRevision ?? context.revision,
+    revision: context.revision,
+    attributes: old?.attributes ?? null,
+  })
+}
+
 /** Raises the version; a proposal of two leaders that comes second changes nothing. */
 export function raiseClusterVersion(
   context: Context,
@@ -40,24 +61,13 @@ const LOCK_WAITERS = 'lock_waiters'
 
 /** How many wait for locks, of all names: kept, since counting 100,000 rows takes milliseconds. */
 export function lockWaiterCount(tables: Tables): number {
-  return tables.setting.find(LOCK_WAITERS)?.value ?? 0
+  return setting(tables, LOCK_WAITERS)
 }
 
 export function countLockWaiters(context: Context, by: 1 | -1): void {
   const value = lockWaiterCount(context.tables) + by
   assert(value >= 0, 'who waits is counted')
   writeSetting(context, LOCK_WAITERS, value)
-}
-
-function writeSetting(context: Context, name: string, value: number): void {
-  const old = context.tables.setting.find(name)
-  context.tables.setting.put(old, {
-    name,
-    value,
-    createdRevision: old?.createdRevision ?? context.revision,
-    revision: context.revision,
-    attributes: old?.attributes ?? null,
-  })
 }
 
 /** The membership in force, as the core encoded it: bytes to this folder. */
@@ -70,6 +80,9 @@ export function writeMembership(context: Context, data: Uint8Array): void {
     data,
     attributes: old?.attributes ?? null,
   })
+  if (context.clusterVersion < MEMBER_EVENTS_SINCE) return
+  const kind = EVENT_KINDS['member.changed']
+  context.emit({ ns: NO_NAMESPACE, topic: 'members', kind, body: data, value: null })
 }
 
 /** Null before the first. */

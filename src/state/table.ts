@@ -81,6 +81,10 @@ export class Table<R extends object> {
     this.#mayHoldRows = sql.prepare(`SELECT 1 FROM ${spec.name} LIMIT 1`).get() !== null
   }
 
+  get mayHoldRows(): boolean {
+    return this.#mayHoldRows
+  }
+
   find(...key: SqlValue[]): R | null {
     if (!this.#mayHoldRows) return null
     const row = this.#find.get(...key)

@@ -149,6 +149,37 @@ const GOLDEN: readonly (readonly [Command, string])[] = [
   ],
   [
     {
+      type: 'config_rollback',
+      ns: 'default',
+      key: 'k',
+      to: 2,
+      comment: 'c',
+      by: null,
+      expect: null,
+    },
+    '9719a764656661756c74a16b02a163c0c0',
+  ],
+  [
+    {
+      type: 'config_schema_put',
+      ns: 'default',
+      prefix: 'app/',
+      schema: new Uint8Array([123, 125]),
+      by: 'ann',
+      expect: expectation,
+    },
+    '961aa764656661756c74a46170702fc4027b7da3616e6e92920300c2',
+  ],
+  [
+    { type: 'config_schema_delete', ns: 'default', prefix: '', expect: null },
+    '941ba764656661756c74a0c0',
+  ],
+  [
+    { type: 'history_trim', versions: 1000, ageMs: 0, feedMs: 60000, feedRevisions: 9, rows: 256 },
+    '961ccd03e800cdea6009cd0100',
+  ],
+  [
+    {
       type: 'lock_acquire',
       ns: 'default',
       name: 'job',
@@ -203,7 +234,7 @@ describe.each(GOLDEN.map(([command, bytes]) => [command.type, command, bytes] as
 test('numbers of kinds are not used twice, and every kind has golden bytes', () => {
   const numbers = GOLDEN.map(([command]) => (decode(encodeCommand(command)) as unknown[])[0])
   const first = Array.from({ length: 24 }, (_, i) => i + 1)
-  expect(numbers).toEqual([...first, 35, 36, 37, 38, 39])
+  expect(numbers).toEqual([...first, 25, 26, 27, 28, 35, 36, 37, 38, 39])
 })
 
 test('decodeCommand() stops at a kind from the future', () => {

@@ -10,7 +10,7 @@ import {
   leaseOfWaiter,
 } from '../../src/state/mod.ts'
 import type { Outcome, StateMachine, StateNote } from '../../src/state/mod.ts'
-import { randomCommand, readAll } from './random-commands.ts'
+import { randomCommand, randomTrim, readAll } from './random-commands.ts'
 import { randomWrapped } from './random-wrapped.ts'
 import { commandEntry, DRIVERS, entry, Fed, FEW_KEYS } from './support.ts'
 
@@ -57,6 +57,7 @@ function nextEntry(random: Random, index: number, machine: StateMachine): Entry 
     return entry(index, { type: 'membership', data: new Uint8Array([random(256)]) })
   }
   if (random(20) === 0) return commandEntry(index, { type: 'state_check' })
+  if (random(20) === 0) return commandEntry(index, randomTrim(random))
   const isWrapped = random(4) === 0
   return commandEntry(index, (isWrapped ? randomWrapped : randomCommand)(random, machine))
 }
@@ -177,6 +178,7 @@ function revisionOf(machine: StateMachine, ns: string, topic: string): number | 
       ? machine.locks.allRevision(ns)
       : machine.locks.revision(ns, service)
   }
+  if (kind === 'config-schemas') return machine.configSchemasRevision(ns)
   if (service === undefined) return machine.servicesRevision(ns)
   if (id === undefined) return machine.serviceRevision(ns, service)
   return machine.instanceRevision({ ns, service, id })

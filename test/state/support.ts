@@ -39,6 +39,7 @@ export class Fed {
     leases: [],
     readyLocks: [],
     notes: [],
+    events: [],
     membershipChanged: null,
   }
 

@@ -12,6 +12,7 @@ import { READ_MUTANTS } from './reads.ts'
 import { REPLICATION_MUTANTS } from './replication.ts'
 import { SERVICE_MUTANTS } from './services.ts'
 import { STORAGE_MUTANTS } from './storage.ts'
+import { WATCH_MUTANTS } from './watches.ts'
 import { WITNESS_MUTANTS } from './witnesses.ts'
 import { WORLD_MUTANTS } from './world.ts'
 import { WRAPPED_MUTANTS } from './wrapped.ts'
@@ -23,6 +24,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...READ_MUTANTS,
   ...STORAGE_MUTANTS,
   ...SERVICE_MUTANTS,
+  ...WATCH_MUTANTS,
   ...CUSTODY_MUTANTS,
   ...WITNESS_MUTANTS,
   ...WRAPPED_MUTANTS,

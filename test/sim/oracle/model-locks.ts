@@ -34,7 +34,14 @@ export interface LockHost {
   /** The lease is gone; what hung on it is this file's business. */
   drop(id: string): void
   touch(ns: string, topic: string): void
+  tell(
+    ns: string,
+    topic: string,
+    kind: 'lock.acquired' | 'lock.released' | 'lock.expired' | 'lock.updated',
+  ): void
 }
+
+type Why = 'released' | 'expired'
 
 const NOBODY = { holders: [], queue: [] }
 const grantLease = (grant: LockGrantRow) => `l:${grant.ns}/${grant.name}/${grant.token}`
@@ -195,6 +202,7 @@ export class LockModel {
     )
     this.#set(grant, { ...lock, holders })
     if (lease === null) this.#host.arm(ns, grantLease(grant), ttlMs)
+    this.#host.tell(ns, `locks/${name}`, 'lock.acquired')
     return grant
   }
 
@@ -209,7 +217,7 @@ export class LockModel {
   release({ ns, name, token }: CommandOf<'lock_release'>): Outcome {
     const grant = this.#holder({ ns, name }, token)
     if (grant === null) return this.#stale(name, token)
-    this.#giveBack(grant)
+    this.#giveBack(grant, 'released')
     this.passOn()
     return this.#ok(false, null)
   }
@@ -222,6 +230,7 @@ export class LockModel {
     const lock = this.#now(old) as ModelLock
     const holders = lock.holders.map((one) => (one === old ? grant : one))
     this.#set(old, { ...lock, holders })
+    this.#host.tell(ns, `locks/${name}`, 'lock.updated')
     return this.#ok(false, { type: 'lock', grant })
   }
 
@@ -257,35 +266,37 @@ export class LockModel {
     this.#set(waiter, { ...lock, queue: lock.queue.filter(({ place }) => place !== waiter.place) })
   }
 
-  #giveBack(grant: LockGrantRow): void {
+  #giveBack(grant: LockGrantRow, why: Why): void {
     const lock = this.#now(grant) as ModelLock
     if (grant.lease === null) this.#host.drop(grantLease(grant))
     const holders = lock.holders.filter(({ token }) => token !== grant.token)
     this.#set(grant, { ...lock, holders })
     this.#freed.push({ ns: grant.ns, name: grant.name })
+    this.#host.tell(grant.ns, `locks/${grant.name}`, `lock.${why}`)
   }
 
   /** A lease ended: true where it was a lock's own, and is gone with what it kept. */
-  leaseEnds(id: string): boolean {
+  leaseEnds(id: string, why: Why): boolean {
     const part = /^([lw]):([^/]+)\/([^/]+)\/(\d+)$/.exec(id)
     if (part === null) {
-      this.#clientLeaseEnds(id)
+      this.#clientLeaseEnds(id, why)
       return false
     }
     const [, type, ns = '', name = '', number] = part
     const lock = this.#now({ ns, name })
     const grant = lock?.holders.find(({ token }) => token === Number(number))
     const waiter = lock?.queue.find(({ place }) => place === Number(number))
-    if (type === 'l' && grant !== undefined) this.#giveBack(grant)
+    if (type === 'l' && grant !== undefined) this.#giveBack(grant, why)
     if (type === 'w' && waiter !== undefined) this.#leave(waiter)
     return true
   }
 
-  #clientLeaseEnds(id: string): void {
-    const locks = [...this.#locks.values()].flatMap(({ last }) => last ?? [])
+  #clientLeaseEnds(id: string, why: Why): void {
+    const byName = [...this.#locks].sort(([a], [b]) => (a < b ? -1 : 1))
+    const locks = byName.flatMap(([, { last }]) => last ?? [])
     for (const { queue } of locks) for (const one of queue) if (one.lease === id) this.#leave(one)
     for (const { holders } of locks) {
-      for (const one of holders) if (one.lease === id) this.#giveBack(one)
+      for (const one of holders) if (one.lease === id) this.#giveBack(one, why)
     }
   }
 
