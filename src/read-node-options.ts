@@ -46,7 +46,13 @@ export function nodeOptions(given: CreateNodeOptions): Omit<NodeOptions, 'versio
   try {
     const flags = flagsOf(given)
     if (!hasListener) flags.set('listen', NOWHERE)
-    const settings = readSettings({ command: 'serve', flags, env: {}, readFile: noFile })
+    const written = new Map([...flags].map(([name, text]) => [name, [text]]))
+    const settings = readSettings({
+      command: 'serve',
+      flags: written,
+      env: {},
+      readFile: noFile,
+    })
     const options = serveOptions(settings, () => given.clusterSecret ?? '')
     if (!hasListener) checkReachable(options)
     return { ...options, ...hostsOf(given), listen: hasListener ? options.listen : null }

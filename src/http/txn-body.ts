@@ -1,6 +1,7 @@
 /** The body of `POST /v1/txn`: conditions and operations, from the API's JSON to what commands carry. */
 import * as v from 'valibot'
 
+import { fromBase64 } from '../lib/base64.ts'
 import { utf8 } from '../lib/bytes.ts'
 import { nearest } from '../lib/nearest.ts'
 import type { Condition, TxnOp } from '../state/command.ts'
@@ -26,6 +27,7 @@ export const OPS = [
   'instance.put',
   'instance.patch',
   'instance.delete',
+  'lock.release',
 ] as const
 
 export type OpName = (typeof OPS)[number]
@@ -149,11 +151,12 @@ const configPut = bodyParser({
 })
 const configRollback = bodyParser({
   key: s.key,
-  to: s.integer(TOKEN),
+  to: s.integer({ ...NUMBER, min: 1 }),
   comment: v.nullish(s.text(COMMENT_MAX)),
 })
 const configKey = bodyParser({ key: s.key })
 const instanceKey = bodyParser({ service: s.name, id: s.name })
+const lockRelease = bodyParser({ name: s.name, token: s.integer(TOKEN) })
 
 /** `item` is what stands beside `op`. */
 const PARSERS: Readonly<Record<OpName, (item: Item, place: Place) => TxnOp>> = {
@@ -182,6 +185,7 @@ const PARSERS: Readonly<Record<OpName, (item: Item, place: Place) => TxnOp>> = {
   },
   'instance.delete': (item, { ns }) =>
     write({ type: 'instance_delete', key: { ns, ...instanceKey(item) }, expect: null }),
+  'lock.release': (item, { ns }) => write({ type: 'lock_release', ns, ...lockRelease(item) }),
 }
 
 function write(command: Extract<TxnOp, { type: 'write' }>['command']): TxnOp {
@@ -218,9 +222,7 @@ function valueOf(given: {
     if (value.isWellFormed()) return utf8(value)
     throw invalid('value', 'is no text: it has half a surrogate pair')
   }
-  try {
-    return Uint8Array.fromBase64(valueBase64 ?? '')
-  } catch (cause) {
-    throw Object.assign(invalid('valueBase64', 'is not base64'), { cause })
-  }
+  const bytes = fromBase64(valueBase64 ?? '')
+  if (bytes === null) throw invalid('valueBase64', 'is not base64')
+  return bytes
 }

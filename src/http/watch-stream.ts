@@ -59,11 +59,6 @@ export class WatchStream implements WatchSink {
     })
   }
 
-  /** Nobody will read it. */
-  abandon(): void {
-    this.#gone()
-  }
-
   #pulled(): void {
     if (this.#cancelFarewell !== null) return this.#close()
     this.#watch?.resume()

@@ -16,8 +16,13 @@ export function toBase64Url(bytes: Uint8Array): string {
 /** Null where `text` is no base64 of the URL-safe alphabet, padded or not. */
 export function fromBase64Url(text: string): Uint8Array | null {
   if (!/^[A-Za-z0-9_-]*={0,2}$/.test(text)) return null
+  return fromBase64(text.replaceAll('-', '+').replaceAll('_', '/'))
+}
+
+/** Null where `text` is no base64 of the standard alphabet, padded or not; spaces are skipped. */
+export function fromBase64(text: string): Uint8Array | null {
   try {
-    const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'))
+    const binary = atob(text)
     return Uint8Array.from(binary, (character) => character.charCodeAt(0))
   } catch {
     return null // A length that no bytes have: the caller says so.

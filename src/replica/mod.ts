@@ -4,7 +4,7 @@
  *
  * Read `replica.ts` (the loop), `desk.ts` (what a leader does for others), `leader-calls.ts`
  * (questions that only the leader can answer), `reads.ts` (the three consistencies),
- * `liveness.ts` with `deadlines.ts` (heartbeats and expiry), `waits.ts` (long polls),
+ * `watch-hub.ts` (who is told what happens), `liveness.ts` with `deadlines.ts` (heartbeats and expiry), `waits.ts` (long polls),
  * `founding.ts` (how a cluster begins), `custody.ts` (whether the state can be trusted).
  * `gateway.ts` gives the edge promises.
  *
@@ -18,6 +18,8 @@ export { Gateway } from './gateway.ts'
 export type { GatewayOptions } from './gateway.ts'
 export { initialState } from './initial.ts'
 export { membersOf } from './member-events.ts'
+export { acquireLock } from './lock-acquire.ts'
+export type { LockHost } from './lock-acquire.ts'
 export type { LogPort, MeshPort, PeerLink, ReplicaPorts } from './ports.ts'
 export { Replica } from './replica.ts'
 export type { ReplicaOptions } from './replica.ts'

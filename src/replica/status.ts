@@ -114,6 +114,7 @@ export function metricsOf(replica: Replica): ReadonlyMap<string, number> {
     ['rollcall_raft_applied_index', raft.applied],
     ['rollcall_raft_lease_remaining_ms', Math.round(raft.leaseRemainingMs(ports.clock()))],
     ['rollcall_revision', state.revision],
+    ['rollcall_idempotency_keys', state.idempotencyKeys],
     ['rollcall_waiters', waits.size],
     ['rollcall_watchers', watches.size],
     ['rollcall_watch_queued_bytes', watches.queuedBytes],

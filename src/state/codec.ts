@@ -33,6 +33,11 @@
  * | config_schema_put | 26 | 3 | ns, prefix, schema, by, expect |
  * | config_schema_delete | 27 | 3 | ns, prefix, expect |
  * | history_trim | 28 | 3 | versions, ageMs, feedMs, feedRevisions, rows |
+ * | lock_acquire | 35 | 3 | ns, name, owner, ttlMs, lease, limit, value, waiterTtlMs |
+ * | lock_cancel | 36 | 3 | ns, name, place |
+ * | lock_release | 37 | 3 | ns, name, token |
+ * | lock_value | 38 | 3 | ns, name, token, value |
+ * | lock_grant | 39 | 3 | locks |
  *
  * A command that stands in another is the same array, in its place: a payload is encoded once.
  *
@@ -42,7 +47,7 @@ import { encode } from '../lib/msgpack.ts'
 import { CLUSTER_VERSION_MAX } from './cluster-version.ts'
 import type { Command, CommandOf, CommandType } from './command.ts'
 import { expectation, health, instanceKey, instancePatch, instanceSpec } from './fields.ts'
-import { leaseRef, overrideSpec, serviceSettings, suspectRef } from './fields.ts'
+import { leaseRef, lockKey, overrideSpec, serviceSettings, suspectRef } from './fields.ts'
 import { caller, condition, fence, requestHash, schemaGuard, txnOp } from './txn-fields.ts'
 import {
   bytes,
@@ -72,12 +77,14 @@ interface Kind {
   readonly since: number
   /** The leader's own: nobody asks for it, so it stands in no other. */
   readonly own?: boolean
+  /** It must be its entry's only one: it stands in no transaction. */
+  readonly alone?: boolean
   readonly wire: Wire<Command>
 }
 
 function kind<T extends CommandType>(
   type: T,
-  numbers: Pick<Kind, 'number' | 'since' | 'own'>,
+  numbers: Omit<Kind, 'type' | 'wire'>,
   fields: { readonly [K in Exclude<keyof CommandOf<T>, 'type'>]: Wire<CommandOf<T>[K]> },
 ): Kind {
   const body = struct<object>({ type: constant(numbers.number, type), ...fields })
@@ -89,12 +96,16 @@ function constant<T extends string>(number: number, type: T): Wire<T> {
   return { to: () => number, from: () => type }
 }
 
-// A lease of an instance begins with `i:` (lease.ts); a client's must never look like one.
+// Leases that hang on one thing begin so (lease.ts); a client's must never look like one.
+const RESERVED = /^([ilw]):/
+
 const grantedId: Wire<string> = {
   to: (value, at) => grantedId.from(value, at),
   from: (raw, at) => {
     const id = name.from(raw, at)
-    if (id.startsWith('i:')) throw new InvalidCommand(`${at}: "i:" begins leases of instances`)
+    if (RESERVED.test(id)) {
+      throw new InvalidCommand(`${at}: "${id.slice(0, 2)}" begins leases of instances or locks`)
+    }
     return id
   },
 }
@@ -102,10 +113,8 @@ const grantedId: Wire<string> = {
 const v1 = (number: number) => ({ number, since: 1 })
 const v2 = (number: number) => ({ number, since: 2 })
 const v3 = (number: number) => ({ number, since: 3 })
-const own = (numbers: { readonly number: number; readonly since: number }) => ({
-  ...numbers,
-  own: true,
-})
+const own = (numbers: ReturnType<typeof v1>) => ({ ...numbers, own: true })
+const alone = (numbers: ReturnType<typeof v1>) => ({ ...numbers, alone: true })
 const expect = expectation
 
 const ALL_KINDS: readonly Kind[] = [
@@ -185,6 +194,20 @@ const ALL_KINDS: readonly Kind[] = [
     feedRevisions: positive,
     rows: positive,
   }),
+  kind('lock_acquire', alone(v3(35)), {
+    ns: name,
+    name,
+    owner: text,
+    ttlMs: nullable(positive),
+    lease: nullable(name),
+    limit: positive,
+    value: nullable(text),
+    waiterTtlMs: nullable(positive),
+  }),
+  kind('lock_cancel', alone(v3(36)), { ns: name, name, place: positive }),
+  kind('lock_release', v3(37), { ns: name, name, token: positive }),
+  kind('lock_value', v3(38), { ns: name, name, token: positive, value: nullable(text) }),
+  kind('lock_grant', own(v3(39)), { locks: list(lockKey) }),
 ]
 
 /** What this program knows. */
@@ -203,7 +226,8 @@ function rank(type: CommandType): number {
 /** A command in the place of a field of another. */
 function inner(outer: 'keyed' | 'guarded' | 'txn'): Wire<Command> {
   const checked = (known: Kind | undefined, at: string): Kind => {
-    if (known === undefined || known.own === true || rank(known.type) >= rank(outer)) {
+    const isFit = known?.own !== true && !(outer === 'txn' && known?.alone === true)
+    if (known === undefined || !isFit || rank(known.type) >= rank(outer)) {
       throw new InvalidCommand(`${at}: ${known?.type ?? 'this'} cannot stand in a ${outer}`)
     }
     return known

@@ -1,6 +1,6 @@
-import { assert, present } from '../lib/assert.ts'
+import { assert } from '../lib/assert.ts'
 import type { MultisetHash } from '../lib/hash.ts'
-import type { LeaseChange, StateNote, TopicChange } from './changes.ts'
+import type { LeaseChange, LockKey, StateNote, TopicChange } from './changes.ts'
 import type { CommandOf, Expect } from './command.ts'
 import { Keys } from './keyed.ts'
 import type { KeyRules } from './keyed.ts'
@@ -33,15 +33,18 @@ export class Context {
   notes: StateNote[] = []
   /** What the batch told, in order. */
   events: StoredEvent[] = []
+  /** Permits that the command at work gave back (`grantFreed`); empty between commands. */
+  freedLocks: LockKey[] = []
+  readyLocks: LockKey[] = []
   revision = 0
   clusterMs = 0
   wallMs = 0
   clusterVersion = 0
   wanted = false
-  /** Keys whose values were checked against the schemas that govern them now. */
-  checkedKeys: readonly string[] = []
   /** How many events of the batch are of entries before this one. */
   #eventsBefore = 0
+  /** Keys whose values were checked against the schemas that govern them now. */
+  checkedKeys: readonly string[] = []
   readonly #hash: MultisetHash
 
   constructor(tables: Tables, hash: MultisetHash, rules: KeyRules) {
@@ -67,15 +70,18 @@ export class Context {
     readonly leases: LeaseChange[]
     readonly notes: StateNote[]
     readonly events: StoredEvent[]
+    readonly readyLocks: LockKey[]
   } {
     this.scopes.flush(this.topics)
-    const { topics, leases, notes, events } = this
+    assert(this.freedLocks.length === 0, 'what a command freed it has passed on')
+    const { topics, leases, notes, events, readyLocks } = this
     this.topics = []
     this.leases = []
     this.notes = []
     this.events = []
+    this.readyLocks = []
     this.#eventsBefore = 0
-    return { topics, leases, notes, events }
+    return { topics, leases, notes, events, readyLocks }
   }
 
   /**
@@ -101,8 +107,7 @@ export class Context {
   attempt(run: () => Outcome): Outcome {
     const { savepoint } = this.tables
     const { lanes } = this.#hash
-    const told = [this.topics, this.leases, this.notes, this.events]
-    const counts = told.map(({ length }) => length)
+    const told = this.#told.map((list) => ({ list, length: list.length }))
     savepoint.begin()
     this.scopes.begin()
     const outcome = run()
@@ -113,8 +118,13 @@ export class Context {
     }
     savepoint.rollback()
     this.#hash.restore(lanes)
-    for (const [i, list] of told.entries()) list.length = present(counts[i], 'each was counted')
+    for (const { list, length } of told) list.length = length
     return outcome
+  }
+
+  /** What the batch tells, in lists that only grow. */
+  get #told(): readonly unknown[][] {
+    return [this.topics, this.leases, this.notes, this.events, this.readyLocks]
   }
 
   /** The tail of a row that this entry writes; `old` is the row it replaces. */
@@ -159,6 +169,18 @@ export class Context {
 
   conflict(detail: string): Refusal {
     return { ok: false, revision: this.revision, code: 'conflict', detail }
+  }
+
+  staleToken(detail: string): Refusal {
+    return { ok: false, revision: this.revision, code: 'stale_token', detail }
+  }
+
+  tooMany(detail: string): Refusal {
+    return { ok: false, revision: this.revision, code: 'too_many_requests', detail }
+  }
+
+  invalid(path: string, detail: string): Refusal {
+    return { ok: false, revision: this.revision, code: 'invalid_request', detail, path }
   }
 
   /**

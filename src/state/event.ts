@@ -15,13 +15,20 @@ export const EVENT_KINDS = {
   'service.updated': 7,
   'service.deleted': 8,
   'member.changed': 13,
+  'lock.acquired': 10,
+  'lock.released': 11,
+  'lock.expired': 12,
+  'lock.updated': 14,
 } as const
 
 export type EventKind = (typeof EVENT_KINDS)[keyof typeof EVENT_KINDS]
 
 export interface EventBody {
   readonly ns: string
-  /** The finest topic: `services/{name}/{id}`, `services/{name}`, `config/{key}`, `members`. */
+  /**
+   * The finest topic: `services/{name}/{id}`, `services/{name}`, `config/{key}`, `locks/{name}`,
+   * `members`.
+   */
   readonly topic: string
   readonly kind: EventKind
   readonly body: Uint8Array

@@ -9,13 +9,14 @@ import type { Command, HistoryPolicy, InstanceKey } from './command.ts'
 import { configSchemaRow, SCHEMAS_TOPIC } from './config-schema.ts'
 import { ConfigQueries } from './config-queries.ts'
 import { Context } from './context.ts'
-import { FEED_FLOOR, isTrimDue } from './history.ts'
 import { EventQueries, type EventPage } from './event-queries.ts'
+import { FEED_FLOOR, isTrimDue } from './history.ts'
 import { instanceRow, instanceTopic, overridesOf } from './instance.ts'
 import { KEY_RULES } from './keyed.ts'
 import type { KeyRules } from './keyed.ts'
 import { instanceOfLease, leaseRow } from './lease.ts'
 import type { StoredEvent } from './event.ts'
+import { LockQueries } from './lock-queries.ts'
 import type { Outcome } from './outcome.ts'
 import { nodeOverrideRow, overrideRow } from './override.ts'
 import type { EventPlace, Page, StateReader } from './reader.ts'
@@ -184,6 +185,11 @@ export class StateMachine implements StateReader {
     return this.#db.events.after(revision, options)
   }
 
+  /** How many idempotency keys are kept, those included that are past their window. */
+  get idempotencyKeys(): number {
+    return this.#db.context.keys.count
+  }
+
   /** The newest applied membership, in the core's encoding; null before the first. */
   get membershipBytes(): Uint8Array | null {
     return this.#membership?.data ?? null
@@ -239,7 +245,7 @@ export class StateMachine implements StateReader {
     assert(this.#usable, 'a state machine that failed is not used again')
     const last = entries.at(-1)
     if (last === undefined) {
-      const nothing = { topics: [], leases: [], notes: [], events: [] }
+      const nothing = { topics: [], leases: [], notes: [], events: [], readyLocks: [] }
       return { outcomes: [], ...nothing, membershipChanged: null }
     }
     this.#assertFollows(entries)
@@ -358,6 +364,10 @@ export class StateMachine implements StateReader {
     return this.#db.configs.prefixRevision(ns, prefix)
   }
 
+  get locks(): LockQueries {
+    return this.#db.locks
+  }
+
   configNewestVersion(ns: string, key: string): number {
     return this.#db.configs.newestVersion(ns, key)
   }
@@ -405,7 +415,7 @@ export class StateMachine implements StateReader {
     const key = instanceOfLease(id)
     const holds = key !== null && this.instance(key)?.lease === id
     const config = this.#db.tables.configOfLease(id).map((record) => record.key)
-    return { instances: holds ? [key] : [], config }
+    return { instances: holds ? [key] : [], config, locks: this.locks.ofLease(id) }
   }
 
   close(): void {
@@ -423,6 +433,7 @@ interface Database {
   readonly services: ServiceQueries
   readonly configs: ConfigQueries
   readonly events: EventQueries
+  readonly locks: LockQueries
   readonly begin: Statement
   readonly commit: Statement
   readonly saveApplied: Statement
@@ -441,6 +452,7 @@ function databaseOf(sql: Sql, hash: MultisetHash, rules: KeyRules): Database {
     services: new ServiceQueries(sql, tables, context.scopes),
     configs: new ConfigQueries(sql, tables),
     events: new EventQueries(sql),
+    locks: new LockQueries(tables, context.scopes),
     begin: sql.prepare('BEGIN IMMEDIATE'),
     commit: sql.prepare('COMMIT'),
     saveApplied: sql.prepare(

@@ -1,5 +1,6 @@
 /** The questions that can be asked of the state: read-only, synchronous, at the applied index. */
 import type { InstanceKey } from './command.ts'
+import type { LockReader } from './lock-queries.ts'
 import type {
   ConfigMeta,
   ConfigRow,
@@ -69,6 +70,8 @@ export interface StateReader {
   configSchemasOf(ns: string, key: string): readonly ConfigSchemaRow[]
   /** Of the last change of any schema of the namespace: what a checked write names. */
   configSchemasRevision(ns: string): number
+
+  readonly locks: LockReader
 
   lease(id: string): LeaseRow | null
   leaseHoldings(id: string): LeaseHoldings

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { Hono } from 'hono'
+import { createClient } from '../../src/client/mod.ts'
 import { silentLogger } from '../../src/lib/logger.ts'
 import { createNode, StartError, type CreateNodeOptions, type EmbeddedNode } from '../../src/mod.ts'
 import { freePorts } from '../support/cluster.ts'
@@ -77,6 +78,52 @@ test('embed: a node without a port serves the whole API where it is mounted', as
   for (const host of [root, below]) expect(await (await host.request('/own')).text()).toBe('own')
   const metrics = await (await below.request('/registry/metrics')).text()
   expect(metrics).toContain('route="/v1/config/{key}",status="201"} 4')
+})
+
+test('embed: a long poll and a watch outlive the idle limit of the host that they came through', async () => {
+  const node = made()
+  await node.start()
+  const host = new Hono().route('/registry', node.app)
+  // In seconds; Bun looks every few of them.
+  const server = Bun.serve({ hostname: '127.0.0.1', port: 0, idleTimeout: 1, fetch: host.fetch })
+  const base = `${server.url.origin}/registry/v1`
+  try {
+    const put = await fetch(`${base}/config/k`, { method: 'PUT', body: 'v' })
+    const watch = await fetch(`${base}/watch?topic=config/*`)
+    const poll = await fetch(
+      `${base}/config/k?since=${put.headers.get('Rollcall-Revision')}&wait=6s`,
+    )
+    await fetch(`${base}/config/k`, { method: 'PUT', body: 'w' })
+    let events = ''
+    for await (const bytes of watch.body ?? []) {
+      events += new TextDecoder().decode(bytes)
+      if (events.includes('event: config.put')) break
+    }
+
+    expect([poll.status, await poll.text()]).toEqual([200, 'v'])
+    expect(events).toContain('"key":"k"')
+  } finally {
+    await server.stop(true)
+  }
+}, 30_000)
+
+test('embed: the client finds its way to a node that is mounted below a path', async () => {
+  const node = made()
+  await node.start()
+  const host = new Hono().route('/registry', node.app)
+  const server = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: host.fetch })
+  try {
+    await using client = createClient({ endpoints: [`${server.url.origin}/registry`] })
+    const put = await client.request('PUT', '/v1/config/app%2Fk', {
+      body: 'v',
+      idempotencyKey: null,
+    })
+    const read = await client.request('GET', '/v1/config/app/k')
+
+    expect([put.status, read.text()]).toEqual([201, 'v'])
+  } finally {
+    await server.stop(true)
+  }
 })
 
 test('embed: no dot segment leads out of where it is mounted', async () => {

@@ -1,5 +1,6 @@
 import { createApp } from '../../src/http/mod.ts'
 import type { AppOptions } from '../../src/http/mod.ts'
+import type { KeyRules } from '../../src/state/mod.ts'
 import { InlineChecks } from '../support/inline-checks.ts'
 import { LocalRegistry } from '../support/local-registry.ts'
 
@@ -16,8 +17,8 @@ interface Init {
 }
 
 /** The API over a real state machine, without a server. */
-export async function testApi(options: Partial<AppOptions> = {}) {
-  const registry = await LocalRegistry.open()
+export async function testApi(options: Partial<AppOptions> = {}, rules?: KeyRules) {
+  const registry = await LocalRegistry.open({}, rules)
   const app = createApp({ registry, version: '1.2.3', checks: new InlineChecks(), ...options })
 
   /** `call('PUT /v1/…', { body })`: an object is sent as JSON. */

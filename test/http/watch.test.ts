@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 
 import { jsonOf, testApi } from './support.ts'
-import { WatchReader } from './watch-reader.ts'
+import { WatchReader } from '../support/watch-reader.ts'
 
 const SPEC = { address: '10.0.0.1' }
 
@@ -124,6 +124,10 @@ test('values are told where asked for, up to 64 KiB', async () => {
   for (const watch of [pending, live, plain, again]) await watch.cancel()
 })
 
+async function seen(watch: WatchReader, n: number) {
+  return (await watch.take(n)).map(({ id, data }) => [data['id'], id ?? null])
+}
+
 test('the id stands on the last event of a revision that the watch sees', async () => {
   const { call, open } = await watching('topic=services')
   const body = { ...SPEC, node: 'host1' }
@@ -136,8 +140,6 @@ test('the id stands on the last event of a revision that the watch sees', async 
   for (const watch of [all, web, both]) await watch.next()
   await call('PUT /v1/nodes/host1/override', { body: { status: 'draining', reason: 'x' } })
 
-  const seen = async (watch: WatchReader, n: number) =>
-    (await watch.take(n)).map(({ id, data }) => [data['id'], id ?? null])
   expect(await seen(all, 3)).toEqual([
     ['3', null],
     ['1', null],

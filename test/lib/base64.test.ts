@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { assert, property, uint8Array } from 'fast-check'
-import { fromBase64Url, toBase64, toBase64Url } from '../../src/lib/base64.ts'
+import { fromBase64, fromBase64Url, toBase64, toBase64Url } from '../../src/lib/base64.ts'
 
 /** The prototype of bytes on Node before 25. */
 const OLDER = new Proxy(Uint8Array.prototype, {
@@ -29,6 +29,18 @@ test('toBase64Url() and fromBase64Url() are inverse, and safe in a URL', () => {
       expect(fromBase64Url(text)).toEqual(Uint8Array.from(bytes))
     }),
   )
+})
+
+test('fromBase64() undoes toBase64()', () => {
+  assert(
+    property(uint8Array({ maxLength: 100 }), (bytes) => {
+      expect(fromBase64(toBase64(bytes))).toEqual(Uint8Array.from(bytes))
+    }),
+  )
+  expect(fromBase64(' YQ\n ==')).toEqual(Uint8Array.of(97))
+  for (const text of ['a', 'a-', 'ab_d', '====', 'é']) {
+    expect([text, fromBase64(text)]).toEqual([text, null])
+  }
 })
 
 test.each(['a', 'a+', 'a/b=', 'ab c', '====', 'é'])('fromBase64Url(%j) is null', (text) => {

@@ -100,6 +100,10 @@ export interface Plan {
   readonly waiters: number
   /** Give their writes keys and ask again until they know. */
   readonly repeaters: number
+  /** Some nodes begin with the program of one step before; what is new waits for them. */
+  readonly upgrades: boolean
+  /** Take locks, hold and wait for them. */
+  readonly lockers: number
   /** How many keys the state keeps, and how long: little, so that both bounds are met. */
   readonly keyRules: KeyRules
   /** Look after configuration: rollbacks, histories, schemas. */
@@ -232,7 +236,7 @@ function custodyOf(chance: Chance): StateChecksConfig & FenceConfig {
 /** Bounds so small that most readers come to know them. */
 function watchOf(chance: Chance): WatchConfig {
   return {
-    watchersMax: chance.pick([1, 100, 100, 100]),
+    watchersMax: 100, // Nobody is to be kept out for good.
     watchQueueMax: chance.pick([1, 4, 4_096]),
     watchQueueBytesMax: chance.pick([1_000, 1_048_576]),
     watchLoadBytesMax: chance.pick([2_000, 1_048_576]),
@@ -318,6 +322,8 @@ export function planOf(seed: number): Plan {
     watchers: chance.pick([0, 0, 0, 1, 2, 3]),
     watch: watchOf(chance),
     feedKept: chance.pick([0, 0, 20, 200]),
+    lockers: chance.pick([0, 0, 3, 6, 9]),
+    upgrades: chance.oneIn(3),
     editors: chance.int(0, 1),
     history: historyOf(chance),
   }

@@ -103,7 +103,7 @@ export class Watchers {
       }
       tried.clear()
       tried.add(node.id)
-      await connection.read()
+      await connection.read(() => this.#workload.isStopped)
     }
   }
 
@@ -196,20 +196,22 @@ class Connection implements WatchSink {
     this.#isOver = true
   }
 
-  /** Until either end has had enough. */
-  async read(): Promise<void> {
+  /** Until either end has had enough. `hurries`: it is to come to its end. */
+  async read(hurries: () => boolean): Promise<void> {
     const { world } = this.#bench
-    const untilMs = world.nowMs + this.#chance.pick([300, 2_000, 10_000])
+    const lastsMs = this.#chance.pick([300, 2_000, 10_000])
+    const begunMs = world.nowMs
+    const untilMs = (): number => begunMs + (hurries() ? 300 : lastsMs)
     const paceMs = this.#chance.pick([0, 1, 1, 20, 400, 2_000])
-    while (world.nowMs < untilMs) {
+    while (world.nowMs < untilMs()) {
       const bytes = this.#held.shift()
       if (bytes === undefined) {
         if (this.#isOver) break
-        await this.#more(untilMs)
+        await this.#more(Math.min(untilMs(), world.nowMs + 500))
         continue
       }
       for (const told of lines(bytes)) this.#oracle.told(told)
-      if (paceMs > 0) await world.sleep(this.#chance.ms(0, paceMs * 2))
+      if (paceMs > 0 && !hurries()) await world.sleep(this.#chance.ms(0, paceMs * 2))
       if (this.#isBlocked && this.#held.length === 0) this.#resume()
     }
     this.close()

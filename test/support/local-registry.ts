@@ -5,9 +5,18 @@
 import type * as http from '../../src/http/registry.ts'
 import { REPLICA_DEFAULTS, type ReplicaConfig, type WatchSink } from '../../src/replica/mod.ts'
 import { WatchHub } from '../../src/replica/watch-hub.ts'
+import { setTimer } from '../../src/lib/timer.ts'
+import { acquireLock } from '../../src/replica/mod.ts'
 import { openSql } from '../../src/runtime/sqlite.ts'
 import { encodeCommand, sinceClusterVersion, StateMachine } from '../../src/state/mod.ts'
-import type { Command, LeaseRow, Outcome, StateReader, TopicChange } from '../../src/state/mod.ts'
+import type {
+  Command,
+  KeyRules,
+  LeaseRow,
+  Outcome,
+  StateReader,
+  TopicChange,
+} from '../../src/state/mod.ts'
 
 interface Waiter {
   readonly target: http.WaitTarget
@@ -41,9 +50,9 @@ export class LocalRegistry implements http.Registry {
     this.watches = new WatchHub(host, { ...REPLICA_DEFAULTS, ...config })
   }
 
-  static async open(config: Partial<ReplicaConfig> = {}): Promise<LocalRegistry> {
+  static async open(config: Partial<ReplicaConfig> = {}, rules?: KeyRules): Promise<LocalRegistry> {
     const sql = await openSql({ driver: null, path: ':memory:' })
-    return new LocalRegistry(StateMachine.open(sql), config)
+    return new LocalRegistry(StateMachine.open(sql, rules), config)
   }
 
   /** What watches take for the time: it passes when a test says so. */
@@ -121,6 +130,21 @@ export class LocalRegistry implements http.Registry {
   lapse(id: string): void {
     const leaseRevision = this.local.lease(id)?.leaseRevision ?? 0
     this.apply({ type: 'lease_expire', leases: [{ id, leaseRevision }] })
+  }
+
+  acquireLock(request: http.LockRequest): Promise<http.LockAnswer> {
+    return acquireLock(
+      {
+        local: this.local,
+        propose: (command) => this.propose(command),
+        read: (options, query) => this.read(options, query),
+        wait: (target, options) => this.wait(target, options),
+        heartbeat: (leases) => this.heartbeat(leases),
+        nowMs: () => performance.now(),
+        setTimer,
+      },
+      request,
+    )
   }
 
   /** Without timers: it ends when something changes or somebody gives up. */

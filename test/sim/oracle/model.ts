@@ -16,6 +16,7 @@ import type {
   LeaseChange,
   LeaseRef,
   LeaseRow,
+  LockKey,
   Outcome,
   OutcomeResult,
   OverrideRow,
@@ -23,10 +24,16 @@ import type {
   ServiceRow,
   TopicChange,
 } from '../../../src/state/mod.ts'
-import { EVENT_KINDS, instanceLease, instanceOfLease } from '../../../src/state/mod.ts'
+import {
+  EVENT_KINDS,
+  instanceLease,
+  instanceOfLease,
+  sinceClusterVersion,
+} from '../../../src/state/mod.ts'
 import type { ModelEvent } from './feed.ts'
 import { unexpected } from './expect.ts'
 import { mergePatch } from './merge.ts'
+import { LockModel } from './model-locks.ts'
 import { Topics } from './topics.ts'
 import { Versions } from './versions.ts'
 import { guardedModel, KeyModel, txnModel, type Now } from './wrapped.ts'
@@ -44,6 +51,8 @@ export interface Effect {
   readonly topics: readonly TopicChange[]
   /** What watchers are told, in order. */
   readonly events: readonly ModelEvent[]
+  /** Where a further grant has to wait for an entry of its own. */
+  readonly readyLocks: readonly LockKey[]
   /** Leases whose TTL ran out by this entry. */
   readonly expired: readonly LeaseRow[]
 }
@@ -74,6 +83,7 @@ export class Model {
   readonly topics = new Topics()
   /** Every version of every key, for ever. */
   readonly written = new Written()
+  readonly locks: LockModel
   readonly #version = new Versions<number>()
   readonly #keys: KeyModel
   /** Keys whose values the guard around the command at work names. */
@@ -88,6 +98,16 @@ export class Model {
 
   constructor(rules: KeyRules) {
     this.#keys = new KeyModel(rules)
+    this.locks = new LockModel({
+      now: () => ({ revision: this.#revision, wallMs: this.#wallMs }),
+      lease: (id) => this.#lease(id),
+      arm: (ns, id, ttlMs) => {
+        this.#arm({ id, ns, ttlMs, removeAfterMs: 0, onLapse: 'remove', owner: null })
+      },
+      drop: (id) => this.#dropped(id),
+      touch: (ns, topic) => this.#touch(ns, topic),
+      tell: (ns, topic, kind) => this.#tell(ns, topic, kind),
+    })
   }
 
   clusterVersion(revision: number): number {
@@ -152,9 +172,25 @@ export class Model {
     this.#touched = []
     this.#told = []
     this.#expired = []
-    const outcome = this.#outcome(command)
-    const [leases, topics, events] = [this.#changes, this.#touched, this.#told]
-    return { outcome, leases, topics, events, expired: this.#expired }
+    this.locks.ready = []
+    const outcome = this.#tooNew(command) ?? this.#outcome(command)
+    const readyLocks = this.locks.ready
+    return {
+      outcome,
+      leases: this.#changes,
+      topics: this.#touched,
+      readyLocks,
+      events: this.#told,
+      expired: this.#expired,
+    }
+  }
+
+  /** What not all members know yet all refuse alike (DESIGN §1.7). */
+  #tooNew(command: Command): Outcome | null {
+    const version = this.clusterVersion(this.#revision)
+    if (sinceClusterVersion(command) <= version) return null
+    const detail = `${command.type} needs a newer clusterVersion than ${version}`
+    return { ok: false, revision: this.#revision, code: 'conflict', detail }
   }
 
   #outcome(command: Command): Outcome {
@@ -186,6 +222,7 @@ export class Model {
       case 'lease_revoke': {
         const lease = this.#lease(command.id)
         if (lease !== null && lease.ns === command.ns) this.#end(lease, 'instance.deregistered')
+        this.locks.passOn()
         return this.#ok(false, null)
       }
       case 'lease_expire':
@@ -224,6 +261,16 @@ export class Model {
         return this.#guarded(command)
       case 'txn':
         return this.#attempt(() => txnModel(command, this.#now))
+      case 'lock_acquire':
+        return this.locks.acquire(command)
+      case 'lock_cancel':
+        return this.locks.cancel(command)
+      case 'lock_release':
+        return this.locks.release(command)
+      case 'lock_value':
+        return this.locks.setValue(command)
+      case 'lock_grant':
+        return this.locks.serve(command)
     }
   }
 
@@ -235,7 +282,7 @@ export class Model {
       config: (ns, key) => this.#configs.get(`${ns}/${key}`)?.last ?? null,
       instance: (key) => this.#instances.get(idOf(key))?.last ?? null,
       lease: (id) => this.#lease(id),
-      isHolder: () => false, // Nobody takes a lock.
+      isHolder: (ns, name, token) => this.locks.isHolder({ ns, name }, token),
       schemaRevision: (ns, key) => this.#schemaRevision(ns, key),
       run: (command) => this.#outcome(command),
     }
@@ -244,6 +291,7 @@ export class Model {
   /** Where it is refused nothing of it ever was. */
   #attempt(run: () => Outcome): Outcome {
     const versions = new Map(this.#configVersions)
+    const takeBackLocks = this.locks.mark()
     const outcome = run()
     if (outcome.ok) return outcome
     for (const store of this.#stores) {
@@ -252,6 +300,7 @@ export class Model {
     this.#configVersions.clear()
     for (const [key, version] of versions) this.#configVersions.set(key, version)
     this.topics.drop(this.#revision)
+    takeBackLocks()
     this.written.drop(this.#revision)
     this.#changes = []
     this.#touched = []
@@ -666,6 +715,7 @@ export class Model {
         this.#setHealth(lease, { health: 'critical', healthReason: 'ttl' })
       }
     }
+    this.locks.passOn()
     return this.#ok(false, null)
   }
 
@@ -686,6 +736,7 @@ export class Model {
 
   /** A lease goes with everything that hangs on it. */
   #end(lease: LeaseRow, why: 'instance.expired' | 'instance.deregistered'): void {
+    if (this.locks.leaseEnds(lease.id, why === 'instance.expired' ? 'expired' : 'released')) return
     for (const versions of byName(this.#configs)) {
       if (versions.last?.meta.lease !== lease.id) continue
       const { ns, key: name } = versions.last.meta
@@ -697,7 +748,11 @@ export class Model {
     const key = instanceOfLease(lease.id)
     if (key === null) this.#touch(lease.ns, `leases/${lease.id}`)
     else this.#setInstance(key, null, why)
-    storeOf(this.#leases, lease.id).set(this.#revision, null)
-    this.#changes.push({ type: 'gone', id: lease.id })
+    this.#dropped(lease.id)
+  }
+
+  #dropped(id: string): void {
+    storeOf(this.#leases, id).set(this.#revision, null)
+    this.#changes.push({ type: 'gone', id })
   }
 }

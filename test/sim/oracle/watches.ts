@@ -92,7 +92,8 @@ export class WatchOracle {
     this.#at = { revision, n: Infinity }
   }
 
-  #event({ type: _, isLast, ...event }: Extract<Told, { type: 'event' }>): void {
+  #event({ revision, n, topic, kind, isLast }: Extract<Told, { type: 'event' }>): void {
+    const event = { revision, n, topic, kind }
     const expected = this.#next(Infinity)
     insist(
       expected !== null &&
