@@ -4,6 +4,7 @@ import type { Context } from 'hono'
 import type { Logger } from '../lib/logger.ts'
 import type { Limits } from './limits.ts'
 import type { Consistency, Registry } from './registry.ts'
+import type { ValueChecks } from './value-checks.ts'
 
 export interface Edge {
   readonly registry: Registry
@@ -13,6 +14,8 @@ export interface Edge {
   /** Aborted when the node stops: long waits end. */
   readonly closing: AbortSignal | null
   readonly requests: RequestCounts
+  /** Null: values of types with a costly syntax are not parsed, and none can be under a schema. */
+  readonly checks: ValueChecks | null
 }
 
 /** Finished requests by method, route and status, separated by spaces. */

@@ -52,6 +52,20 @@ export async function read<T>(
   return value
 }
 
+/** The newest committed state, whatever the request says of consistency: for what a write rests on. */
+export async function readLatest<T>(
+  c: Call,
+  edge: Edge,
+  query: Query,
+  ask: (state: StateReader) => T,
+): Promise<T> {
+  const latest = { consistency: 'lease', maxStalenessMs: null, minRevision: 0 } as const
+  const options = { ...latest, timeoutMs: timeoutMs(c, query, edge) }
+  const answer = await edge.registry.read(options, ask)
+  if (!answer.ok) throw failed(answer)
+  return answer.value
+}
+
 export interface Waitable {
   readonly target: WaitTarget
   readonly current: (state: StateReader) => number

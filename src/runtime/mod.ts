@@ -1,5 +1,5 @@
 /**
- * All that differs between Bun and Deno, and all that touches the machine: files, locks, sockets,
+ * All that differs between Bun, Deno and Node, and all that touches the machine: files, locks, sockets,
  * SQLite. Nothing is decided here; other folders declare the ports that this one satisfies.
  *
  * @module
@@ -30,3 +30,5 @@ export type { StateFile } from './state-file.ts'
 export { StateStore } from './state-store.ts'
 export type { StateStoreOptions } from './state-store.ts'
 export { serveStateJobs } from './state-worker.ts'
+export { serveValueJobs, ValueWorker } from './value-worker.ts'
+export type { ValueWorkerOptions } from './value-worker.ts'

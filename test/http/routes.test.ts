@@ -5,6 +5,7 @@ import { jsonOf, testApi } from './support.ts'
 /** Every route of API.md that exists; `tidy` for the router: none is there by accident. */
 const ROUTES = [
   'DELETE /v1/cluster/members/{id}',
+  'DELETE /v1/config-schemas/{prefix}',
   'DELETE /v1/config/{key}',
   'DELETE /v1/leases/{id}',
   'DELETE /v1/locks/{name}',
@@ -19,7 +20,10 @@ const ROUTES = [
   'GET /readyz',
   'GET /v1/cluster',
   'GET /v1/config',
+  'GET /v1/config-diff/{key}',
   'GET /v1/config-history/{key}',
+  'GET /v1/config-schemas',
+  'GET /v1/config-schemas/{prefix}',
   'GET /v1/config/{key}',
   'GET /v1/leases/{id}',
   'GET /v1/locks',
@@ -45,6 +49,7 @@ const ROUTES = [
   'POST /v1/services/{service}/instances/{id}/heartbeat',
   'POST /v1/txn',
   'PUT /v1/cluster/members',
+  'PUT /v1/config-schemas/{prefix}',
   'PUT /v1/config/{key}',
   'PUT /v1/nodes/{node}/override',
   'PUT /v1/services/{service}/instances/{id}',

@@ -63,6 +63,7 @@ export async function lockRun(call: Call): Promise<number> {
     else if (ENDING.has(name)) stop.abort(new Interrupted(signal))
   }, PASSED_ON)
   const guard = startGuard(context.self, context.env, () => {
+    if (isOver) return // It may have been faster in ending the group.
     context.terminal.err(
       'rollcall: the guard has ended: kill -9 of this process would not end CMD\n',
     )

@@ -70,6 +70,11 @@ export const SITUATIONS = [
   'a watch fell behind what is kept',
   'a watch went on in a snapshot',
   'a watch was cut for a reader that does not read',
+  // Configuration
+  'a rollback brought old bytes back',
+  'a rollback met another version',
+  'a schema changed under a write',
+  'a version was no longer kept',
   // States and versions
   'a state was found wrong by the log',
   'a state was found wrong by looking through it',
