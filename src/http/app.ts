@@ -25,6 +25,7 @@ import { overrideRoutes } from './overrides.ts'
 import { rawPath } from './path.ts'
 import type { Registry } from './registry.ts'
 import { serviceRoutes } from './services.ts'
+import { stageRoutes } from './stages.ts'
 import { unknownRoute } from './unknown-route.ts'
 import { welcomeRoutes } from './welcome.ts'
 
@@ -82,6 +83,7 @@ const ROUTES: readonly ((edge: Edge) => Hono<Env>)[] = [
   leaseRoutes,
   configRoutes,
   configListRoutes,
+  stageRoutes,
   clusterRoutes,
   memberRoutes,
   healthRoutes,

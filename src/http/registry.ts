@@ -44,6 +44,8 @@ export interface WaitTarget {
   readonly topic: string
   /** Whether every topic that begins with `topic` counts. */
   readonly prefix: boolean
+  /** Another topic whose changes may be its own: `current` tells. */
+  readonly also?: string
 }
 
 export interface NodeStatus {

@@ -207,10 +207,18 @@ export class Gateway implements Registry {
       }
       // After a snapshot everybody is woken: who finds nothing new waits on.
       const look = (): void => {
+        takeBack()
         if (isFenced() || options.current(state) > since) end()
-        else takeBack = waits.add(target, since, look)
+        else takeBack = stand()
       }
-      let takeBack = waits.add(target, since, look)
+      const stand = (): (() => void) => {
+        const back = waits.add(target, since, look)
+        if (target.also === undefined) return back
+        const { ns, also: topic } = target
+        const alsoBack = waits.add({ ns, topic, prefix: false }, since, look)
+        return () => (back(), alsoBack())
+      }
+      let takeBack = stand()
       const leftMs = Math.max(0, deadlineMs - ports.clock().nowMs)
       const cancelTimer = ports.setTimer(leftMs, end)
       signal.addEventListener('abort', end, { once: true })

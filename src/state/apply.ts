@@ -11,6 +11,7 @@ import { nodeOverrideDelete, nodeOverridePut } from './override-commands.ts'
 import { overrideDelete, overridePut } from './override-commands.ts'
 import { serviceDelete, servicePut } from './service-commands.ts'
 import { raiseClusterVersion } from './settings.ts'
+import { stageDelete, stagePromote, stagePut } from './stage.ts'
 
 /**
  * Applies one committed command inside the batch's transaction. Total: for every command that
@@ -59,6 +60,12 @@ export function apply(context: Context, command: Command): Outcome {
       return configPut(context, command)
     case 'config_delete':
       return configDelete(context, command)
+    case 'config_stage_put':
+      return stagePut(context, command)
+    case 'config_stage_delete':
+      return stageDelete(context, command)
+    case 'config_stage_promote':
+      return stagePromote(context, command)
     case 'cluster_version':
       return raiseClusterVersion(context, command)
     case 'state_check':

@@ -4,7 +4,7 @@ import type { LeaseRow } from './rows.ts'
 
 /**
  * One resource that changed. Topics: `services` (all of a namespace), `services/{name}`,
- * `services/{name}/{id}`, `config/{key}`, `leases/{id}`.
+ * `services/{name}/{id}`, `config/{key}`, `stages/{key}`, `leases/{id}`.
  */
 export interface TopicChange {
   readonly ns: string

@@ -26,6 +26,9 @@
  * | cluster_version | 19 | 1 | version |
  * | state_check | 20 | 2 | – |
  * | state_verdict | 21 | 2 | index, hash, schema |
+ * | config_stage_put | 30 | 3 | ns, key, stage, rule, contentType, value, comment, by, expect |
+ * | config_stage_delete | 31 | 3 | ns, key, stage, by, expect |
+ * | config_stage_promote | 32 | 3 | ns, key, stage, stageRevision, comment, by, expect |
  *
  * @module
  */
@@ -33,7 +36,7 @@ import { encode } from '../lib/msgpack.ts'
 import { CLUSTER_VERSION_MAX } from './cluster-version.ts'
 import type { Command, CommandOf, CommandType } from './command.ts'
 import { expectation, health, instanceKey, instancePatch, instanceSpec } from './fields.ts'
-import { leaseRef, overrideSpec, serviceSettings, suspectRef } from './fields.ts'
+import { leaseRef, overrideSpec, serviceSettings, stageRule, suspectRef } from './fields.ts'
 import {
   bytes,
   decodePlain,
@@ -87,6 +90,7 @@ const grantedId: Wire<string> = {
 
 const v1 = (number: number) => ({ number, since: 1 })
 const v2 = (number: number) => ({ number, since: 2 })
+const v3 = (number: number) => ({ number, since: 3 })
 const expect = expectation
 
 const ALL_KINDS: readonly Kind[] = [
@@ -130,6 +134,27 @@ const ALL_KINDS: readonly Kind[] = [
   kind('cluster_version', v1(19), { version: positive }),
   kind('state_check', v2(20), {}),
   kind('state_verdict', v2(21), { index: positive, hash: key, schema: positive }),
+  kind('config_stage_put', v3(30), {
+    ns: name,
+    key,
+    stage: name,
+    rule: stageRule,
+    contentType: key,
+    value: bytes,
+    comment: nullable(text),
+    by: nullable(text),
+    expect,
+  }),
+  kind('config_stage_delete', v3(31), { ns: name, key, stage: name, by: nullable(text), expect }),
+  kind('config_stage_promote', v3(32), {
+    ns: name,
+    key,
+    stage: name,
+    stageRevision: nullable(positive),
+    comment: nullable(text),
+    by: nullable(text),
+    expect,
+  }),
 ]
 
 /** What this program knows. */

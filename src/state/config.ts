@@ -7,6 +7,7 @@ import { EVENT_KINDS } from './event.ts'
 import type { Outcome } from './outcome.ts'
 import type { ConfigMeta } from './rows.ts'
 import type { ConfigRecord } from './schema.ts'
+import { forgetMarks } from './stage-marks.ts'
 
 /** The key as lists show it. Not for a tombstone. */
 export function configMeta(record: ConfigRecord): ConfigMeta {
@@ -27,13 +28,13 @@ export function configMeta(record: ConfigRecord): ConfigMeta {
 }
 
 /** Of a key, its ETag is the version (API.md "ETags"). */
-function etag(record: ConfigRecord | null): number | null {
+export function configEtag(record: ConfigRecord | null): number | null {
   return record === null || record.deleted === 1 ? null : record.version
 }
 
 export function configPut(context: Context, put: CommandOf<'config_put'>): Outcome {
   const stored = context.tables.config.find(put.ns, put.key)
-  const current = etag(stored)
+  const current = configEtag(stored)
   const refusal = context.unexpected(put.expect, current)
   if (refusal !== null) return refusal
   if (put.lease !== null) {
@@ -80,13 +81,14 @@ function writeValue(context: Context, { put, stored, created }: Write): ConfigRe
     ...context.tail(created ? null : stored),
   }
   context.tables.config.put(stored, record)
+  forgetMarks(context, ns, key)
   context.changed(ns, `config/${key}`)
   return record
 }
 
 export function configDelete(context: Context, command: CommandOf<'config_delete'>): Outcome {
   const stored = context.tables.config.find(command.ns, command.key)
-  const refusal = context.unexpected(command.expect, etag(stored))
+  const refusal = context.unexpected(command.expect, configEtag(stored))
   if (refusal !== null) return refusal
   if (stored !== null && stored.deleted === 0) deleteConfig(context, stored, command.by)
   return context.ok(false, null)
@@ -113,5 +115,6 @@ export function deleteConfig(context: Context, stored: ConfigRecord, by: string 
     eventRevision: context.revision,
     eventN,
   })
+  forgetMarks(context, ns, key)
   context.changed(ns, `config/${key}`)
 }

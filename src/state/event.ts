@@ -14,13 +14,17 @@ export const EVENT_KINDS = {
   'config.deleted': 6,
   'service.updated': 7,
   'service.deleted': 8,
+  'config.staged': 9,
 } as const
 
 export type EventKind = (typeof EVENT_KINDS)[keyof typeof EVENT_KINDS]
 
 export interface EventBody {
   readonly ns: string
-  /** The finest topic: `services/{name}/{id}`, `services/{name}`, `config/{key}`. */
+  /**
+   * The finest topic: `services/{name}/{id}`, `services/{name}`, `config/{key}`; `stages/{key}` of
+   * what only callers that match a rule may see.
+   */
   readonly topic: string
   readonly kind: EventKind
   readonly body: Uint8Array

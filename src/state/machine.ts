@@ -26,6 +26,8 @@ import {
   writeMembership,
 } from './settings.ts'
 import type { Sql, SqlRow, Statement } from './sql.ts'
+import { StageQueries } from './stage-queries.ts'
+import type { Labels } from './stage-rule.ts'
 import { addAllRows } from './table.ts'
 import { completeSchema, createSchema, hasTables, holdsRows } from './tables-ddl.ts'
 import { openTables } from './tables.ts'
@@ -331,6 +333,27 @@ export class StateMachine implements StateReader {
     return this.#db.configs.prefixRevision(ns, prefix)
   }
 
+  stages(ns: string, key: string): readonly rows.StageMeta[] {
+    return this.#db.stages.stages(ns, key)
+  }
+
+  stage(ns: string, key: string, name: string): rows.StageRow | null {
+    return this.#db.stages.stage(ns, key, name)
+  }
+
+  stageList(ns: string, page: Page): readonly rows.StageMeta[] {
+    return this.#db.stages.list(ns, page)
+  }
+
+  stageFor(ns: string, key: string, labels: Labels): rows.StageRow | null {
+    return this.#db.stages.stageFor(ns, key, labels)
+  }
+
+  configRevisionFor(ns: string, key: string, labels: Labels): number {
+    const marked = this.#db.stages.markedRevision(ns, key, labels)
+    return Math.max(marked, this.configRevision(ns, key))
+  }
+
   lease(id: string): rows.LeaseRow | null {
     const record = this.#db.tables.lease.find(id)
     return record === null ? null : leaseRow(record)
@@ -357,6 +380,7 @@ interface Database {
   readonly context: Context
   readonly services: ServiceQueries
   readonly configs: ConfigQueries
+  readonly stages: StageQueries
   readonly begin: Statement
   readonly commit: Statement
   readonly saveApplied: Statement
@@ -374,6 +398,7 @@ function databaseOf(sql: Sql, hash: MultisetHash): Database {
     context,
     services: new ServiceQueries(sql, tables, context.scopes),
     configs: new ConfigQueries(sql, tables),
+    stages: new StageQueries(sql, tables),
     begin: sql.prepare('BEGIN IMMEDIATE'),
     commit: sql.prepare('COMMIT'),
     saveApplied: sql.prepare(

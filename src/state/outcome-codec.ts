@@ -2,6 +2,7 @@
 import { assert, unreachable } from '../lib/assert.ts'
 import { encode } from '../lib/msgpack.ts'
 import { health, instanceSpec, overrideRowWire, revisions, serviceSettings } from './fields.ts'
+import { stageMeta } from './fields.ts'
 import type { Outcome, OutcomeResult, Refusal } from './outcome.ts'
 import type { ConfigMeta, InstanceRow, LeaseRow, ServiceRow } from './rows.ts'
 import {
@@ -74,6 +75,8 @@ const result: Wire<OutcomeResult> = {
         return [3, leaseRow.to(value.lease, at)]
       case 'config':
         return [4, configMeta.to(value.config, at)]
+      case 'stage':
+        return [8, stageMeta.to(value.stage, at)]
       default:
         return unreachable(value)
     }
@@ -85,6 +88,7 @@ const result: Wire<OutcomeResult> = {
     if (type === 2) return { type: 'service', service: serviceRow.from(row, at) }
     if (type === 3) return { type: 'lease', lease: leaseRow.from(row, at) }
     if (type === 4) return { type: 'config', config: configMeta.from(row, at) }
+    if (type === 8) return { type: 'stage', stage: stageMeta.from(row, at) }
     throw new InvalidCommand('an outcome holds a thing of a known type')
   },
 }

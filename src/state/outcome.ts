@@ -2,7 +2,14 @@
  * What a command came to, as data: every replica computes the same. It travels to the node that
  * asked, so it holds nothing but plain values.
  */
-import type { ConfigMeta, InstanceRow, LeaseRow, OverrideRow, ServiceRow } from './rows.ts'
+import type {
+  ConfigMeta,
+  InstanceRow,
+  LeaseRow,
+  OverrideRow,
+  ServiceRow,
+  StageMeta,
+} from './rows.ts'
 
 export type Outcome =
   | {
@@ -22,6 +29,7 @@ export type OutcomeResult =
   | { readonly type: 'service'; readonly service: ServiceRow }
   | { readonly type: 'lease'; readonly lease: LeaseRow }
   | { readonly type: 'config'; readonly config: ConfigMeta }
+  | { readonly type: 'stage'; readonly stage: StageMeta }
 
 /** A command that was decided and changed nothing. `code` is one of API.md's. */
 export type Refusal = {

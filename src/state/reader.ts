@@ -9,7 +9,10 @@ import type {
   OverrideRow,
   ServiceRow,
   ServiceSummary,
+  StageMeta,
+  StageRow,
 } from './rows.ts'
+import type { Labels } from './stage-rule.ts'
 
 /** A page begins after `after` (exclusive, null: from the start) and holds at most `limit` rows. */
 export interface Page {
@@ -41,6 +44,16 @@ export interface StateReader {
   configRevision(ns: string, key: string): number
   configList(ns: string, page: Page): readonly ConfigMeta[]
   configPrefixRevision(ns: string, prefix: string): number
+
+  /** What is staged for a key, by name. */
+  stages(ns: string, key: string): readonly StageMeta[]
+  stage(ns: string, key: string, name: string): StageRow | null
+  /** Of up to `limit` keys under a prefix, by key and name. */
+  stageList(ns: string, page: Page): readonly StageMeta[]
+  /** The staged value that a caller with these labels is given; null: the key's own. */
+  stageFor(ns: string, key: string, labels: Labels): StageRow | null
+  /** Of the last change of a key that such a caller could see. */
+  configRevisionFor(ns: string, key: string, labels: Labels): number
 
   lease(id: string): LeaseRow | null
   leaseHoldings(id: string): LeaseHoldings

@@ -87,6 +87,11 @@ export class Table<R extends object> {
     return row === null ? null : this.record(row)
   }
 
+  /** False while the table never held a row: then there is nothing to ask it. */
+  get mayHoldRows(): boolean {
+    return this.#mayHoldRows
+  }
+
   /** A further query over whole rows: `WHERE … ORDER BY …`. */
   query(rest: string): (...params: SqlValue[]) => readonly R[] {
     const statement = this.#sql.prepare(`${this.#select} ${rest}`)

@@ -109,6 +109,8 @@ export interface Plan {
   readonly removeDeadAfterMs: number | null
   /** So many nodes have half of all times: `--timing` may differ between nodes. */
   readonly hastyNodes: number
+  /** Release configuration in stages, each with readers of different labels. */
+  readonly stagers: number
 }
 
 /** The times of the node in this place. */
@@ -266,5 +268,6 @@ export function planOf(seed: number): Plan {
     removeDeadAfterMs: chance.oneIn(3) ? electionMaxMs * chance.pick([1, 2, 4]) : null,
     hastyNodes: chance.oneIn(5) ? chance.int(1, nodes) : 0,
     wallDrifts: chance.oneIn(2),
+    stagers: chance.int(0, 1),
   }
 }

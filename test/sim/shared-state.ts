@@ -13,11 +13,13 @@ import type {
   ConfigRow,
   InstanceKey,
   InstanceRow,
+  Labels,
   LeaseChange,
   LeaseHoldings,
   LeaseRow,
   OverrideRow,
   ServiceRow,
+  StageRow,
   StateNote,
   TopicChange,
 } from '../../src/state/mod.ts'
@@ -174,6 +176,18 @@ export class SharedState {
 
   #changedAt(ns: string, topic: string): number {
     return this.#history.model.topics.changedAt(ns, topic, this.appliedIndex)
+  }
+
+  stageFor(ns: string, key: string, labels: Labels): StageRow | null {
+    const { stages } = this.#history.model
+    const stage = stages.seenBy(`${ns}/${key}`, labels, this.appliedIndex)
+    return stage === null ? null : { ...stage.meta, value: stage.value }
+  }
+
+  configRevisionFor(ns: string, key: string, labels: Labels): number {
+    const { stages } = this.#history.model
+    const staged = stages.changedFor(`${ns}/${key}`, labels, this.appliedIndex)
+    return Math.max(staged, this.configRevision(ns, key))
   }
 
   serviceSettings(ns: string, service: string): ServiceRow | null {

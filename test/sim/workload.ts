@@ -17,6 +17,7 @@ import type { Wakes } from './oracle/wakes.ts'
 import type { Plan } from './plan.ts'
 import type { Sometimes } from './sometimes/situations.ts'
 import { Operators } from './operators.ts'
+import { Stagers } from './stagers.ts'
 import type { World } from './world.ts'
 
 export interface Bench {
@@ -59,6 +60,11 @@ export class Workload {
     const operators = new Operators(this.#bench, this)
     for (let i = 0; i < plan.operators; i++) this.run(operators.operate())
     for (let i = 0; i < plan.waiters; i++) this.run(operators.wait())
+    const stagers = new Stagers(this.#bench, this)
+    for (let i = 0; i < plan.stagers; i++) {
+      this.run(stagers.release())
+      for (let reader = 0; reader < 3; reader++) this.run(stagers.read())
+    }
   }
 
   /** Lets everybody finish what they are at. */

@@ -45,7 +45,7 @@ async function makeHistory(seed: number): Promise<History> {
 
 /** States can be checked from the first entry on. */
 function nextEntry(random: Random, index: number, machine: StateMachine): Entry {
-  if (index === 1) return commandEntry(index, { type: 'cluster_version', version: 2 })
+  if (index === 1) return commandEntry(index, { type: 'cluster_version', version: 3 })
   if (random(40) === 0) {
     return entry(index, { type: 'membership', data: new Uint8Array([random(256)]) })
   }
@@ -155,7 +155,7 @@ describe.each(SEEDS)('seed %d', (seed) => {
 function revisionOf(machine: StateMachine, ns: string, topic: string): number | null {
   const [kind, service, id] = topic.split('/')
   if (kind === 'config') return machine.configRevision(ns, topic.slice('config/'.length))
-  if (kind === 'leases') return null
+  if (kind === 'leases' || kind === 'stages') return null
   if (service === undefined) return machine.servicesRevision(ns)
   if (id === undefined) return machine.serviceRevision(ns, service)
   return machine.instanceRevision({ ns, service, id })

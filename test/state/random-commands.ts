@@ -46,7 +46,7 @@ export function randomCommand(random: Random, machine: StateMachine): Command {
   const refs = () => Array.from({ length: random(4) }, ref)
   const plainRefs = () => refs().map(({ id, leaseRevision }) => ({ id, leaseRevision }))
 
-  switch (random(24)) {
+  switch (random(28)) {
     case 0:
     case 1:
     case 2:
@@ -99,6 +99,11 @@ export function randomCommand(random: Random, machine: StateMachine): Command {
       return { type: 'lease_clear', leases: plainRefs() }
     case 21:
       return { type: 'config_delete', ns, key: pick(KEYS), by: maybe(pick(TEXTS)), expect }
+    case 22:
+    case 23:
+    case 24:
+    case 25:
+      return stageCommand(random, { ns, key: pick(KEYS), expect })
     default:
       return {
         type: 'config_put',
@@ -111,6 +116,29 @@ export function randomCommand(random: Random, machine: StateMachine): Command {
         lease: random(3) === 0 ? ref().id : null,
         expect,
       }
+  }
+}
+
+const STAGES = ['blue', 'eu', '～']
+const RULES = ['zone=eu', 'percent=50', 'zone=eu,us;percent=12.5', 'instance=i-1']
+
+function stageCommand(
+  random: Random,
+  { ns, key, expect }: { ns: string; key: string; expect: Expect | null },
+): Command {
+  const pick = <T>(values: readonly T[]): T => values[random(values.length)] as T
+  const name = { ns, key, stage: pick(STAGES), by: pick([null, ...TEXTS]) }
+  const comment = pick([null, ...TEXTS])
+  switch (random(4)) {
+    case 0:
+      return { type: 'config_stage_delete', ...name, expect }
+    case 1:
+      return { type: 'config_stage_promote', ...name, stageRevision: null, comment, expect }
+    default: {
+      const value = Uint8Array.from({ length: random(2) * random(300) }, () => random(256))
+      const put = { rule: pick(RULES), contentType: 'text/plain', value, comment, expect }
+      return { type: 'config_stage_put', ...name, ...put }
+    }
   }
 }
 
@@ -189,6 +217,10 @@ export function readAll(machine: StateMachine): object {
       prefixes: ['', 'app', 'app/', 'z', '~'].map((prefix) =>
         machine.configPrefixRevision(ns, prefix),
       ),
+      stages: KEYS.map((key) => [
+        machine.stages(ns, key).map(({ stage }) => machine.stage(ns, key, stage)),
+        machine.configRevisionFor(ns, key, new Map([['zone', 'eu']])),
+      ]),
       config: KEYS.map((key) => [machine.config(ns, key), machine.configRevision(ns, key)]),
     })),
   }

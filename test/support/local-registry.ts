@@ -9,6 +9,7 @@ import type { Command, LeaseRow, Outcome, StateReader, TopicChange } from '../..
 
 interface Waiter {
   readonly target: http.WaitTarget
+  readonly isDue: () => boolean
   readonly wake: () => void
 }
 
@@ -56,13 +57,14 @@ export class LocalRegistry implements http.Registry {
   }
 
   #wake(topics: readonly TopicChange[]): void {
-    for (const { target, wake } of this.#waiters) {
+    for (const { target, isDue, wake } of this.#waiters) {
       const hit = topics.some(
         ({ ns, topic }) =>
           ns === target.ns &&
-          (target.prefix ? topic.startsWith(target.topic) : topic === target.topic),
+          (topic === target.also ||
+            (target.prefix ? topic.startsWith(target.topic) : topic === target.topic)),
       )
-      if (hit) wake()
+      if (hit && isDue()) wake()
     }
   }
 
@@ -98,7 +100,8 @@ export class LocalRegistry implements http.Registry {
     if (options.current(this.local) > options.since) return Promise.resolve(null)
     if (options.since > this.local.revision || options.signal.aborted) return Promise.resolve(null)
     const { promise, resolve } = Promise.withResolvers<null>()
-    const waiter = { target, wake: () => resolve(null) }
+    const isDue = (): boolean => options.current(this.local) > options.since
+    const waiter = { target, isDue, wake: () => resolve(null) }
     this.#waiters.add(waiter)
     options.signal.addEventListener('abort', () => resolve(null))
     return promise.finally(() => this.#waiters.delete(waiter))

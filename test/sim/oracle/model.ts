@@ -19,11 +19,13 @@ import type {
   OverrideRow,
   OverrideSpec,
   ServiceRow,
+  StageMeta,
   TopicChange,
 } from '../../../src/state/mod.ts'
-import { instanceLease, instanceOfLease } from '../../../src/state/mod.ts'
+import { instanceLease, instanceOfLease, sinceClusterVersion } from '../../../src/state/mod.ts'
 import { unexpected } from './expect.ts'
 import { mergePatch } from './merge.ts'
+import { Stages } from './stages.ts'
 import { Topics } from './topics.ts'
 import { Versions } from './versions.ts'
 
@@ -58,6 +60,7 @@ export class Model {
   readonly #services = new Map<string, Versions<ServiceRow>>()
   readonly #overrides = new Map<string, Versions<OverrideRow>>()
   readonly #nodeOverrides = new Map<string, Versions<OverrideRow>>()
+  readonly stages = new Stages()
   readonly topics = new Topics()
   readonly #version = new Versions<number>()
   #revision = 0
@@ -123,11 +126,22 @@ export class Model {
   }
 
   #outcome(command: Command): Outcome {
+    const version = this.clusterVersion(this.#revision)
+    if (sinceClusterVersion(command.type) > version) {
+      const detail = `${command.type} needs a newer clusterVersion than ${version}`
+      return { ok: false, revision: this.#revision, code: 'conflict', detail }
+    }
     switch (command.type) {
       case 'config_put':
         return this.#configPut(command)
       case 'config_delete':
         return this.#configDelete(command)
+      case 'config_stage_put':
+        return this.#stagePut(command)
+      case 'config_stage_delete':
+        return this.#stageDelete(command)
+      case 'config_stage_promote':
+        return this.#stagePromote(command)
       case 'instance_put':
         return this.#instancePut(command)
       case 'instance_delete':
@@ -227,6 +241,65 @@ export class Model {
       this.#touch(command.ns, `config/${command.key}`)
     }
     return this.#ok(false, null)
+  }
+
+  #stagePut(put: CommandOf<'config_stage_put'>): Outcome {
+    const id = `${put.ns}/${put.key}`
+    const { expect, value, ...given } = put
+    const old = this.stages.last(id, put.stage)
+    const refusal = this.#unexpected(expect, old?.meta.revision ?? null)
+    if (refusal !== null) return refusal
+    const { type: _, by: updatedBy, ...named } = given
+    const meta: StageMeta = {
+      ...named,
+      updatedBy,
+      baseVersion: this.#configs.get(id)?.last?.meta.version ?? 0,
+      size: value.length,
+      revision: this.#revision,
+      createdRevision: old?.meta.createdRevision ?? this.#revision,
+      createdAtMs: old?.meta.createdAtMs ?? this.#wallMs,
+      updatedAtMs: this.#wallMs,
+    }
+    this.stages.set(id, this.#revision, put.stage, { meta, value })
+    this.#touch(put.ns, `stages/${put.key}`)
+    return this.#ok(old === null, { type: 'stage', stage: meta })
+  }
+
+  #stageDelete({ ns, key, stage, expect }: CommandOf<'config_stage_delete'>): Outcome {
+    const old = this.stages.last(`${ns}/${key}`, stage)
+    const refusal = this.#unexpected(expect, old?.meta.revision ?? null)
+    if (refusal !== null) return refusal
+    if (old !== null) this.#endStage(ns, key, stage)
+    return this.#ok(false, null)
+  }
+
+  #endStage(ns: string, key: string, stage: string): void {
+    this.stages.set(`${ns}/${key}`, this.#revision, stage, null)
+    this.#touch(ns, `stages/${key}`)
+  }
+
+  /** A put of the staged bytes; without a word of the caller only over what they were staged on. */
+  #stagePromote(command: CommandOf<'config_stage_promote'>): Outcome {
+    const { ns, key, stage, by } = command
+    const old = this.stages.last(`${ns}/${key}`, stage)
+    if (old === null) {
+      const detail = `nothing is staged for "${key}" as "${stage}"`
+      return { ok: false, revision: this.#revision, code: 'not_found', detail }
+    }
+    const { contentType, baseVersion, comment } = old.meta
+    const outcome = this.#configPut({
+      type: 'config_put',
+      ns,
+      key,
+      contentType,
+      value: old.value,
+      comment: command.comment ?? comment,
+      by,
+      lease: null,
+      expect: command.expect ?? { match: [baseVersion], absent: false },
+    })
+    if (outcome.ok) this.#endStage(ns, key, stage)
+    return outcome
   }
 
   #instancePut(put: CommandOf<'instance_put'>): Outcome {

@@ -56,6 +56,9 @@ export const SITUATIONS = [
   'a wait was woken',
   'a wait ran out',
   'a wait was for the future',
+  // Configuration
+  'a staged value was read',
+  'a promotion came too late',
   // States and versions
   'a state was found wrong by the log',
   'a state was found wrong by looking through it',
