@@ -241,6 +241,7 @@ export class Core {
   /** Follows `leader`, or nobody yet, in the current term. */
   becomeFollower(leader: NodeId | null): void {
     this.#leaveLeadership()
+    if (this.role !== 'follower') this.outbox.dropVoteRequests()
     this.role = 'follower'
     this.leader = leader
     if (leader !== null) this.#heard(leader)

@@ -31,6 +31,8 @@ export class Freshness {
   #newest: Contact | null = null
   /** What was acknowledged in this term, ascending. */
   #acknowledged: Acknowledged[] = []
+  /** The newest of them, also where it is not remembered. */
+  #newestRound: Round = 0
   #term: Term = 0
 
   get at(): Clock | null {
@@ -42,10 +44,14 @@ export class Freshness {
     if (term !== this.#term) {
       this.#term = term
       this.#acknowledged = []
+      this.#newestRound = 0
     }
+    // Overtaken: it would date a newer round, which went out before it.
+    if (round <= this.#newestRound) return
+    this.#newestRound = round
     const last = this.#acknowledged.at(-1)
     // One that is left out is dated by the one before it: older, never fresher.
-    if (last !== undefined && (round <= last.round || nowMs < last.at.nowMs + SPACING_MS)) return
+    if (last !== undefined && nowMs < last.at.nowMs + SPACING_MS) return
     this.#acknowledged.push({ round, at: { nowMs, wallMs } })
     if (this.#acknowledged.length > ACKNOWLEDGED_MAX) this.#acknowledged.shift()
   }

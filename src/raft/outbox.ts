@@ -111,6 +111,14 @@ export class Outbox {
     this.#held = []
   }
 
+  /**
+   * Forgets the campaign that is over: from a slow disk its requests would go out long after,
+   * even by a node that votes no more.
+   */
+  dropVoteRequests(): void {
+    this.#held = this.#held.filter(({ message }) => message.type !== 'vote_request')
+  }
+
   /** Since when the oldest unfinished write is under way; null where none is. */
   get pendingSinceMs(): number | null {
     return this.#pending[0]?.sinceMs ?? null

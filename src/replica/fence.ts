@@ -133,9 +133,15 @@ export class Fence {
   endOfTurn(): void {
     const nowMs = this.#host.nowMs()
     if (this.#reason === null) return this.#examine(nowMs)
-    if (this.#offer !== null && this.#offer.snapshot.index < this.#host.applied()) this.refused()
+    if (this.#offer !== null && this.#isOutdated(this.#offer)) this.refused()
     if (this.#offer !== null || this.#asking || nowMs < this.#nextAskMs) return
     if (this.#host.canRepair() && this.#host.raft.role !== 'leader') this.#ask(nowMs)
+  }
+
+  /** Who offered it may have died with it: the next leader has one, too. */
+  #isOutdated({ from, snapshot }: StateOffer): boolean {
+    const { leader } = this.#host.raft
+    return snapshot.index < this.#host.applied() || (leader !== null && leader !== from)
   }
 
   #ask(nowMs: number): void {

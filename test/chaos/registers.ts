@@ -78,20 +78,25 @@ export function versionOf({ kind }: Register, { json }: Answer): number {
 /** `version` is the revision; null where nobody was told which. */
 interface Stored {
   readonly version: number | null
+  /** The newest revision that anybody was told so far: it only grows (API.md "revision"). */
+  readonly newest: number
   readonly value: string | null
 }
 
 const INSTANCE_MODEL: Model<Stored, ConfigOperation> = {
-  initial: { version: null, value: null },
-  key: ({ version, value }) => `${version} ${value}`,
+  initial: { version: null, newest: 0, value: null },
+  key: ({ version, newest, value }) => `${version} ${newest} ${value}`,
+  isRead: ({ call }) => call.type === 'get',
   kind: ({ call }) => JSON.stringify(call),
   step: (stored, { call, answer }) => {
     if (call.type === 'get') return afterRead(stored, answer)
     const holds = isMet(stored, call.expect)
     if (answer?.type === 'mismatch') return holds === true ? null : stored
     if (holds === false) return null
-    if (call.type === 'delete') return { version: null, value: null }
-    return { version: answer?.type === 'written' ? answer.version : null, value: call.value }
+    if (call.type === 'delete') return { ...stored, version: null, value: null }
+    if (answer?.type !== 'written') return { ...stored, version: null, value: call.value }
+    const { version } = answer
+    return version > stored.newest ? { version, newest: version, value: call.value } : null
   },
 }
 
@@ -99,7 +104,9 @@ function afterRead(stored: Stored, answer: ConfigOperation['answer']): Stored | 
   if (answer?.type === 'not_found') return stored.value === null ? stored : null
   if (answer?.type !== 'found' || answer.value !== stored.value) return null
   const { value, version } = answer
-  return stored.version === null || stored.version === version ? { value, version } : null
+  if (stored.version === version) return stored
+  const isLearnt = stored.version === null && version > stored.newest
+  return isLearnt ? { value, version, newest: version } : null
 }
 
 /** Null where it depends on a revision that nobody was told. */

@@ -84,3 +84,12 @@ test('either clock may make a state older: a suspended machine has only one that
   expect(passedMs(at(100), { nowMs: 130, wallMs: 65_100 })).toBe(60_000)
   expect(passedMs(at(100), { nowMs: 130, wallMs: 0 })).toBe(30)
 })
+
+test('a round that was overtaken dates nothing: newer ones went out before it', () => {
+  const fresh = new Freshness()
+  fresh.acknowledges(1, 5, at(100))
+  fresh.acknowledges(1, 9, at(104)) // Too soon after the other to be remembered.
+  fresh.acknowledges(1, 7, at(120))
+
+  expect(fresh.dated({ term: 1, heardRound: 9, confirmedAgeMs: 0 })).toEqual(at(100))
+})

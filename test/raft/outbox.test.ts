@@ -154,3 +154,24 @@ test('dropHeld() forgets what waited; what waits is bounded, the oldest goes fir
   outbox.persisted(2)
   expect(termsSent(outbox)).toEqual([])
 })
+
+test('dropVoteRequests() forgets a campaign that is over, and nothing else that waits', () => {
+  const { outbox } = outboxOver(8)
+  outbox.markHardState()
+  outbox.send(message(4))
+  outbox.send({
+    type: 'vote_request',
+    from: 'a',
+    incarnation: 'a',
+    to: 'b',
+    term: 4,
+    preVote: false,
+    lastTerm: 1,
+    lastIndex: 1,
+    transfer: false,
+  })
+  outbox.dropVoteRequests()
+  outbox.takeWrite(HARD_STATE, 0)
+  outbox.persisted(1)
+  expect(outbox.takeMessages().map(({ type }) => type)).toEqual([message(4).type])
+})

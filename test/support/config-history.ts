@@ -36,6 +36,7 @@ interface Stored {
 export const CONFIG_MODEL: Model<Stored, ConfigOperation> = {
   initial: { version: 0, value: null },
   key: ({ version, value }) => `${version} ${value}`,
+  isRead: ({ call }) => call.type === 'get',
   kind: kindOf,
   step: (stored, { call, answer }) => {
     if (call.type === 'get') return isSeen(stored, answer) ? stored : null

@@ -199,6 +199,22 @@ test('linearizable: property: it agrees with trying every order', () => {
   expect(violations).toBeGreaterThan(50) // Else this would have tried nothing.
 })
 
+test('linearizable: however many read at once around a deletion, it is decided in a few steps', () => {
+  const reads = Array.from({ length: 40 }, (_, i) =>
+    operation(1 + i / 100, 9, get, i % 2 === 0 ? found('a', 1) : NOT_FOUND),
+  )
+  const history = [
+    operation(0, 0.5, put('a'), written(1)),
+    operation(1, 9, { type: 'delete', expect: null }, { type: 'deleted' }),
+    operation(1, null, put('b'), null),
+    ...reads,
+  ]
+  expect(linearizable(CONFIG_MODEL, history, 1_000).type).toBe('linearizable')
+
+  const late = operation(10, 11, get, found('a', 1))
+  expect(linearizable(CONFIG_MODEL, [...history, late], 10_000).type).toBe('violation')
+})
+
 /** The definition itself, for a handful of operations. */
 function byEveryOrder(history: readonly ConfigOperation[], state = CONFIG_MODEL.initial): boolean {
   const open = history.filter(({ returned }) => returned !== null)

@@ -41,9 +41,10 @@ export class DurableSpeech implements Invariant {
   }
 
   #checkAcknowledgement(node: SimNode, response: AppendResponse): void {
-    const { result, term, to } = response
+    const { result, term, to, round } = response
     insist(
-      node.view.hardState.promiseMs >= this.#scene.electionMinMs || !result.ok,
+      // That of a snapshot is of no round: no lease rests on it.
+      node.view.hardState.promiseMs >= this.#scene.electionMinMs || !result.ok || round === 0,
       RULE,
       () => `${node.id} acknowledges, its durable promise is ${node.view.hardState.promiseMs} ms`,
     )

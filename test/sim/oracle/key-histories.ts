@@ -48,6 +48,7 @@ const KEY: Model<Value, KeyOperation> = {
     return isRight ? { version, by: write.by } : null
   },
   key: ({ version, by }) => `${version} ${by}`,
+  isRead: ({ write }) => write === null,
   kind: ({ write }) => write?.by ?? '',
 }
 
