@@ -5,6 +5,7 @@ import { silentLogger } from '../lib/logger.ts'
 import type { Logger } from '../lib/logger.ts'
 import { clusterRoutes } from './cluster.ts'
 import { configListRoutes } from './config-list.ts'
+import { answerListeners, listenerRoutes } from './config-listeners.ts'
 import { configRoutes } from './config.ts'
 import type { Call, Edge, Env } from './edge.ts'
 import { ApiError, problem } from './error.ts'
@@ -18,6 +19,7 @@ import { instanceRoutes } from './instances.ts'
 import { leaseRoutes } from './leases.ts'
 import { DEFAULT_LIMITS } from './limits.ts'
 import type { Limits } from './limits.ts'
+import { Listeners } from './listeners.ts'
 import { lookupRoutes } from './lookup.ts'
 import { memberRoutes } from './members.ts'
 import { metricsRoutes } from './metrics.ts'
@@ -57,7 +59,9 @@ export function createApp(options: AppOptions): Hono<Env> {
     logger: options.logger ?? silentLogger,
     closing: options.closing ?? null,
     requests: new Map(),
+    listeners: new Listeners(() => performance.now()),
   }
+  edge.registry.answerSurveys((question) => answerListeners(edge, question))
   const allowedHosts = options.allowedHosts === undefined ? [] : options.allowedHosts
   const ask = options.forward ?? null
   const app = new Hono<Env>({ getPath: rawPath })
@@ -84,6 +88,7 @@ const ROUTES: readonly ((edge: Edge) => Hono<Env>)[] = [
   configRoutes,
   configListRoutes,
   stageRoutes,
+  listenerRoutes,
   clusterRoutes,
   memberRoutes,
   healthRoutes,

@@ -9,6 +9,7 @@ import { effectiveValue, effectiveWaitable, rawValue, stagedAnswer } from './eff
 import { ApiError, invalid } from './error.ts'
 import { etag, expectation, isKnown } from './etag.ts'
 import { labelsOf } from './labels.ts'
+import { listening } from './listening.ts'
 import { namespaceOf } from './namespace.ts'
 import { pathKey } from './path.ts'
 import { Query } from './query.ts'
@@ -73,8 +74,8 @@ async function getConfig(c: Call, edge: Edge): Promise<Response> {
   const key = pathKey(c, BASE)
   const asked = { ns, key, labels: labelsOf(c, query) }
   const waitable = effectiveWaitable(asked)
-  const { config, stage } = await waitAndRead(c, edge, query, waitable, (state) =>
-    effectiveValue(state, asked),
+  const { config, stage } = await listening(c, edge, query, { ...asked, prefix: false }, () =>
+    waitAndRead(c, edge, query, waitable, (state) => effectiveValue(state, asked)),
   )
   if (stage !== null) return stagedAnswer(c, stage, config?.version ?? 0)
   if (config === null) throw new ApiError('not_found', `there is no config key "${key}"`)

@@ -7,9 +7,12 @@ import type { Query } from './query.ts'
 
 const LABELS_MAX = 64
 
-/** No labels where neither says any. `?labels=` stands in place of the header. */
-export function labelsOf(c: Call, query: Query): Labels {
-  const fromQuery = query.literal('labels')
+/**
+ * No labels where neither says any. `?labels=` stands in place of the header; null: of a call that
+ * has no such parameter.
+ */
+export function labelsOf(c: Call, query: Query | null): Labels {
+  const fromQuery = query?.literal('labels') ?? null
   if (fromQuery !== null) return parseLabels(fromQuery, '?labels')
   return parseLabels(c.req.header('Rollcall-Labels') ?? '', 'Rollcall-Labels')
 }

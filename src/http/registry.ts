@@ -3,6 +3,7 @@
  * passes an object literal. Nothing here rejects: failures are values with a code of API.md.
  */
 import type { MemberChange } from '../replica/member-change.ts'
+import type { Survey } from '../replica/surveys.ts'
 import type { Command } from '../state/command.ts'
 import type { Outcome } from '../state/outcome.ts'
 import type { StateReader } from '../state/reader.ts'
@@ -196,6 +197,17 @@ export interface Registry {
       readonly current: (state: StateReader) => number
     },
   ): Promise<Failure | null>
+
+  /**
+   * Asks the edge of every member that keeps data, this node's too; a member that did not answer
+   * within the time is named. A failure: too many such questions are open.
+   */
+  survey(
+    question: Uint8Array,
+    options: { readonly timeoutMs: number },
+  ): Promise<({ readonly ok: true } & Survey) | Failure>
+  /** From now on `answer` answers such questions here. It must not throw. */
+  answerSurveys(answer: (question: Uint8Array) => Uint8Array): void
 
   /** On the leader: what remains of a lease; null elsewhere and for an unknown one. */
   expiresInMs(lease: string): number | null

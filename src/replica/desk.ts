@@ -30,6 +30,7 @@ export type Reply =
   | { readonly type: 'members_changed'; readonly result: MemberResult }
   | { readonly type: 'report_noted' }
   | ({ readonly type: 'state_offered' } & StateOffer)
+  | { readonly type: 'edge_answer'; readonly answer: Uint8Array }
   | {
       readonly type: 'refused'
       /** Nothing was appended, but for `unknown`. */
@@ -100,7 +101,8 @@ export class LeaderDesk {
       case 'change_members':
         return this.#host.changeMembers(request.change, reply)
       case 'join':
-        return reply(NOT_LEADER) // Of strangers: the replica has seen to it.
+      case 'ask_edge':
+        return reply(NOT_LEADER) // Neither is a leader's: `PeerRequests` has seen to it.
       case 'report_state':
         this.#host.stateReported(from, request)
         return reply({ type: 'report_noted' })

@@ -26,6 +26,7 @@ import { REPLICA_DEFAULTS } from './config.ts'
 import type { CallFailure } from './leader-calls.ts'
 import { encodeMemberRequest } from './member-codec.ts'
 import type { Replica } from './replica.ts'
+import type { Survey } from './surveys.ts'
 import { invalidCommand } from './wire.ts'
 import { clusterView, decodeClusterInfo, metricsOf } from './status.ts'
 
@@ -240,6 +241,21 @@ export class Gateway implements Registry {
     } as const
     const reached = await this.read(options, ({ revision }) => revision)
     return reached.ok && since > reached.value
+  }
+
+  survey(
+    question: Uint8Array,
+    { timeoutMs }: { readonly timeoutMs: number },
+  ): Promise<({ readonly ok: true } & Survey) | Failure> {
+    return new Promise((resolve) => {
+      this.#replica.surveys.ask(question, timeoutMs, (survey) => {
+        resolve(survey === null ? failure('too_many_requests') : { ok: true, ...survey })
+      })
+    })
+  }
+
+  answerSurveys(answer: (question: Uint8Array) => Uint8Array): void {
+    this.#replica.surveys.answerBy(answer)
   }
 
   expiresInMs(lease: string): number | null {

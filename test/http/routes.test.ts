@@ -19,6 +19,7 @@ const ROUTES = [
   'GET /readyz',
   'GET /v1/cluster',
   'GET /v1/config',
+  'GET /v1/config-listeners/{key}',
   'GET /v1/config-stages',
   'GET /v1/config-stages/{key}',
   'GET /v1/config/{key}',

@@ -22,6 +22,9 @@ export class LocalRegistry implements http.Registry {
   /** When set, every proposal, read and heartbeat ends with it. */
   failure: http.Failure | null = null
   fenced: string | null = null
+  /** Members that answer no survey. */
+  missing: { readonly id: string; readonly why: string }[] = []
+  #answer: (question: Uint8Array) => Uint8Array = () => new Uint8Array(0)
   isLeader = true
   readonly #waiters = new Set<Waiter>()
 
@@ -105,6 +108,17 @@ export class LocalRegistry implements http.Registry {
     this.#waiters.add(waiter)
     options.signal.addEventListener('abort', () => resolve(null))
     return promise.finally(() => this.#waiters.delete(waiter))
+  }
+
+  /** Of a cluster of one. */
+  async survey(question: Uint8Array) {
+    if (this.failure !== null) return this.failure
+    const answers = [{ id: 'n1', answer: this.#answer(question) }]
+    return { ok: true, answers, missing: this.missing } as const
+  }
+
+  answerSurveys(answer: (question: Uint8Array) => Uint8Array): void {
+    this.#answer = answer
   }
 
   expiresInMs(lease: string): number | null {
