@@ -57,10 +57,10 @@ test(
 
 /** A client as the SDK is one: it polls, takes what it is given, and comes back. */
 function client(node: ClusterNode, path: string, instance: string): { stop(): Promise<void> } {
-  let stopped = false
+  const ending = new AbortController()
   const run = async (): Promise<void> => {
     let since = 0
-    while (!stopped) {
+    while (!ending.signal.aborted) {
       const answer = await node.get(
         `${path}?since=${since}&wait=300ms`,
         labels(`instance=${instance}`),
@@ -71,7 +71,7 @@ function client(node: ClusterNode, path: string, instance: string): { stop(): Pr
   const running = run()
   return {
     stop() {
-      stopped = true
+      ending.abort()
       return running
     },
   }

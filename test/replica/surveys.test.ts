@@ -74,12 +74,14 @@ test('a node alone asks nobody', () => {
   expect(world.results).toEqual([{ answers: [{ id: 'n1', answer: bytes(1) }], missing: [] }])
 })
 
+/** The members that did not answer, with the reasons. */
+function whys(act: (world: World) => void): unknown {
+  const world = new World()
+  act(world)
+  return world.results.at(-1)?.missing.map(({ id, why }) => `${id}: ${why}`)
+}
+
 test('who is not connected, too slow, refuses or is lost is named with the reason', () => {
-  const whys = (act: (world: World) => void): unknown => {
-    const world = new World()
-    act(world)
-    return world.results.at(-1)?.missing.map(({ id, why }) => `${id}: ${why}`)
-  }
   expect(
     whys((world) => {
       world.connected.delete('n2')
