@@ -27,6 +27,7 @@ import { overrideRoutes } from './overrides.ts'
 import { rawPath } from './path.ts'
 import type { Registry } from './registry.ts'
 import { serviceRoutes } from './services.ts'
+import { txnRoutes } from './txn.ts'
 import { stageRoutes } from './stages.ts'
 import { unknownRoute } from './unknown-route.ts'
 import { welcomeRoutes } from './welcome.ts'
@@ -87,6 +88,7 @@ const ROUTES: readonly ((edge: Edge) => Hono<Env>)[] = [
   leaseRoutes,
   configRoutes,
   configListRoutes,
+  txnRoutes,
   stageRoutes,
   listenerRoutes,
   clusterRoutes,

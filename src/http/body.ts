@@ -3,7 +3,13 @@ import { concatBytes, EMPTY_BYTES, utf8Text } from '../lib/bytes.ts'
 import type { Call, Edge } from './edge.ts'
 import { ApiError, invalid } from './error.ts'
 
-export async function readBytes(c: Call, { limits }: Edge): Promise<Uint8Array> {
+export async function readBytes(c: Call, edge: Edge): Promise<Uint8Array> {
+  const bytes = await read(c, edge)
+  c.set('body', bytes)
+  return bytes
+}
+
+async function read(c: Call, { limits }: Edge): Promise<Uint8Array> {
   const encoding = c.req.header('Content-Encoding')
   if (encoding !== undefined && encoding !== 'identity') {
     throw invalid('Content-Encoding', 'is not supported: send the body as it is')

@@ -6,7 +6,7 @@ import type { Edge, Env } from './edge.ts'
 import { failed } from './error.ts'
 import { Query } from './query.ts'
 import { timeoutMs } from './read.ts'
-import { refuseConditions, writeQuery } from './write.ts'
+import { refuseConditions, refuseFences, writeQuery } from './write.ts'
 
 export function clusterRoutes(edge: Edge): Hono<Env> {
   return new Hono<Env>()
@@ -25,6 +25,7 @@ export function clusterRoutes(edge: Edge): Hono<Env> {
     })
     .post('/v1/cluster/snapshot', async (c) => {
       writeQuery(c)
+      refuseFences(c)
       refuseConditions(c)
       c.env?.keepOpen?.() // It is as large as the state.
       const taken = await edge.registry.snapshot()

@@ -34,15 +34,21 @@ interface Value {
   readonly bytes: Uint8Array
 }
 
-export function contentTypeOf(header: string | undefined, { key, bytes }: Value): string {
+/** `at` names what says the type, for the error. */
+export function contentTypeOf(
+  header: string | undefined,
+  { key, bytes }: Value,
+  at = 'Content-Type',
+): string {
   const given = header?.trim() ?? ''
-  if (given !== '' && given.split(';', 1)[0]?.trim().toLowerCase() !== FORM) return checked(given)
+  if (given !== '' && given.split(';', 1)[0]?.trim().toLowerCase() !== FORM)
+    return checked(given, at)
   const extension = /\.([A-Za-z0-9]+)$/.exec(key)?.[1]?.toLowerCase() ?? ''
   if (Object.hasOwn(BY_EXTENSION, extension)) return BY_EXTENSION[extension] ?? 'text/plain'
   return utf8Text(bytes) === null ? 'application/octet-stream' : 'text/plain'
 }
 
-function checked(type: string): string {
+function checked(type: string, at: string): string {
   if (type.length <= LENGTH_MAX && MEDIA_TYPE.test(type)) return type
-  throw invalid('Content-Type', 'is not a media type such as "application/json"')
+  throw invalid(at, 'is not a media type such as "application/json"')
 }

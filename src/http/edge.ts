@@ -34,6 +34,8 @@ export interface Env {
     revision: number | undefined
     consistency: Consistency | undefined
     stalenessMs: number | undefined
+    /** The body as it was read, for the hash of a request with a key; undefined: there was none. */
+    body: Uint8Array | undefined
   }
 }
 

@@ -75,9 +75,9 @@ export function invalid(path: string, message: string): ApiError {
   return invalidAll([{ path, message }])
 }
 
-export function invalidAll(issues: readonly Issue[]): ApiError {
+export function invalidAll(issues: readonly Issue[], more: Members = {}): ApiError {
   const detail = issues.map(({ path, message }) => (path === '' ? message : `${path} ${message}`))
-  return new ApiError('invalid_request', detail.join('; '), { issues })
+  return new ApiError('invalid_request', detail.join('; '), { issues, ...more })
 }
 
 /** Of a request that the cluster could not serve. */
@@ -87,14 +87,22 @@ export function failed(failure: Failure): ApiError {
 
 /** Of a write that was decided against. */
 export function refused(refusal: Refusal): ApiError {
+  const position = positionOf(refusal)
   switch (refusal.code) {
     case 'invalid_request':
-      return invalid(refusal.path, refusal.detail)
+      return invalidAll([{ path: refusal.path, message: refusal.detail }], position)
     case 'version_mismatch':
-      return new ApiError(refusal.code, refusal.detail, { current: refusal.current })
+      return new ApiError(refusal.code, refusal.detail, { current: refusal.current, ...position })
+    case 'schema_changed':
+      return new ApiError('conflict', `${refusal.detail}; try again`, position)
     default:
-      return new ApiError(refusal.code, refusal.detail)
+      return new ApiError(refusal.code, refusal.detail, position)
   }
+}
+
+/** Of the operation by which a transaction failed. */
+function positionOf({ failed }: Refusal): Members {
+  return failed === undefined ? {} : { failed }
 }
 
 /** Methods that change nothing: their failures carry no `outcome`. */

@@ -16,7 +16,7 @@ import type { Query } from './query.ts'
 import * as s from './schema.ts'
 import { bodyParser } from './validate.ts'
 import { HEALTH } from './words.ts'
-import { propose, refuseConditions, writeQuery } from './write.ts'
+import { proposeUnkeyed, refuseConditions, refuseFences, writeQuery } from './write.ts'
 
 /** As much as a check's output may hold (DESIGN §4). */
 const NOTE_MAX = 4_096
@@ -34,6 +34,7 @@ export function heartbeatRoutes(edge: Edge): Hono<Env> {
     .post('/v1/services/:service/instances/:id/heartbeat', async (c) => {
       const query = writeQuery(c)
       refuseConditions(c)
+      refuseFences(c)
       const key = instanceKey(c, query)
       const body = await readJson(c, edge)
       const beat = body === undefined ? null : parseBeat(body)
@@ -46,6 +47,7 @@ export function heartbeatRoutes(edge: Edge): Hono<Env> {
     .post('/v1/heartbeats', async (c) => {
       const query = writeQuery(c)
       refuseConditions(c)
+      refuseFences(c)
       const ns = namespaceOf(c, query)
       const { instances, leases } = parseMany(await readJson(c, edge))
       const keys = (instances ?? []).map(({ service, id }) => ({ ns, service, id }))
@@ -92,7 +94,7 @@ async function reportHealth(
   const known = answer.value
   const isSame =
     (health === null || known?.health === health) && (note === null || known?.healthReason === note)
-  if (!isSame) await propose(c, edge, query, { type: 'instance_health', key, health, note })
+  if (!isSame) await proposeUnkeyed(c, edge, query, { type: 'instance_health', key, health, note })
 }
 
 interface Many {

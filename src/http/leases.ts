@@ -13,7 +13,7 @@ import { READ, read } from './read.ts'
 import { leasesOf, renew, renewalJson } from './renewal.ts'
 import * as s from './schema.ts'
 import { bodyParser } from './validate.ts'
-import { propose, refuseConditions, resultOf, writeQuery } from './write.ts'
+import { propose, refuseConditions, refuseFences, resultOf, writeQuery } from './write.ts'
 
 const PATH = '/v1/leases/:id'
 const OWNER_MAX = 256
@@ -39,6 +39,7 @@ export function leaseRoutes(edge: Edge): Hono<Env> {
     .post(`${PATH}/heartbeat`, async (c) => {
       const query = writeQuery(c)
       refuseConditions(c)
+      refuseFences(c)
       const { ns, id } = leaseKey(c, query)
       const own = await leasesOf(c, edge, query, { ns, ids: [id] })
       const [renewal = null] = own.length === 0 ? [] : await renew(c, edge, query, own)

@@ -10,6 +10,8 @@ export interface Limits {
   readonly pageMax: number
   /** Values of one page, in bytes, where a list carries values. */
   readonly pageBytesMax: number
+  /** Conditions of a transaction, and operations of each of its branches. */
+  readonly txnOpsMax: number
   /** Instances and leases of one `POST /v1/heartbeats`, together. */
   readonly heartbeatsMax: number
   readonly ttlMinMs: number
@@ -28,6 +30,7 @@ export const DEFAULT_LIMITS: Limits = {
   portsMax: 64,
   pageMax: 1_000,
   pageBytesMax: 4_194_304,
+  txnOpsMax: 128,
   heartbeatsMax: 10_000,
   ttlMinMs: 100, // One heartbeat interval of the leader: it cannot judge anything shorter.
   ttlMaxMs: 720 * HOUR_MS, // 30 days; what lives longer is better off persistent.

@@ -12,7 +12,7 @@ import { timeoutMs } from './read.ts'
 import type { ClusterView, MembersAnswer, MembersRequest, MemberView } from './registry.ts'
 import { list, name, oneOf } from './schema.ts'
 import { bodyParser, isObject, without } from './validate.ts'
-import { refuseConditions, writeQuery } from './write.ts'
+import { refuseConditions, refuseFences, writeQuery } from './write.ts'
 
 const PATH = '/v1/cluster/members'
 
@@ -106,6 +106,7 @@ function queryOf(c: Call): Query {
   const query = writeQuery(c, ['force'])
   if (query.has('ns')) throw invalid('?ns', 'has no meaning for this call')
   refuseConditions(c)
+  refuseFences(c)
   return query
 }
 

@@ -43,6 +43,12 @@ export class Query {
     }
   }
 
+  /** What was asked but for `except`, by name: equal for requests that ask the same. */
+  sorted(except: readonly string[]): readonly (readonly [string, readonly string[]])[] {
+    const asked = Array.from(this.#values).filter(([name]) => !except.includes(name))
+    return asked.toSorted(([a], [b]) => (a < b ? -1 : 1))
+  }
+
   has(name: string): boolean {
     return this.#values.has(name)
   }

@@ -13,7 +13,14 @@ export type Consistency = 'lease' | 'linearizable' | 'stale'
 /** Why a request could not be served. Nothing was applied but for `outcome_unknown`. */
 export interface Failure {
   readonly ok: false
-  readonly failure: 'no_leader' | 'too_stale' | 'too_many_requests' | 'outcome_unknown' | 'fenced'
+  readonly failure:
+    | 'no_leader'
+    | 'too_stale'
+    | 'too_many_requests'
+    | 'outcome_unknown'
+    | 'fenced'
+    /** The cluster is not ready for it: some member runs an older release. */
+    | 'conflict'
   readonly detail: string
 }
 

@@ -2,7 +2,7 @@
 import * as v from 'valibot'
 
 import { DURATION_HINT, formatDuration, parseDuration } from '../lib/duration.ts'
-import { nameProblem } from '../lib/names.ts'
+import { keyProblem, nameProblem } from '../lib/names.ts'
 import { isObject } from './validate.ts'
 
 const STRING = 'must be a string'
@@ -19,6 +19,9 @@ function checked(problem: (text: string) => string | null) {
 }
 
 export const name = checked(nameProblem)
+
+/** A config key: names with `/` between them. */
+export const key = checked(keyProblem)
 
 /** Free text of one paragraph or many, such as a note. */
 export function text(lengthMax: number) {

@@ -1,27 +1,35 @@
-/** The path of a write: what is not supported is refused aloud, the rest goes to the log. */
+/**
+ * The path of a write: its query and headers are judged, then it goes to the log, fenced by the locks
+ * and repeatable by the key that its headers name.
+ */
 import type { Command } from '../state/command.ts'
 import type { Outcome, OutcomeResult } from '../state/outcome.ts'
 import { assert } from '../lib/assert.ts'
 import type { Call, Edge } from './edge.ts'
 import { failed, invalid, refused } from './error.ts'
+import { fenced, fences } from './fences.ts'
+import { idempotencyKey, keyed } from './idempotency.ts'
 import { CALL, timeoutMs } from './read.ts'
 import { Query } from './query.ts'
 
 type Applied = Extract<Outcome, { ok: true }>
 
-/** What would change the meaning of a write, were it ignored. */
-const LATER_HEADERS = ['Idempotency-Key', 'Rollcall-Lock']
-
 /** The parsed query of a write. `known`: parameters beside those of every call. */
 export function writeQuery(c: Call, known: readonly string[] = []): Query {
-  for (const header of LATER_HEADERS) {
-    if (c.req.header(header) !== undefined) {
-      throw invalid(header, 'is not supported yet: nothing was done; send the write without it')
-    }
-  }
+  idempotencyKey(c) // A bad one is refused before anything is read or done.
+  fences(c)
   const query = new Query(c.req.url)
   query.allow(known.length === 0 ? CALL : [...CALL, ...known])
   return query
+}
+
+/**
+ * For what changes no row of the state: a heartbeat, or a change of the members. It may be repeated
+ * as it is, so its key needs no row; a fence could not be judged where it counts.
+ */
+export function refuseFences(c: Call): void {
+  if (fences(c).length === 0) return
+  throw invalid('Rollcall-Lock', 'has no meaning for this call: no entry of the log judges it')
 }
 
 /** For writes that have no version to compare with. */
@@ -38,10 +46,38 @@ export async function propose(
   query: Query,
   command: Command,
 ): Promise<Applied> {
+  return applied(await decide(c, edge, query, command))
+}
+
+/** As {@link propose}, whatever key the request has: for what repeats itself without harm. */
+export async function proposeUnkeyed(
+  c: Call,
+  edge: Edge,
+  query: Query,
+  command: Command,
+): Promise<Applied> {
+  return applied(await settle(c, edge, query, command))
+}
+
+function applied(outcome: Outcome): Applied {
+  if (!outcome.ok) throw refused(outcome)
+  return outcome
+}
+
+/** As {@link propose}, for who has something to do about a refusal. */
+export async function decide(
+  c: Call,
+  edge: Edge,
+  query: Query,
+  command: Command,
+): Promise<Outcome> {
+  return await settle(c, edge, query, await keyed(c, query, fenced(c, query, command)))
+}
+
+async function settle(c: Call, edge: Edge, query: Query, command: Command): Promise<Outcome> {
   const outcome = await edge.registry.propose(command, { timeoutMs: timeoutMs(c, query, edge) })
   if ('failure' in outcome) throw failed(outcome)
   c.set('revision', outcome.revision)
-  if (!outcome.ok) throw refused(outcome)
   return outcome
 }
 

@@ -125,6 +125,12 @@ export class MultisetHash {
     this.#b = (this.#b - b) | 0
   }
 
+  /** Goes back to an earlier sum: what was added and subtracted since has not happened. */
+  restore(lanes: { readonly a: number; readonly b: number }): void {
+    this.#a = lanes.a | 0
+    this.#b = lanes.b | 0
+  }
+
   /** Signed 32-bit lanes, to be stored. */
   get lanes(): { readonly a: number; readonly b: number } {
     return { a: this.#a, b: this.#b }

@@ -17,12 +17,14 @@ import type {
 import {
   encodeCommand,
   InvalidCommand,
+  sinceClusterVersion,
   type Command,
   type Outcome,
   type StateReader,
 } from '../state/mod.ts'
 import { BeatGatherer } from './beat-gatherer.ts'
 import { REPLICA_DEFAULTS } from './config.ts'
+import type { Reply } from './desk.ts'
 import type { CallFailure } from './leader-calls.ts'
 import { encodeMemberRequest } from './member-codec.ts'
 import type { Replica } from './replica.ts'
@@ -68,7 +70,7 @@ const FAILURES: Readonly<Record<string, Failure>> = {
     ok: false,
     failure: 'outcome_unknown',
     detail:
-      'leadership or time was lost after the write was sent: it may have been applied; read before you repeat it',
+      'leadership or time was lost after the write was sent: it may have been applied; repeat it with the same Idempotency-Key if it had one, else read first',
   },
 }
 
@@ -99,6 +101,15 @@ function encode(command: Command): Uint8Array | InvalidCommand {
   }
 }
 
+function tooEarly(needed: number, state: { readonly clusterVersion: number }): Failure {
+  const detail =
+    `this needs clusterVersion ${needed}, and the cluster has ${state.clusterVersion}: it rises by ` +
+    'itself once every member runs this release (GET /v1/cluster); nothing was applied'
+  return { ok: false, failure: 'conflict', detail }
+}
+
+/** Between two looks at the clusterVersion: it rises a second or so after the founding. */
+const VERSION_LOOK_MS = 50
 /** How long a wait that is ahead of this node may look for the leader before it is just held. */
 const CATCH_UP_MS = 1_000
 const MEMBERS_GRACE_MS = 1_000
@@ -124,19 +135,38 @@ export class Gateway implements Registry {
     return this.#replica.state
   }
 
-  propose(command: Command, options: { readonly timeoutMs: number }): Promise<Outcome | Failure> {
+  async propose(
+    command: Command,
+    options: { readonly timeoutMs: number },
+  ): Promise<Outcome | Failure> {
+    const { calls, state } = this.#replica
     const encoded = encode(command)
-    if (!(encoded instanceof Uint8Array)) {
-      const { revision } = this.#replica.state
-      return Promise.resolve(invalidCommand(encoded, revision))
-    }
-    return new Promise((resolve) => {
+    if (!(encoded instanceof Uint8Array)) return invalidCommand(encoded, state.revision)
+    const deadlineMs = this.#deadline(options)
+    const since = sinceClusterVersion(command)
+    if (!(await this.#reaches(since, deadlineMs))) return tooEarly(since, state)
+    return await new Promise((resolve) => {
       const request = { type: 'propose', command: encoded } as const
-      this.#replica.calls.ask(request, this.#deadline(options), (result) => {
+      const done = (result: Reply | CallFailure): void => {
         if (result.type === 'outcome') resolve(result.outcome)
         else resolve(failure(result.type === 'failed' ? result.code : 'unknown'))
-      })
+      }
+      calls.ask(request, deadlineMs, done, command.type === 'keyed')
     })
+  }
+
+  /**
+   * Whether the cluster has that clusterVersion within the time: a member that lacks the behaviour
+   * would stop at the entry. A cluster that was just founded gets there by itself. A witness does not
+   * know: whoever asks it is passed on to the leader (`http/forward.ts`).
+   */
+  async #reaches(version: number, deadlineMs: number): Promise<boolean> {
+    const { state, ports } = this.#replica
+    while (state.clusterVersion < version) {
+      if (ports.clock().nowMs >= deadlineMs) return false
+      await new Promise<void>((resolve) => void ports.setTimer(VERSION_LOOK_MS, resolve))
+    }
+    return true
   }
 
   read<T>(

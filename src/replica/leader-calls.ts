@@ -3,11 +3,12 @@
  *
  * A call waits while no leader is known, goes to whoever leads, and comes back to the queue when
  * nothing was appended. A write whose link was lost after it left is `unknown` and never sent
- * again; everything else may be.
+ * again, unless it has a key under which it is applied once; everything else may be.
  */
 import { assert } from '../lib/assert.ts'
 import type { PeerRequest } from '../mesh/peer.ts'
 import type { NodeId } from '../raft/types.ts'
+import type { Outcome } from '../state/outcome.ts'
 import type { Reply } from './desk.ts'
 
 /** How a call ended without an answer. Nothing was appended but for `unknown`. */
@@ -20,13 +21,21 @@ interface Call {
   readonly request: PeerRequest
   readonly deadlineMs: number
   readonly done: (result: Reply | CallFailure) => void
+  /** False for a write without a key: it must not be sent twice. */
+  readonly mayRepeat: boolean
+  /** It left and was not answered: it may have been appended, whatever becomes of the next try. */
+  uncertain: boolean
   /** Where it is now; null: in the queue. */
   askedOf: NodeId | 'self' | null
 }
 
-/** What must not be done twice. */
 function isWrite({ type }: PeerRequest): boolean {
   return type === 'propose' || type === 'change_members'
+}
+
+/** A refusal that no key keeps: an earlier try may still be decided otherwise. */
+function isPassing(outcome: Outcome): boolean {
+  return !outcome.ok && (outcome.code === 'too_many_requests' || outcome.code === 'schema_changed')
 }
 
 export interface LeaderCallsHost {
@@ -60,29 +69,38 @@ export class LeaderCalls {
     return this.#calls.size
   }
 
-  /** `done` is called exactly once, at the latest soon after `deadlineMs` (monotonic). */
-  ask(request: PeerRequest, deadlineMs: number, done: (result: Reply | CallFailure) => void): void {
+  /**
+   * `done` is called exactly once, at the latest soon after `deadlineMs` (monotonic). `mayRepeat`:
+   * the request comes to the same however often it is sent, as all but writes without a key do.
+   */
+  ask(
+    request: PeerRequest,
+    deadlineMs: number,
+    done: (result: Reply | CallFailure) => void,
+    mayRepeat = !isWrite(request),
+  ): void {
     if (this.#calls.size >= this.#max) {
       done({ type: 'failed', code: 'too_many_requests' })
       return
     }
     const id = this.#nextId++
-    this.#calls.set(id, { request, deadlineMs, done, askedOf: null })
+    const open = { askedOf: null, uncertain: false }
+    this.#calls.set(id, { request, deadlineMs, done, mayRepeat, ...open })
     this.#queued += 1
     this.#send(id)
     this.#sweepLater()
   }
 
   /**
-   * Another leads now. A question asked of the old one is asked again; a write stays where it
-   * went: the old leader may still answer it, and it must not be sent twice.
+   * Another leads now. A question asked of the old one is asked again; a write without a key stays
+   * where it went: the old leader may still answer it, and it must not be sent twice.
    */
   leaderChanged(): void {
     const leader = this.#host.leader()
     for (const call of this.#calls.values()) {
       const { askedOf } = call
       if (askedOf === null || askedOf === 'self' || askedOf === leader) continue
-      if (!isWrite(call.request)) this.#requeue(call)
+      if (call.mayRepeat) this.#repeat(call)
     }
     this.retry()
   }
@@ -109,8 +127,8 @@ export class LeaderCalls {
   linkLost(peer: NodeId): void {
     for (const [id, call] of this.#calls) {
       if (call.askedOf !== peer) continue
-      if (isWrite(call.request)) this.#end(id, { type: 'failed', code: 'unknown' })
-      else this.#requeue(call)
+      if (call.mayRepeat) this.#repeat(call)
+      else this.#end(id, { type: 'failed', code: 'unknown' })
     }
   }
 
@@ -135,10 +153,18 @@ export class LeaderCalls {
   #take(id: number, reply: Reply): void {
     const call = this.#calls.get(id)
     assert(call !== undefined, 'an answer belongs to a call')
+    if (reply.type === 'outcome' && call.uncertain && isPassing(reply.outcome)) {
+      return this.#end(id, { type: 'failed', code: 'unknown' })
+    }
     if (reply.type !== 'refused') return this.#end(id, reply)
     if (reply.code === 'not_leader') return this.#requeue(call) // The sweep sends it again.
-    if (reply.code === 'unknown' && !isWrite(call.request)) return this.#requeue(call)
-    this.#end(id, { type: 'failed', code: reply.code })
+    if (reply.code === 'unknown' && call.mayRepeat) return this.#repeat(call)
+    this.#end(id, { type: 'failed', code: call.uncertain ? 'unknown' : reply.code })
+  }
+
+  #repeat(call: Call): void {
+    call.uncertain ||= isWrite(call.request)
+    this.#requeue(call)
   }
 
   #requeue(call: Call): void {
@@ -155,8 +181,8 @@ export class LeaderCalls {
     call.done(result)
   }
 
-  #giveUp(id: number, { request, askedOf }: Call): void {
-    const sent = isWrite(request) && askedOf !== null
+  #giveUp(id: number, { request, askedOf, uncertain }: Call): void {
+    const sent = uncertain || (isWrite(request) && askedOf !== null)
     this.#end(id, { type: 'failed', code: sent ? 'unknown' : 'no_leader' })
   }
 

@@ -3,7 +3,9 @@ import { sinceClusterVersion } from './codec.ts'
 import type { Command } from './command.ts'
 import { configDelete, configPut } from './config.ts'
 import type { Context } from './context.ts'
+import { guarded } from './guarded.ts'
 import { instanceDelete, instanceHealth, instancePatch, instancePut } from './instance-commands.ts'
+import { keyed } from './keyed.ts'
 import { leaseClear, leaseExpire, leaseGrant, leaseRemove } from './lease-commands.ts'
 import { leaseRevoke, leaseSuspect } from './lease-commands.ts'
 import type { Outcome } from './outcome.ts'
@@ -12,6 +14,7 @@ import { overrideDelete, overridePut } from './override-commands.ts'
 import { serviceDelete, servicePut } from './service-commands.ts'
 import { raiseClusterVersion } from './settings.ts'
 import { stageDelete, stagePromote, stagePut } from './stage.ts'
+import { txn } from './txn.ts'
 
 /**
  * Applies one committed command inside the batch's transaction. Total: for every command that
@@ -19,10 +22,16 @@ import { stageDelete, stagePromote, stagePut } from './stage.ts'
  */
 export function apply(context: Context, command: Command): Outcome {
   const { clusterVersion } = context
-  if (sinceClusterVersion(command.type) > clusterVersion) {
+  if (sinceClusterVersion(command) > clusterVersion) {
     // Not all members know it yet, so a leader that proposed it was wrong: all refuse alike.
     return context.conflict(`${command.type} needs a newer clusterVersion than ${clusterVersion}`)
   }
+  return dispatch(context, command)
+}
+
+/** What stands in another command comes back here. */
+function dispatch(context: Context, command: Command): Outcome {
+  const run = (inner: Command): Outcome => dispatch(context, inner)
   switch (command.type) {
     case 'instance_put':
       return instancePut(context, command)
@@ -72,6 +81,12 @@ export function apply(context: Context, command: Command): Outcome {
       return context.check()
     case 'state_verdict':
       return context.verdict(command)
+    case 'keyed':
+      return keyed(context, command, run)
+    case 'guarded':
+      return guarded(context, command, run)
+    case 'txn':
+      return txn(context, command, run)
     default:
       return unreachable(command)
   }

@@ -26,9 +26,14 @@
  * | cluster_version | 19 | 1 | version |
  * | state_check | 20 | 2 | – |
  * | state_verdict | 21 | 2 | index, hash, schema |
+ * | keyed | 22 | 3 | caller, key, requestHash, command |
+ * | guarded | 23 | 3 | ns, fences, schemas, command |
+ * | txn | 24 | 3 | ns, conditions, whenTrue, whenFalse |
  * | config_stage_put | 30 | 3 | ns, key, stage, rule, contentType, value, comment, by, expect |
  * | config_stage_delete | 31 | 3 | ns, key, stage, by, expect |
  * | config_stage_promote | 32 | 3 | ns, key, stage, stageRevision, comment, by, expect |
+ *
+ * A command that stands in another is the same array, in its place: a payload is encoded once.
  *
  * @module
  */
@@ -37,6 +42,7 @@ import { CLUSTER_VERSION_MAX } from './cluster-version.ts'
 import type { Command, CommandOf, CommandType } from './command.ts'
 import { expectation, health, instanceKey, instancePatch, instanceSpec } from './fields.ts'
 import { leaseRef, overrideSpec, serviceSettings, stageRule, suspectRef } from './fields.ts'
+import { caller, condition, fence, requestHash, schemaGuard, txnOp } from './txn-fields.ts'
 import {
   bytes,
   decodePlain,
@@ -61,12 +67,14 @@ interface Kind {
   readonly number: number
   /** The least clusterVersion at which it may be proposed. */
   readonly since: number
+  /** The leader's own: nobody asks for it, so it stands in no other. */
+  readonly own?: boolean
   readonly wire: Wire<Command>
 }
 
 function kind<T extends CommandType>(
   type: T,
-  numbers: { readonly number: number; readonly since: number },
+  numbers: Pick<Kind, 'number' | 'since' | 'own'>,
   fields: { readonly [K in Exclude<keyof CommandOf<T>, 'type'>]: Wire<CommandOf<T>[K]> },
 ): Kind {
   const body = struct<object>({ type: constant(numbers.number, type), ...fields })
@@ -91,6 +99,10 @@ const grantedId: Wire<string> = {
 const v1 = (number: number) => ({ number, since: 1 })
 const v2 = (number: number) => ({ number, since: 2 })
 const v3 = (number: number) => ({ number, since: 3 })
+const own = (numbers: { readonly number: number; readonly since: number }) => ({
+  ...numbers,
+  own: true,
+})
 const expect = expectation
 
 const ALL_KINDS: readonly Kind[] = [
@@ -116,10 +128,10 @@ const ALL_KINDS: readonly Kind[] = [
   kind('service_delete', v1(10), { ns: name, service: name, expect }),
   kind('lease_grant', v1(11), { ns: name, id: grantedId, ttlMs: positive, owner: nullable(text) }),
   kind('lease_revoke', v1(12), { ns: name, id: key }),
-  kind('lease_expire', v1(13), { leases: list(leaseRef) }),
-  kind('lease_remove', v1(14), { leases: list(leaseRef) }),
-  kind('lease_suspect', v1(15), { leases: list(suspectRef) }),
-  kind('lease_clear', v1(16), { leases: list(leaseRef) }),
+  kind('lease_expire', own(v1(13)), { leases: list(leaseRef) }),
+  kind('lease_remove', own(v1(14)), { leases: list(leaseRef) }),
+  kind('lease_suspect', own(v1(15)), { leases: list(suspectRef) }),
+  kind('lease_clear', own(v1(16)), { leases: list(leaseRef) }),
   kind('config_put', v1(17), {
     ns: name,
     key,
@@ -131,9 +143,22 @@ const ALL_KINDS: readonly Kind[] = [
     expect,
   }),
   kind('config_delete', v1(18), { ns: name, key, by: nullable(text), expect }),
-  kind('cluster_version', v1(19), { version: positive }),
-  kind('state_check', v2(20), {}),
-  kind('state_verdict', v2(21), { index: positive, hash: key, schema: positive }),
+  kind('cluster_version', own(v1(19)), { version: positive }),
+  kind('state_check', own(v2(20)), {}),
+  kind('state_verdict', own(v2(21)), { index: positive, hash: key, schema: positive }),
+  kind('keyed', v3(22), { caller, key: name, requestHash, command: inner('keyed') }),
+  kind('guarded', v3(23), {
+    ns: name,
+    fences: list(fence),
+    schemas: list(schemaGuard),
+    command: inner('guarded'),
+  }),
+  kind('txn', v3(24), {
+    ns: name,
+    conditions: list(condition),
+    whenTrue: list(txnOp(inner('txn'))),
+    whenFalse: list(txnOp(inner('txn'))),
+  }),
   kind('config_stage_put', v3(30), {
     ns: name,
     key,
@@ -163,9 +188,45 @@ const KINDS = ALL_KINDS.filter(({ since }) => since <= CLUSTER_VERSION_MAX)
 const byType: ReadonlyMap<string, Kind> = new Map(KINDS.map((known) => [known.type, known]))
 const byNumber: ReadonlyMap<unknown, Kind> = new Map(KINDS.map((known) => [known.number, known]))
 
-/** The clusterVersion from which on a kind may be proposed; below it apply refuses it. */
-export function sinceClusterVersion(type: CommandType): number {
-  return byType.get(type)?.since ?? Infinity
+/** How deep each may stand: `keyed` holds `guarded` holds `txn` holds plain writes. */
+const RANKS: Readonly<Partial<Record<CommandType, number>>> = { keyed: 3, guarded: 2, txn: 1 }
+
+function rank(type: CommandType): number {
+  return RANKS[type] ?? 0
+}
+
+/** A command in the place of a field of another. */
+function inner(outer: 'keyed' | 'guarded' | 'txn'): Wire<Command> {
+  const checked = (known: Kind | undefined, at: string): Kind => {
+    if (known === undefined || known.own === true || rank(known.type) >= rank(outer)) {
+      throw new InvalidCommand(`${at}: ${known?.type ?? 'this'} cannot stand in a ${outer}`)
+    }
+    return known
+  }
+  return {
+    to: (command, at) => checked(byType.get(command.type), at).wire.to(command, at),
+    from: (raw, at) => checked(kindOf(raw), at).wire.from(raw, at),
+  }
+}
+
+/**
+ * The clusterVersion from which on a command may be proposed, with all that it holds; below it
+ * apply refuses it.
+ */
+export function sinceClusterVersion(command: Command): number {
+  const own = byType.get(command.type)?.since ?? Infinity
+  switch (command.type) {
+    case 'keyed':
+    case 'guarded':
+      return Math.max(own, sinceClusterVersion(command.command))
+    case 'txn': {
+      const ops = [...command.whenTrue, ...command.whenFalse]
+      const held = ops.map((op) => (op.type === 'write' ? sinceClusterVersion(op.command) : 0))
+      return Math.max(own, ...held)
+    }
+    default:
+      return own
+  }
 }
 
 /**
@@ -186,19 +247,21 @@ export function encodeCommand(command: Command): Uint8Array {
  */
 export function decodeCommand(data: Uint8Array): Command {
   const raw = decodePlain(data)
-  if (!Array.isArray(raw)) throw new InvalidCommand('a command is an array')
-  const known = byNumber.get(raw[0])
-  if (known === undefined) {
-    throw new UnknownCommand(
-      `the log holds a command of kind ${String(raw[0])}, which this program does not know; ` +
-        'nothing of it was applied: start the newer rollcall on this directory again',
-    )
-  }
-  const command = known.wire.from(raw, '')
+  const command = kindOf(raw).wire.from(raw, '')
   if (command.type === 'cluster_version' && command.version > CLUSTER_VERSION_MAX) {
     throw new UnknownCommand(needsNewer(command.version))
   }
   return command
+}
+
+function kindOf(raw: unknown): Kind {
+  if (!Array.isArray(raw)) throw new InvalidCommand('a command is an array')
+  const known = byNumber.get(raw[0])
+  if (known !== undefined) return known
+  throw new UnknownCommand(
+    `the log holds a command of kind ${String(raw[0])}, which this program does not know; ` +
+      'nothing of it was applied: start the newer rollcall on this directory again',
+  )
 }
 
 /** What an operator reads who has gone back too far. */

@@ -203,6 +203,69 @@ export type Command =
       /** The schema that it is a hash of: others are not compared. */
       readonly schema: number
     }
+  /**
+   * A write that its caller may repeat: applied once within the window, and answered alike as often
+   * as it comes (`keyed.ts`). What it holds is any write of a client, but no other `keyed`.
+   */
+  | {
+      readonly type: 'keyed'
+      /** Whose key it is; empty while callers have no identity. */
+      readonly caller: string
+      readonly key: string
+      /** Of the request as the edge read it: what random ids the edge drew is no part of it. */
+      readonly requestHash: Uint8Array
+      readonly command: Command
+    }
+  /** A write that counts only where all that it names still holds (`guarded.ts`). */
+  | {
+      readonly type: 'guarded'
+      readonly ns: string
+      readonly fences: readonly Fence[]
+      readonly schemas: readonly SchemaGuard[]
+      /** A `txn` or a plain write. */
+      readonly command: Command
+    }
+  /** All of one branch or nothing of it, at one revision (`txn.ts`). */
+  | {
+      readonly type: 'txn'
+      /** Of the conditions and the reads; a write names its own. */
+      readonly ns: string
+      readonly conditions: readonly Condition[]
+      /** Done where every condition holds; else `whenFalse`. */
+      readonly whenTrue: readonly TxnOp[]
+      readonly whenFalse: readonly TxnOp[]
+    }
+
+/** Passes iff the token is a current holder of the lock when the entry is applied (DESIGN §8). */
+export interface Fence {
+  readonly name: string
+  readonly token: number
+}
+
+/** The schema that a value was checked against; null: none governed the key. */
+export interface SchemaGuard {
+  readonly key: string
+  readonly revision: number | null
+}
+
+export type Condition =
+  /** 0: the key is absent. */
+  | { readonly type: 'config_version'; readonly key: string; readonly version: number }
+  | { readonly type: 'config_value'; readonly key: string; readonly value: Uint8Array }
+  | { readonly type: 'lock'; readonly name: string; readonly token: number }
+  | {
+      readonly type: 'instance'
+      readonly service: string
+      readonly id: string
+      readonly exists: boolean
+    }
+  | { readonly type: 'lease'; readonly id: string; readonly exists: boolean }
+
+export type TxnOp =
+  /** A plain write: nothing that wraps another, and nothing of the leader's own. */
+  | { readonly type: 'write'; readonly command: Command }
+  /** The value of a config key, as the operations before it left it. */
+  | { readonly type: 'read'; readonly key: string }
 
 /** RFC 7396: absent leaves, null resets to the default, maps merge by key, at every depth. */
 export type InstancePatch = {

@@ -1,4 +1,3 @@
-import { assert, present } from '../lib/assert.ts'
 import type { TopicChange } from './changes.ts'
 import { configMeta } from './config.ts'
 import { pageStart, prefixEnd } from './prefix.ts'
@@ -19,7 +18,6 @@ export class ConfigQueries {
   readonly #tables: Tables
   /** Where nothing is known of a key, this is its revision: what was before it is not known. */
   readonly #floor: number
-  readonly #value: Statement
   readonly #at: List
   readonly #after: List
   readonly #prefixRevision: Statement
@@ -28,7 +26,6 @@ export class ConfigQueries {
   constructor(sql: Sql, tables: Tables) {
     this.#tables = tables
     this.#floor = compactedRevision(tables)
-    this.#value = sql.prepare('SELECT value FROM event WHERE revision = ?1 AND n = ?2')
     const list = (comparison: string) =>
       tables.config.query(
         `WHERE ns = ?1 AND key ${comparison} ?2 AND key < ?3 AND deleted = 0
@@ -44,13 +41,7 @@ export class ConfigQueries {
   config(ns: string, key: string): ConfigRow | null {
     const record = this.#tables.config.find(ns, key)
     if (record === null || record.deleted === 1) return null
-    const row = present(
-      this.#value.get(record.eventRevision, record.eventN),
-      'a live key points to the event that holds its value',
-    )
-    const value = row[0] as Uint8Array
-    assert(value.length === record.size, 'a value has the size that its key says')
-    return { ...configMeta(record), value }
+    return { ...configMeta(record), value: this.#tables.valueOf(record) }
   }
 
   revision(ns: string, key: string): number {

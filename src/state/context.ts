@@ -3,6 +3,8 @@ import type { MultisetHash } from '../lib/hash.ts'
 import type { LeaseChange, StateNote, TopicChange } from './changes.ts'
 import type { CommandOf, Expect } from './command.ts'
 import type { EventBody } from './event.ts'
+import { Keys } from './keyed.ts'
+import type { KeyRules } from './keyed.ts'
 import type { Outcome, OutcomeResult, Refusal } from './outcome.ts'
 import type { Tail } from './schema.ts'
 import { Scopes } from './scope.ts'
@@ -25,6 +27,7 @@ export interface EntryStamp {
 export class Context {
   readonly tables: Tables
   readonly scopes: Scopes
+  readonly keys: Keys
   topics: TopicChange[] = []
   leases: LeaseChange[] = []
   notes: StateNote[] = []
@@ -36,9 +39,10 @@ export class Context {
   #events = 0
   readonly #hash: MultisetHash
 
-  constructor(tables: Tables, hash: MultisetHash) {
+  constructor(tables: Tables, hash: MultisetHash, rules: KeyRules) {
     this.tables = tables
     this.#hash = hash
+    this.keys = new Keys(tables, rules)
     this.scopes = new Scopes(tables.scope, compactedRevision(tables))
   }
 
@@ -80,6 +84,33 @@ export class Context {
   verdict({ index, hash, schema }: CommandOf<'state_verdict'>): Outcome {
     this.notes.push({ type: 'verdict', index, hash, schema })
     return this.ok(false, null)
+  }
+
+  /**
+   * Runs what happens whole or not at all: where it is refused, nothing of it has happened, neither
+   * in rows and their hash nor in what the batch tells of its changes.
+   */
+  attempt(run: () => Outcome): Outcome {
+    const { savepoint } = this.tables
+    const { lanes } = this.#hash
+    const events = this.#events
+    const counts = [this.topics.length, this.leases.length, this.notes.length] as const
+    savepoint.begin()
+    this.scopes.begin()
+    const outcome = run()
+    this.scopes.end(outcome.ok ? 'kept' : 'taken_back')
+    if (outcome.ok) {
+      savepoint.release()
+      return outcome
+    }
+    savepoint.rollback()
+    this.#hash.restore(lanes)
+    this.#events = events
+    const [topics, leases, notes] = counts
+    this.topics.length = topics
+    this.leases.length = leases
+    this.notes.length = notes
+    return outcome
   }
 
   /** The tail of a row that this entry writes; `old` is the row it replaces. */

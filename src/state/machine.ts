@@ -9,6 +9,8 @@ import type { Command, InstanceKey } from './command.ts'
 import { ConfigQueries } from './config-queries.ts'
 import { Context } from './context.ts'
 import { instanceRow, instanceTopic, overridesOf } from './instance.ts'
+import { KEY_RULES } from './keyed.ts'
+import type { KeyRules } from './keyed.ts'
 import { instanceOfLease, leaseRow } from './lease.ts'
 import type { Outcome } from './outcome.ts'
 import { nodeOverrideRow, overrideRow } from './override.ts'
@@ -56,14 +58,17 @@ export class StateMachine implements StateReader {
   #membership: MembershipRecord | null = null
   #usable = true
 
-  private constructor(sql: Sql, applied: SqlRow) {
+  readonly #rules: KeyRules
+
+  private constructor(sql: Sql, applied: SqlRow, rules: KeyRules) {
+    this.#rules = rules
     this.#db = this.#use(sql, applied)
   }
 
   #use(sql: Sql, applied: SqlRow): Database {
     const [index, term, clusterMs, a, b] = applied as readonly number[]
     completeSchema(sql)
-    const db = databaseOf(sql, new MultisetHash({ a: a ?? 0, b: b ?? 0 }))
+    const db = databaseOf(sql, new MultisetHash({ a: a ?? 0, b: b ?? 0 }), this.#rules)
     this.#appliedIndex = present(index, 'the applied index is stored')
     this.#appliedTerm = present(term, 'the applied term is stored')
     this.#clusterMs = present(clusterMs, 'the cluster clock is stored')
@@ -74,13 +79,14 @@ export class StateMachine implements StateReader {
   }
 
   /**
-   * Goes on with what the database holds; an empty one is given its tables first.
+   * Goes on with what the database holds; an empty one is given its tables first. All nodes of a
+   * cluster must have the same `rules`: they are other ones only in tests.
    *
    * @throws {SchemaError} for a database of another schema version.
    */
-  static open(sql: Sql): StateMachine {
+  static open(sql: Sql, rules: KeyRules = KEY_RULES): StateMachine {
     if (!hasTables(sql)) createSchema(sql)
-    return new StateMachine(sql, readApplied(sql))
+    return new StateMachine(sql, readApplied(sql), rules)
   }
 
   /** Up to where a database has applied; null for one that is none of ours. Throws as `open`. */
@@ -120,6 +126,7 @@ export class StateMachine implements StateReader {
     const { begin, commit, context, hash, saveApplied, tables } = databaseOf(
       sql,
       new MultisetHash(),
+      KEY_RULES,
     )
     begin.run()
     context.begin({
@@ -387,9 +394,9 @@ interface Database {
   readonly leasePage: (after: string) => readonly rows.LeaseRow[]
 }
 
-function databaseOf(sql: Sql, hash: MultisetHash): Database {
+function databaseOf(sql: Sql, hash: MultisetHash, rules: KeyRules): Database {
   const tables = openTables(sql, hash)
-  const context = new Context(tables, hash)
+  const context = new Context(tables, hash, rules)
   const page = tables.lease.query(`WHERE id > ?1 ORDER BY id LIMIT ${LEASE_PAGE}`)
   return {
     sql,

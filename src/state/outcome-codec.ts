@@ -1,17 +1,22 @@
-/** Outcomes as bytes, for the node that asked: they travel with an answer and are not stored. */
+/**
+ * Outcomes as bytes: for the node that asked, and for the rows of idempotency keys. Those are read
+ * by newer programs for as long as a key is kept, so numbers and positions stay.
+ */
 import { assert, unreachable } from '../lib/assert.ts'
 import { encode } from '../lib/msgpack.ts'
 import { health, instanceSpec, overrideRowWire, revisions, serviceSettings } from './fields.ts'
 import { stageMeta } from './fields.ts'
-import type { Outcome, OutcomeResult, Refusal } from './outcome.ts'
+import type { Outcome, OutcomeResult, Refusal, TxnResult } from './outcome.ts'
 import type { ConfigMeta, InstanceRow, LeaseRow, ServiceRow } from './rows.ts'
 import {
+  bytes,
   choice,
   count,
   decodePlain,
   flag,
   InvalidCommand,
   key,
+  list,
   name,
   nullable,
   struct,
@@ -62,6 +67,16 @@ const configMeta = struct<ConfigMeta>({
   ...revisions,
 })
 
+const txnResult = struct<TxnResult>({
+  created: flag,
+  version: nullable(count),
+  revision: nullable(count),
+  content: nullable(struct<NonNullable<TxnResult['content']>>({ contentType: key, value: bytes })),
+})
+
+type Txn = Omit<Extract<OutcomeResult, { type: 'txn' }>, 'type'>
+const txn = struct<Txn>({ succeeded: flag, results: list(txnResult) })
+
 const result: Wire<OutcomeResult> = {
   to: (value, at) => {
     switch (value.type) {
@@ -75,6 +90,8 @@ const result: Wire<OutcomeResult> = {
         return [3, leaseRow.to(value.lease, at)]
       case 'config':
         return [4, configMeta.to(value.config, at)]
+      case 'txn':
+        return [5, txn.to(value, at)]
       case 'stage':
         return [8, stageMeta.to(value.stage, at)]
       default:
@@ -88,15 +105,29 @@ const result: Wire<OutcomeResult> = {
     if (type === 2) return { type: 'service', service: serviceRow.from(row, at) }
     if (type === 3) return { type: 'lease', lease: leaseRow.from(row, at) }
     if (type === 4) return { type: 'config', config: configMeta.from(row, at) }
+    if (type === 5) return { type: 'txn', ...txn.from(row, at) }
     if (type === 8) return { type: 'stage', stage: stageMeta.from(row, at) }
     throw new InvalidCommand('an outcome holds a thing of a known type')
   },
 }
 
 const nullableResult = nullable(result)
-const refusalCode = choice('not_found', 'version_mismatch', 'conflict', 'invalid_request')
+const refusalCode = choice(
+  'not_found',
+  'version_mismatch',
+  'conflict',
+  'invalid_request',
+  'stale_token',
+  'too_large',
+  'idempotency_key_reused',
+  'too_many_requests',
+  'schema_changed',
+)
 
-/** `[1, revision, created, result]`, or `[0, revision, code, detail, what the code adds]`. */
+/**
+ * `[1, revision, created, result]`, or `[0, revision, code, detail, what the code adds]`, then the
+ * position of the operation where a transaction was refused.
+ */
 export function encodeOutcome(outcome: Outcome): Uint8Array {
   assert(outcome.revision > 0, 'an outcome was decided by an entry')
   if (!outcome.ok) return encode(refusalFields(outcome))
@@ -105,10 +136,14 @@ export function encodeOutcome(outcome: Outcome): Uint8Array {
 }
 
 function refusalFields(refusal: Refusal): readonly unknown[] {
-  const head = [0, refusal.revision, refusalCode.to(refusal.code, 'code'), refusal.detail]
-  if (refusal.code === 'version_mismatch') return [...head, refusal.current]
-  if (refusal.code === 'invalid_request') return [...head, refusal.path]
-  return [...head, null]
+  const { revision, code, detail, failed } = refusal
+  const head = [0, revision, refusalCode.to(code, 'code'), detail, addition(refusal)]
+  return failed === undefined ? head : [...head, count.to(failed, 'failed')]
+}
+
+function addition(refusal: Refusal): number | string | null {
+  if (refusal.code === 'version_mismatch') return refusal.current
+  return refusal.code === 'invalid_request' ? refusal.path : null
 }
 
 /** @throws {InvalidCommand} for bytes that `encodeOutcome` cannot have made. */
@@ -126,11 +161,13 @@ export function decodeOutcome(data: Uint8Array): Outcome {
 }
 
 function decodeRefusal(raw: unknown): Refusal {
-  const [, at, codeNumber, detailText, more] = fixed(raw, 5)
+  const isOfTxn = Array.isArray(raw) && raw.length === 6
+  const [, at, codeNumber, detailText, more, position] = fixed(raw, isOfTxn ? 6 : 5)
   const revision = count.from(at, 'revision')
   const code = refusalCode.from(codeNumber, 'code')
   const detail = text.from(detailText, 'detail')
-  const head = { ok: false, revision, detail } as const
+  const failed = isOfTxn ? { failed: count.from(position, 'failed') } : {}
+  const head = { ok: false, revision, detail, ...failed } as const
   if (code === 'version_mismatch') {
     return { ...head, code, current: nullable(count).from(more, 'current') }
   }

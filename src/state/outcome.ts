@@ -30,14 +30,41 @@ export type OutcomeResult =
   | { readonly type: 'lease'; readonly lease: LeaseRow }
   | { readonly type: 'config'; readonly config: ConfigMeta }
   | { readonly type: 'stage'; readonly stage: StageMeta }
+  | {
+      readonly type: 'txn'
+      /** Whether every condition held. */
+      readonly succeeded: boolean
+      /** By position in the branch that was done. */
+      readonly results: readonly TxnResult[]
+    }
+
+/** What one operation of a transaction came to. */
+export interface TxnResult {
+  readonly created: boolean
+  /** Of the thing after it; null where it has none, or is not there. */
+  readonly version: number | null
+  readonly revision: number | null
+  /** What a read found; null for a write, and for a key that is not there. */
+  readonly content: { readonly contentType: string; readonly value: Uint8Array } | null
+}
 
 /** A command that was decided and changed nothing. `code` is one of API.md's. */
 export type Refusal = {
   readonly ok: false
   readonly revision: number
+  /** Of a transaction: the position of the operation that was refused. */
+  readonly failed?: number
 } & (
   | { readonly code: 'not_found'; readonly detail: string }
   | { readonly code: 'version_mismatch'; readonly detail: string; readonly current: number | null }
   | { readonly code: 'conflict'; readonly detail: string }
   | { readonly code: 'invalid_request'; readonly detail: string; readonly path: string }
+  | { readonly code: 'stale_token'; readonly detail: string }
+  | { readonly code: 'too_large'; readonly detail: string }
+  /** The key stands for another request. */
+  | { readonly code: 'idempotency_key_reused'; readonly detail: string }
+  /** A table of the state is full. Like `schema_changed` it is kept under no key. */
+  | { readonly code: 'too_many_requests'; readonly detail: string }
+  /** For the edge, which checks the value again and asks once more. */
+  | { readonly code: 'schema_changed'; readonly detail: string }
 )

@@ -426,7 +426,18 @@ const LOCK_WAITER: TableShape = {
   indexes: [],
 }
 
-const IDEMPOTENCY: TableShape = {
+export interface IdempotencyRecord extends Tail {
+  /** Empty while callers have no identity. */
+  caller: string
+  key: string
+  requestHash: Uint8Array
+  /** As `encodeOutcome` gives it. */
+  outcome: Uint8Array
+  /** The cluster's clock when it was decided: what the window is judged by. */
+  clusterMs: number
+}
+
+export const IDEMPOTENCY: TableSpec<IdempotencyRecord> = {
   name: 'idempotency',
   number: 15,
   keys: 2,
@@ -438,7 +449,7 @@ const IDEMPOTENCY: TableShape = {
     clusterMs: 'REAL NOT NULL',
     ...tail,
   },
-  indexes: [],
+  indexes: ['idempotency_by_age ON idempotency (created_revision)'],
 }
 
 /** All replicated tables: what the state hash covers. */

@@ -1,3 +1,4 @@
+import { assert } from '../lib/assert.ts'
 import type { TopicChange } from './changes.ts'
 import type { ScopeRecord } from './schema.ts'
 import type { Table } from './table.ts'
@@ -24,6 +25,9 @@ export class Scopes {
   readonly #floor: number
   readonly #cache = new Map<string, Cached>()
   #dirty: Cached[] = []
+  /** While an attempt is under way: what to go back to, newest last. */
+  #journal: { readonly cached: Cached; readonly first: number; readonly touched: number }[] | null =
+    null
 
   /** `floor`: the revision before which nothing is known, so that nothing is older. */
   constructor(table: Table<ScopeRecord>, floor: number) {
@@ -33,6 +37,8 @@ export class Scopes {
 
   touch(change: TopicChange): void {
     const cached = this.#cached(change.ns, change.topic)
+    const { first, touched } = cached
+    this.#journal?.push({ cached, first, touched })
     if (cached.touched === 0) {
       this.#dirty.push(cached)
       cached.first = change.revision
@@ -40,8 +46,27 @@ export class Scopes {
     cached.touched = change.revision
   }
 
+  /** From here on changes can be taken back; `end` says whether they are. */
+  begin(): void {
+    assert(this.#journal === null, 'attempts do not nest')
+    this.#journal = []
+  }
+
+  end(outcome: 'kept' | 'taken_back'): void {
+    assert(this.#journal !== null, 'an attempt ends once')
+    const journal = this.#journal
+    this.#journal = null
+    if (outcome === 'kept') return
+    for (const { cached, first, touched } of journal.toReversed()) {
+      cached.first = first
+      cached.touched = touched
+    }
+    this.#dirty = this.#dirty.filter(({ touched }) => touched > 0)
+  }
+
   /** Writes what the batch touched, and tells it in the order of first touch. */
   flush(topics: TopicChange[]): void {
+    assert(this.#journal === null, 'an attempt ends within its entry')
     for (const cached of this.#dirty) {
       const { ns, topic, row, first, touched } = cached
       const next: ScopeRecord = {

@@ -1,3 +1,4 @@
+import { assert, present } from '../lib/assert.ts'
 import type { MultisetHash } from '../lib/hash.ts'
 import * as schema from './schema.ts'
 import type { Sql } from './sql.ts'
@@ -17,6 +18,15 @@ export interface Tables {
   readonly scope: Table<schema.ScopeRecord>
   readonly membership: Table<schema.MembershipRecord>
   readonly setting: Table<schema.SettingRecord>
+  readonly idempotency: Table<schema.IdempotencyRecord>
+  /** The rows that were made first, in that order. */
+  readonly oldestKeys: (limit: number) => readonly schema.IdempotencyRecord[]
+  readonly idempotencyCount: () => number
+  /** The bytes of a config key that is not deleted. */
+  readonly valueOf: (config: schema.ConfigRecord) => Uint8Array
+  readonly holdsLock: (ns: string, name: string, token: number) => boolean
+  /** A mark within the batch's transaction, to which it can go back. One at a time. */
+  readonly savepoint: Savepoint
   readonly instancesOnNode: (ns: string, node: string) => readonly schema.InstanceRecord[]
   readonly configOfLease: (lease: string) => readonly schema.ConfigRecord[]
   /** By name. */
@@ -25,9 +35,19 @@ export interface Tables {
   readonly stageMarksOf: (ns: string, key: string) => readonly schema.StageMarkRecord[]
 }
 
+export interface Savepoint {
+  begin(): void
+  /** Keeps what was written since. */
+  release(): void
+  /** Takes it back. */
+  rollback(): void
+}
+
 export function openTables(sql: Sql, hash: MultisetHash): Tables {
   const instance = new Table(sql, hash, schema.INSTANCE)
   const config = new Table(sql, hash, schema.CONFIG)
+  const idempotency = new Table(sql, hash, schema.IDEMPOTENCY)
+  const oldestKeys = idempotency.query('ORDER BY created_revision, caller, key LIMIT ?1')
   const onNode = instance.query('WHERE ns = ?1 AND node = ?2 ORDER BY service, id')
   const stage = new Table(sql, hash, schema.CONFIG_STAGE)
   const stageMark = new Table(sql, hash, schema.STAGE_MARK)
@@ -47,9 +67,43 @@ export function openTables(sql: Sql, hash: MultisetHash): Tables {
     scope: new Table(sql, hash, schema.SCOPE),
     membership: new Table(sql, hash, schema.MEMBERSHIP),
     setting: new Table(sql, hash, schema.SETTING),
+    idempotency,
+    oldestKeys: (limit) => oldestKeys(limit),
+    ...questions(sql),
+    savepoint: savepoint(sql),
     instancesOnNode: (ns, node) => onNode(ns, node),
     configOfLease: (lease) => ofLease(lease),
     stagesOf: (ns, key) => (stage.mayHoldRows ? stagesOf(ns, key) : []),
     stageMarksOf: (ns, key) => (stageMark.mayHoldRows ? marksOf(ns, key) : []),
+  }
+}
+
+function questions(sql: Sql): Pick<Tables, 'idempotencyCount' | 'valueOf' | 'holdsLock'> {
+  const count = sql.prepare('SELECT count(*) FROM idempotency')
+  const value = sql.prepare('SELECT value FROM event WHERE revision = ?1 AND n = ?2')
+  const grant = sql.prepare('SELECT 1 FROM lock_grant WHERE ns = ?1 AND name = ?2 AND token = ?3')
+  return {
+    idempotencyCount: () => present(count.get(), 'a count is a row')[0] as number,
+    valueOf: ({ eventRevision, eventN, size }) => {
+      const row = value.get(eventRevision, eventN)
+      const bytes = present(row, 'a live key points to the event of its value')[0] as Uint8Array
+      assert(bytes.length === size, 'a value has the size that its key says')
+      return bytes
+    },
+    holdsLock: (ns, name, token) => grant.get(ns, name, token) !== null,
+  }
+}
+
+function savepoint(sql: Sql): Savepoint {
+  const begin = sql.prepare('SAVEPOINT attempt')
+  const release = sql.prepare('RELEASE attempt')
+  const rollback = sql.prepare('ROLLBACK TO attempt')
+  return {
+    begin: () => begin.run(),
+    release: () => release.run(),
+    rollback: () => {
+      rollback.run()
+      release.run() // Going back to a savepoint leaves it open.
+    },
   }
 }

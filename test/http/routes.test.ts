@@ -40,6 +40,7 @@ const ROUTES = [
   'POST /v1/leases',
   'POST /v1/leases/{id}/heartbeat',
   'POST /v1/services/{service}/instances/{id}/heartbeat',
+  'POST /v1/txn',
   'PUT /v1/cluster/members',
   'PUT /v1/config-stages/{key}',
   'PUT /v1/config/{key}',
@@ -66,13 +67,19 @@ test.each(ROUTES)('%s refuses an unknown parameter before it does anything', asy
 })
 
 test.each(ROUTES.filter((route) => !route.startsWith('GET')))(
-  '%s refuses an idempotency key, which would promise too much',
+  '%s refuses what is no idempotency key, and no fence',
   async (route) => {
     const { call, registry } = await testApi()
-    const headers = { 'Idempotency-Key': 'k1' }
-    const answer = await call(route.replaceAll(/\{\w+\}/g, 'x'), { headers })
-    expect(answer.status).toBe(400)
-    expect(registry.proposed).toEqual([])
+    const line = route.replaceAll(/\{\w+\}/g, 'x')
+    for (const [name, value] of Object.entries({
+      'Idempotency-Key': 'a b',
+      'Rollcall-Lock': 'l',
+    })) {
+      const answer = await call(line, { headers: { [name]: value } })
+      expect(answer.status).toBe(400)
+      expect(jsonOf(answer)['issues']).toMatchObject([{ path: name }])
+    }
+    expect([registry.proposed, registry.reads]).toEqual([[], []])
   },
 )
 

@@ -6,7 +6,15 @@ import { LeaderCalls, type CallFailure } from '../../src/replica/leader-calls.ts
 const PROPOSE: PeerRequest = { type: 'propose', command: new Uint8Array([1]) }
 const READ: PeerRequest = { type: 'read_index', mode: 'linearizable' }
 const NOT_LEADER: Reply = { type: 'refused', code: 'not_leader' }
+const OUTCOME: Reply = {
+  type: 'outcome',
+  outcome: { ok: true, revision: 7, created: false, result: null },
+}
 const READ_AT: Reply = { type: 'read_at', index: 9, mode: 'linearizable' }
+
+function refusal(code: 'too_many_requests' | 'schema_changed' | 'conflict'): Reply {
+  return { type: 'outcome', outcome: { ok: false, revision: 7, code, detail: '' } }
+}
 
 class World {
   leader: string | null = null
@@ -40,6 +48,19 @@ class World {
 
   ask(request: PeerRequest, timeoutMs = 1_000) {
     this.calls.ask(request, this.nowMs + timeoutMs, (result) => this.results.push(result))
+  }
+
+  /** A write that is applied once however often it is sent. */
+  askKeyed(timeoutMs = 1_000) {
+    const deadlineMs = this.nowMs + timeoutMs
+    this.calls.ask(PROPOSE, deadlineMs, (result) => this.results.push(result), true)
+  }
+
+  /** The next try reaches another leader. */
+  answerAgain(reply: Reply) {
+    this.leader = 'n3'
+    this.calls.retry()
+    this.calls.answered('n3', 1, reply)
   }
 
   pass(ms: number) {
@@ -95,6 +116,63 @@ test('a lost link makes a write unknown and is never sent again; a read is asked
 
   expect(world.results).toEqual([{ type: 'failed', code: 'unknown' }])
   expect(world.sent.slice(2)).toEqual([{ to: 'n3', id: 2 }])
+})
+
+test('a write with a key is sent again when its link is lost or another leads', () => {
+  const world = new World()
+  world.leader = 'n2'
+  world.askKeyed()
+
+  world.calls.linkLost('n2')
+  world.leader = 'n3'
+  world.calls.retry()
+  world.leader = 'n2'
+  world.calls.leaderChanged()
+  world.calls.answered('n2', 1, OUTCOME)
+
+  expect(world.sent.map(({ to }) => to)).toEqual(['n2', 'n3', 'n2'])
+  expect(world.results).toEqual([OUTCOME])
+})
+
+test.each([
+  ['no leader in its time', () => {}],
+  [
+    'a full queue',
+    (world: World) => world.answerAgain({ type: 'refused', code: 'too_many_requests' }),
+  ],
+  ['a full table of keys', (world: World) => world.answerAgain(refusal('too_many_requests'))],
+  ['a guard to check again', (world: World) => world.answerAgain(refusal('schema_changed'))],
+])('once it left, a write with a key stays unknown, whatever the next try meets: %s', (_, meet) => {
+  const world = new World()
+  world.leader = 'n2'
+  world.askKeyed(100)
+  world.calls.linkLost('n2')
+  world.leader = null
+
+  meet(world)
+  world.pass(150)
+
+  expect(world.results).toEqual([{ type: 'failed', code: 'unknown' }])
+})
+
+test('a refusal that its key keeps is the answer, however often it was sent', () => {
+  const world = new World()
+  world.leader = 'n2'
+  world.askKeyed()
+  world.calls.linkLost('n2')
+
+  world.answerAgain(refusal('conflict'))
+
+  expect(world.results).toEqual([refusal('conflict')])
+})
+
+test('a write with a key that never left is not applied', () => {
+  const world = new World()
+  world.leader = 'n2'
+  world.askKeyed()
+  world.calls.answered('n2', 1, { type: 'refused', code: 'too_many_requests' })
+
+  expect(world.results).toEqual([{ type: 'failed', code: 'too_many_requests' }])
 })
 
 test('"not leader, not appended" is sent again, to whoever leads then', () => {

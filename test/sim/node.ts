@@ -392,7 +392,7 @@ export class SimNode implements Endpoint {
 
 function isNewest(command: Command): boolean {
   if (command.type === 'cluster_version') return command.version >= CLUSTER_VERSION_MAX
-  return sinceClusterVersion(command.type) >= CLUSTER_VERSION_MAX
+  return sinceClusterVersion(command) >= CLUSTER_VERSION_MAX
 }
 
 /** What the log throws that cannot vouch for what it promised. */

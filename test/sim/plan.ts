@@ -2,6 +2,7 @@
 import type { FenceConfig } from '../../src/replica/fence.ts'
 import type { StateChecksConfig } from '../../src/replica/state-checks.ts'
 import type { UpkeepConfig } from '../../src/replica/upkeep.ts'
+import type { KeyRules } from '../../src/state/mod.ts'
 import { Chance } from './chance.ts'
 
 /** The mean time between two faults of a kind, in milliseconds; 0: this seed has none of it. */
@@ -95,6 +96,10 @@ export interface Plan {
   readonly operators: number
   /** Hold long polls. */
   readonly waiters: number
+  /** Give their writes keys and ask again until they know. */
+  readonly repeaters: number
+  /** How many keys the state keeps, and how long: little, so that both bounds are met. */
+  readonly keyRules: KeyRules
   readonly ttlMs: number
   /** Faults begin before the cluster is founded. */
   readonly roughStart: boolean
@@ -268,6 +273,11 @@ export function planOf(seed: number): Plan {
     removeDeadAfterMs: chance.oneIn(3) ? electionMaxMs * chance.pick([1, 2, 4]) : null,
     hastyNodes: chance.oneIn(5) ? chance.int(1, nodes) : 0,
     wallDrifts: chance.oneIn(2),
+    repeaters: chance.int(0, 2),
+    keyRules: {
+      keysMax: chance.pick([3, 30, 1_000]),
+      windowMs: chance.pick([2_000, 10_000, 200_000]),
+    },
     stagers: chance.int(0, 1),
   }
 }

@@ -19,6 +19,7 @@ import { Observer, type Scene } from './observer.ts'
 import { History } from './oracle/history.ts'
 import { KeyHistories } from './oracle/key-histories.ts'
 import { Promises } from './oracle/promises.ts'
+import { Repeats } from './oracle/repeats.ts'
 import { NeverEarly } from './oracle/ttl.ts'
 import { Wakes } from './oracle/wakes.ts'
 import { planOf, timesOf, type Plan } from './plan.ts'
@@ -63,6 +64,7 @@ class Run {
   readonly #history: History
   readonly #promises: Promises
   readonly #keys = new KeyHistories()
+  readonly #repeats: Repeats
   readonly #ttl: NeverEarly
   readonly #observer: Observer
   readonly #states: SharedStates | SqliteStates
@@ -82,8 +84,9 @@ class Run {
     this.#chance = chanceOf(5)
     const nodes = this.#nodes
     const network = (this.#network = new Network(world, chanceOf(1), plan.network, plan.nodes))
-    const history = (this.#history = new History((committed) =>
-      this.#observer.committed(committed),
+    const history = (this.#history = new History(
+      (committed) => this.#observer.committed(committed),
+      plan.keyRules,
     ))
     const { clockDrift } = plan
     const { electionMinMs } = timesOf(plan, 0) // No node has less.
@@ -134,7 +137,9 @@ class Run {
       // With a witness the only other copy may be on the disk that is lost; the only right one, too.
       changes: changes || plan.witnesses > 0 || this.#decay.isOn,
     }))
-    const told = { history, promises, keys: this.#keys, ttl: this.#ttl, wakes, sometimes }
+    this.#repeats = new Repeats({ history, promises, sometimes }, plan.keyRules)
+    const oracles = { keys: this.#keys, ttl: this.#ttl, repeats: this.#repeats }
+    const told = { history, promises, wakes, sometimes, ...oracles }
     const bench = { world, plan, chance: chanceOf(4), nodes, ...told }
     this.#workload = new Workload({ ...bench, next: around.next })
     const pressure = new Pressure(
@@ -150,6 +155,7 @@ class Run {
       history: this.#history,
       chance,
       forgetful: this.#plan.forgetful,
+      keyRules: this.#plan.keyRules,
       isWitness: (id) => this.#node(id).isWitness,
       committing: (id, entries) => {
         this.#node(id).mustKnow(entries)
@@ -208,6 +214,7 @@ class Run {
     }
     this.#promises.settle()
     this.#keys.settle(this.#history)
+    this.#repeats.settle()
     this.#noteDisks()
   }
 
@@ -371,6 +378,7 @@ class Run {
       ...this.#sometimes.counts,
       ...Object.entries(this.#promises.counts),
       ...Object.entries(this.#keys.counts),
+      ...Object.entries(this.#repeats.counts),
       ...Object.entries(this.#ttl.counts),
       ...this.#churn.counts,
       ...this.#decay.counts,

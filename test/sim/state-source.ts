@@ -8,7 +8,7 @@ import type { Entry, LogIndex, NodeId, Term } from '../../src/raft/mod.ts'
 import { withhold } from '../../src/raft/witness.ts'
 import { openBun } from '../../src/runtime/sqlite-bun.ts'
 import { StateMachine } from '../../src/state/mod.ts'
-import type { LeaseChange, Outcome, Sql, TopicChange } from '../../src/state/mod.ts'
+import type { KeyRules, LeaseChange, Outcome, Sql, TopicChange } from '../../src/state/mod.ts'
 import type { Chance } from './chance.ts'
 import type { History } from './oracle/history.ts'
 import { SharedState, type Rot } from './shared-state.ts'
@@ -48,6 +48,7 @@ export interface StateOptions {
   readonly history: History
   readonly chance: Chance
   readonly forgetful: boolean
+  readonly keyRules: KeyRules
   /** Whose state is a place in the log. */
   isWitness(id: NodeId): boolean
   /** The node is about to apply these. */
@@ -220,7 +221,7 @@ export class SqliteStates implements StateSource {
     const { state } = present(this.#databases.get(id), 'a process installs it')
     const sql = openBun(':memory:')
     if (this.#options.isWitness(id)) this.#place(sql, index)
-    else StateMachine.open(sql).applyBatch(this.#entries(index))
+    else this.#machine(sql).applyBatch(this.#entries(index))
     state.replace(sql)
     this.#databases.set(id, { sql, state })
   }
@@ -253,11 +254,15 @@ export class SqliteStates implements StateSource {
     return this.#options.history.entries.slice(0, upTo).map(({ entry }) => entry)
   }
 
+  #machine(sql: Sql): StateMachine {
+    return StateMachine.open(sql, this.#options.keyRules)
+  }
+
   #databaseOf(id: NodeId): Database {
     let database = this.#databases.get(id)
     if (database === undefined) {
       const sql = openBun(':memory:')
-      database = { sql, state: StateMachine.open(sql) }
+      database = { sql, state: this.#machine(sql) }
       this.#databases.set(id, database)
     }
     return database
@@ -288,7 +293,9 @@ export class SqliteStates implements StateSource {
   #compare(entry: Entry, outcome: Outcome | null, wanted: boolean): void {
     const known = present(this.#options.history.at(entry.index), 'what is applied is committed')
     let expected = known.effect?.outcome ?? null
-    if (expected?.ok === true && !wanted) expected = { ...expected, result: null }
+    // What a key keeps is whole, whoever waits.
+    const isKept = known.command?.type === 'keyed'
+    if (expected?.ok === true && !wanted && !isKept) expected = { ...expected, result: null }
     insist(
       Bun.deepEquals(outcome, expected),
       'an outcome is what the contract says',
@@ -328,7 +335,7 @@ export class SqliteStates implements StateSource {
     const applied = state.appliedIndex
     const kept = this.#durable.survives(id, applied, power)
     if (kept === applied) {
-      this.#databases.set(id, { sql: old.sql, state: StateMachine.open(old.sql) })
+      this.#databases.set(id, { sql: old.sql, state: this.#machine(old.sql) })
       return
     }
     old.sql.close()

@@ -12,11 +12,13 @@ import type { SimNode } from './node.ts'
 import type { History } from './oracle/history.ts'
 import type { Promises } from './oracle/promises.ts'
 import type { KeyHistories, KeyWrite } from './oracle/key-histories.ts'
+import type { Repeats } from './oracle/repeats.ts'
 import type { NeverEarly } from './oracle/ttl.ts'
 import type { Wakes } from './oracle/wakes.ts'
 import type { Plan } from './plan.ts'
 import type { Sometimes } from './sometimes/situations.ts'
 import { Operators } from './operators.ts'
+import { Repeaters } from './repeaters.ts'
 import { Stagers } from './stagers.ts'
 import type { World } from './world.ts'
 
@@ -30,6 +32,7 @@ export interface Bench {
   readonly keys: KeyHistories
   readonly ttl: NeverEarly
   readonly wakes: Wakes
+  readonly repeats: Repeats
   readonly sometimes: Sometimes
   next(): number
 }
@@ -60,6 +63,8 @@ export class Workload {
     const operators = new Operators(this.#bench, this)
     for (let i = 0; i < plan.operators; i++) this.run(operators.operate())
     for (let i = 0; i < plan.waiters; i++) this.run(operators.wait())
+    const repeaters = new Repeaters(this.#bench, this)
+    for (let i = 0; i < plan.repeaters; i++) this.run(repeaters.repeat(i))
     const stagers = new Stagers(this.#bench, this)
     for (let i = 0; i < plan.stagers; i++) {
       this.run(stagers.release())

@@ -2,7 +2,12 @@ import { describe, expect, test } from 'bun:test'
 import * as fc from 'fast-check'
 import { decode, encode } from '../../src/lib/msgpack.ts'
 import { decodeCommand, encodeCommand } from '../../src/state/mod.ts'
-import { CLUSTER_VERSION_MAX, InvalidCommand, UnknownCommand } from '../../src/state/mod.ts'
+import {
+  CLUSTER_VERSION_MAX,
+  InvalidCommand,
+  sinceClusterVersion,
+  UnknownCommand,
+} from '../../src/state/mod.ts'
 import type { Command } from '../../src/state/mod.ts'
 import { configPut, instancePut, SPEC, stagePut, WEB } from './support.ts'
 
@@ -101,6 +106,48 @@ const GOLDEN: readonly (readonly [Command, string])[] = [
     '9415cd012cb03031323334353637383961626364656601',
   ],
   [
+    {
+      type: 'keyed',
+      caller: '',
+      key: 'k-1',
+      requestHash: new Uint8Array(32).fill(7),
+      command: { type: 'lease_revoke', ns: 'default', id: 'abc' },
+    },
+    '9516a0a36b2d31c4200707070707070707070707070707070707070707070707070707070707070707930ca764656661756c74a3616263',
+  ],
+  [
+    {
+      type: 'guarded',
+      ns: 'default',
+      fences: [{ name: 'l', token: 300 }],
+      schemas: [
+        { key: 'app/db', revision: 5 },
+        { key: 'z', revision: null },
+      ],
+      command: { type: 'config_delete', ns: 'default', key: 'z', by: null, expect: null },
+    },
+    '9517a764656661756c749192a16ccd012c9292a66170702f64620592a17ac09512a764656661756c74a17ac0c0',
+  ],
+  [
+    {
+      type: 'txn',
+      ns: 'default',
+      conditions: [
+        { type: 'config_version', key: 'a/b', version: 0 },
+        { type: 'config_value', key: 'c', value: new Uint8Array([1, 2]) },
+        { type: 'lock', name: 'l', token: 9 },
+        { type: 'instance', service: 'web', id: 'a', exists: true },
+        { type: 'lease', id: 'abc', exists: false },
+      ],
+      whenTrue: [
+        { type: 'write', command: { type: 'instance_delete', key: WEB, expect: null } },
+        { type: 'read', key: 'a/b' },
+      ],
+      whenFalse: [],
+    },
+    '9518a764656661756c7495920092a3612f6200920192a163c4020102920292a16c09920393a3776562a161c3920492a3616263c2929200930393a764656661756c74a3776562a161c09201a3612f6290',
+  ],
+  [
     stagePut({ text: 'x', rule: 'zone=eu;percent=10', comment: 'try' }),
     '9a1ea764656661756c74a3617070a663616e617279b27a6f6e653d65753b70657263656e743d3130aa746578742f706c61696ec40178a3747279c0c0',
   ],
@@ -156,7 +203,7 @@ describe.each(GOLDEN.map(([command, bytes]) => [command.type, command, bytes] as
 
 test('numbers of kinds are not used twice, and every kind has golden bytes', () => {
   const numbers = GOLDEN.map(([command]) => (decode(encodeCommand(command)) as unknown[])[0])
-  expect(numbers).toEqual([...Array.from({ length: 21 }, (_, i) => i + 1), 30, 31, 32])
+  expect(numbers).toEqual([...Array.from({ length: 24 }, (_, i) => i + 1), 30, 31, 32])
 })
 
 test('decodeCommand() stops at a kind from the future', () => {
@@ -256,4 +303,50 @@ test('decodeCommand() throws nothing but its own errors on damaged bytes', () =>
     }),
     { numRuns: 3_000 },
   )
+})
+
+const plain: Command = { type: 'config_delete', ns: 'n', key: 'a', by: null, expect: null }
+const own: Command = { type: 'state_check' }
+
+function keyed(command: Command): Command {
+  return { type: 'keyed', caller: '', key: 'k', requestHash: new Uint8Array(32), command }
+}
+
+function guarded(command: Command): Command {
+  return { type: 'guarded', ns: 'n', fences: [], schemas: [], command }
+}
+
+function txn(command: Command): Command {
+  const whenTrue = [{ type: 'write', command } as const]
+  return { type: 'txn', ns: 'n', conditions: [], whenTrue, whenFalse: [] }
+}
+
+describe('what stands in what', () => {
+  test.each([
+    ['a key around all of it', keyed(guarded(txn(plain)))],
+    ['a key around a transaction', keyed(txn(plain))],
+    ['a guard around a write', guarded(plain)],
+  ])('%s', (_, command) => {
+    expect(decodeCommand(encodeCommand(command))).toEqual(command)
+    expect(sinceClusterVersion(command)).toBe(3)
+  })
+
+  test.each([
+    ['a key in a key', keyed(keyed(plain))],
+    ['a key in a guard', guarded(keyed(plain))],
+    ['a guard in a guard', guarded(guarded(plain))],
+    ['a guard in a transaction', txn(guarded(plain))],
+    ['a transaction in a transaction', txn(txn(plain))],
+    ['a command of the leader in a key', keyed(own)],
+    ['a command of the leader in a transaction', txn(own)],
+  ])('never %s', (_, command) => {
+    expect(() => encodeCommand(command)).toThrow(InvalidCommand)
+  })
+
+  test('nor in bytes that somebody else made', () => {
+    const raw = decode(encodeCommand(keyed(plain))) as unknown[]
+    const inner = decode(encodeCommand(own))
+    expect(() => decodeCommand(encode(raw.with(4, inner)))).toThrow(InvalidCommand)
+    expect(() => decodeCommand(encode(raw.with(4, [99])))).toThrow(UnknownCommand)
+  })
 })

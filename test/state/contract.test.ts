@@ -5,7 +5,8 @@ import type { Entry } from '../../src/raft/types.ts'
 import { decodeOutcome, encodeOutcome, isAvailable } from '../../src/state/mod.ts'
 import type { Outcome, StateMachine, StateNote } from '../../src/state/mod.ts'
 import { randomCommand, readAll } from './random-commands.ts'
-import { commandEntry, DRIVERS, entry, Fed } from './support.ts'
+import { randomWrapped } from './random-wrapped.ts'
+import { commandEntry, DRIVERS, entry, Fed, FEW_KEYS } from './support.ts'
 
 const SEEDS = [1, 2, 3, 4, 5]
 const COMMANDS = 400
@@ -29,7 +30,7 @@ function history(seed: number): Promise<History> {
 /** Made entry by entry against a machine of its own: what it came to is the reference. */
 async function makeHistory(seed: number): Promise<History> {
   const random = prng(seed)
-  const { machine } = await Fed.open('bun')
+  const { machine } = await Fed.open('bun', FEW_KEYS)
   const entries: Entry[] = []
   const outcomes: (Outcome | null)[] = []
   const notes: StateNote[] = []
@@ -50,7 +51,8 @@ function nextEntry(random: Random, index: number, machine: StateMachine): Entry 
     return entry(index, { type: 'membership', data: new Uint8Array([random(256)]) })
   }
   if (random(20) === 0) return commandEntry(index, { type: 'state_check' })
-  return commandEntry(index, randomCommand(random, machine))
+  const isWrapped = random(4) === 0
+  return commandEntry(index, (isWrapped ? randomWrapped : randomCommand)(random, machine))
 }
 
 /** Cuts the entries into random batches. */
@@ -70,7 +72,7 @@ describe.each(SEEDS)('seed %d', (seed) => {
 
     for (const [i, driver] of DRIVERS.entries()) {
       for (const batching of [seed, seed + 100 * (i + 1)]) {
-        const other = (await Fed.open(driver)).machine
+        const other = (await Fed.open(driver, FEW_KEYS)).machine
         const seen: (Outcome | null)[] = []
         const noted: StateNote[] = []
         for (const batch of batches(entries, batching)) {
@@ -89,14 +91,14 @@ describe.each(SEEDS)('seed %d', (seed) => {
 
   test('what is asked for decides no row', async () => {
     const { entries, machine } = await history(seed)
-    const other = (await Fed.open('bun')).machine
+    const other = (await Fed.open('bun', FEW_KEYS)).machine
     for (const batch of batches(entries, seed)) other.applyBatch(batch, () => false)
     expect(readAll(other)).toEqual(readAll(machine))
   })
 
   test('the kept hash is the hash of the rows after every entry', async () => {
     const { entries } = await history(seed)
-    const { machine } = await Fed.open('bun')
+    const { machine } = await Fed.open('bun', FEW_KEYS)
     for (const [i, next] of entries.entries()) {
       machine.applyBatch([next])
       if (i % 7 === 0) expect(machine.recomputeHash()).toBe(machine.stateHash())
@@ -112,7 +114,7 @@ describe.each(SEEDS)('seed %d', (seed) => {
 
   test('revisions never fall, and rise exactly for what a batch told', async () => {
     const { entries } = await history(seed)
-    const { machine } = await Fed.open('bun')
+    const { machine } = await Fed.open('bun', FEW_KEYS)
     const last = new Map<string, number>()
     for (const next of entries) {
       const { topics } = machine.applyBatch([next])

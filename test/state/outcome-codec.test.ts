@@ -77,7 +77,34 @@ const OUTCOMES: readonly Outcome[] = [
       },
     },
   },
+  { ...done, created: false, result: { type: 'txn', succeeded: false, results: [] } },
+  {
+    ...done,
+    created: false,
+    result: {
+      type: 'txn',
+      succeeded: true,
+      results: [
+        { created: true, version: 3, revision: 9, content: null },
+        {
+          created: false,
+          version: 3,
+          revision: 7,
+          content: { contentType: 'text/plain', value: new Uint8Array([0, 255]) },
+        },
+        { created: false, version: null, revision: null, content: null },
+      ],
+    },
+  },
   { ...refused, code: 'not_found' },
+  { ...refused, code: 'not_found', failed: 0 },
+  { ...refused, code: 'version_mismatch', current: 4, failed: 127 },
+  { ...refused, code: 'invalid_request', path: 'address', failed: 1 },
+  { ...refused, code: 'stale_token' },
+  { ...refused, code: 'too_large', failed: 1 },
+  { ...refused, code: 'idempotency_key_reused' },
+  { ...refused, code: 'too_many_requests' },
+  { ...refused, code: 'schema_changed' },
   { ...refused, code: 'conflict' },
   { ...refused, code: 'version_mismatch', current: null },
   { ...refused, code: 'version_mismatch', current: 4 },
@@ -88,12 +115,33 @@ test.each(OUTCOMES)('decodeOutcome() reads what encodeOutcome() wrote: %#', (out
   expect(decodeOutcome(encodeOutcome(outcome))).toEqual(outcome)
 })
 
+/** Rows of idempotency keys hold them, so a newer program must read what an older one kept. */
+test.each<readonly [Outcome, string]>([
+  [{ ...done, result: null }, '940109c3c0'],
+  [{ ...refused, code: 'conflict' }, '95000902a3776879c0'],
+  [{ ...refused, code: 'not_found', failed: 2 }, '96000900a3776879c002'],
+  [
+    {
+      ...done,
+      result: {
+        type: 'txn',
+        succeeded: true,
+        results: [{ created: true, version: 3, revision: 9, content: null }],
+      },
+    },
+    '940109c3920592c39194c30309c0',
+  ],
+])('%j has its bytes for ever', (outcome, bytes) => {
+  expect(encodeOutcome(outcome).toHex()).toBe(bytes)
+})
+
 test.each([
   ['nothing', []],
   ['another first word', [2, 9, true, null]],
   ['a field more', [1, 9, true, null, 0]],
   ['a thing of an unknown type', [1, 9, true, [9, []]]],
-  ['a code of an unknown number', [0, 9, 9, 'why', null]],
+  ['a code of an unknown number', [0, 9, 99, 'why', null]],
+  ['a position that is none', [0, 9, 0, 'why', null, -1]],
   ['a refusal that holds too much', [0, 9, 0, 'why', 4]],
   ['a revision that is none', [1, -1, true, null]],
 ])('decodeOutcome() refuses %s', (_what, raw) => {

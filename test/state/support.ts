@@ -1,5 +1,5 @@
 import { openSql } from '../../src/runtime/sqlite.ts'
-import { encodeCommand, StateMachine } from '../../src/state/mod.ts'
+import { CLUSTER_VERSION_MAX, encodeCommand, StateMachine } from '../../src/state/mod.ts'
 import type {
   AppliedBatch,
   Command,
@@ -7,6 +7,7 @@ import type {
   Expect,
   InstanceKey,
   InstanceSpec,
+  KeyRules,
   Outcome,
   SqlDriver,
 } from '../../src/state/mod.ts'
@@ -25,6 +26,9 @@ export function entry(index: number, given: Partial<Entry> & Pick<Entry, 'type' 
   return { index, term: 1, clusterMs: index * 10, wallMs: WALL_START_MS + index, ...given }
 }
 
+/** The same entries come to the same only where all nodes go by the same rules. */
+export const FEW_KEYS: KeyRules = { keysMax: 4, windowMs: 1_000 }
+
 /** A state machine in memory that is fed one command at a time. */
 export class Fed {
   readonly machine: StateMachine
@@ -35,12 +39,22 @@ export class Fed {
     this.machine = machine
   }
 
-  static async open(driver: SqlDriver = 'bun'): Promise<Fed> {
-    return new Fed(StateMachine.open(await openSql({ driver, path: ':memory:' })))
+  static async open(driver: SqlDriver = 'bun', rules?: KeyRules): Promise<Fed> {
+    return new Fed(StateMachine.open(await openSql({ driver, path: ':memory:' }), rules))
   }
 
-  apply(command: Command): Outcome {
-    this.last = this.machine.applyBatch([commandEntry(this.machine.appliedIndex + 1, command)])
+  /** At the newest clusterVersion. */
+  static async newest(rules?: KeyRules): Promise<Fed> {
+    const fed = await Fed.open('bun', rules)
+    fed.ok({ type: 'cluster_version', version: CLUSTER_VERSION_MAX })
+    return fed
+  }
+
+  /** `afterMs`: how much later than the last entry on the cluster's clock. */
+  apply(command: Command, afterMs = 10): Outcome {
+    const { appliedIndex, clusterMs } = this.machine
+    const entry = commandEntry(appliedIndex + 1, command)
+    this.last = this.machine.applyBatch([{ ...entry, clusterMs: clusterMs + afterMs }])
     const outcome = this.last.outcomes[0]
     if (outcome === null || outcome === undefined) throw new Error('a command has an outcome')
     return outcome

@@ -4,7 +4,7 @@
  */
 import type * as http from '../../src/http/registry.ts'
 import { openSql } from '../../src/runtime/sqlite.ts'
-import { encodeCommand, StateMachine } from '../../src/state/mod.ts'
+import { encodeCommand, sinceClusterVersion, StateMachine } from '../../src/state/mod.ts'
 import type { Command, LeaseRow, Outcome, StateReader, TopicChange } from '../../src/state/mod.ts'
 
 interface Waiter {
@@ -45,8 +45,10 @@ export class LocalRegistry implements http.Registry {
     return this.failure ?? this.apply(command)
   }
 
-  /** Applies a command as its own batch. */
+  /** Applies a command as its own batch; a cluster of one has whatever clusterVersion it needs. */
   apply(command: Command): Outcome {
+    const since = sinceClusterVersion(command)
+    if (since > this.local.clusterVersion) this.apply({ type: 'cluster_version', version: since })
     const index = this.local.appliedIndex + 1
     const data = encodeCommand(command)
     const times = { clusterMs: index, wallMs: 1_800_000_000_000 + index }

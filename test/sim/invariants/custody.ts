@@ -94,12 +94,12 @@ export class VersionsRiseTogether implements Invariant {
   applying(node: SimNode, entries: readonly Entry[]): void {
     if (node.isWitness) return // It is sent no payloads.
     for (const { index } of entries) {
-      const type = this.#scene.history.at(index)?.command?.type
-      if (type === undefined) continue
+      const command = this.#scene.history.at(index)?.command
+      if (command == null) continue
       insist(
-        node.clusterVersionMax >= sinceClusterVersion(type),
+        node.clusterVersionMax >= sinceClusterVersion(command),
         'nobody applies what its program does not know',
-        () => `${node.id} applies ${type} at ${index}`,
+        () => `${node.id} applies ${command.type} at ${index}`,
       )
     }
   }

@@ -14,6 +14,7 @@ import { SERVICE_MUTANTS } from './services.ts'
 import { STORAGE_MUTANTS } from './storage.ts'
 import { WITNESS_MUTANTS } from './witnesses.ts'
 import { WORLD_MUTANTS } from './world.ts'
+import { WRAPPED_MUTANTS } from './wrapped.ts'
 
 export const MUTANTS: readonly Mutant[] = [
   ...ELECTION_MUTANTS,
@@ -24,6 +25,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...SERVICE_MUTANTS,
   ...CUSTODY_MUTANTS,
   ...WITNESS_MUTANTS,
+  ...WRAPPED_MUTANTS,
   ...WORLD_MUTANTS,
 ]
 

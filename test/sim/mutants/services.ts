@@ -31,9 +31,9 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     name: 'unknown-write-sent-again',
     source: 'a write whose link was lost is sent again (jetcd; G1)',
     file: 'src/replica/leader-calls.ts',
-    find: "if (isWrite(call.request)) this.#end(id, { type: 'failed', code: 'unknown' })",
-    replace:
-      "if (call.request.type === 'cluster_info') this.#end(id, { type: 'failed', code: 'unknown' })",
+    find: `if (call.mayRepeat) this.#repeat(call)
+      else this.#end(id, { type: 'failed', code: 'unknown' })`,
+    replace: 'this.#requeue(call)',
   },
   {
     name: 'answer-before-clear',
@@ -95,8 +95,8 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     name: 'unknown-called-refused',
     source: 'a write that was sent and not answered is called not applied (promise W3)',
     file: 'src/replica/leader-calls.ts',
-    find: 'const sent = isWrite(request) && askedOf !== null',
-    replace: "const sent = isWrite(request) && askedOf === 'nobody'",
+    find: 'const sent = uncertain || (isWrite(request) && askedOf !== null)',
+    replace: "const sent = uncertain && isWrite(request) && askedOf === 'nobody'",
   },
   {
     name: 'refused-after-append',

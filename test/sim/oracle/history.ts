@@ -4,7 +4,7 @@
  */
 import { sameBytes } from '../../../src/lib/bytes.ts'
 import type { Entry, LogIndex, Term } from '../../../src/raft/mod.ts'
-import { decodeCommand, type Command } from '../../../src/state/mod.ts'
+import { decodeCommand, type Command, type KeyRules } from '../../../src/state/mod.ts'
 import { insist } from '../violation.ts'
 import { Model, type Effect } from './model.ts'
 
@@ -27,14 +27,15 @@ export interface Committed {
 }
 
 export class History {
-  readonly model = new Model()
+  readonly model: Model
   readonly entries: Committed[] = []
   /** The entries among them that hold memberships. */
   readonly #memberships: Entry[] = []
   readonly #onCommit: (committed: Committed) => void
 
-  constructor(onCommit: (committed: Committed) => void) {
+  constructor(onCommit: (committed: Committed) => void, rules: KeyRules) {
     this.#onCommit = onCommit
+    this.model = new Model(rules)
   }
 
   get last(): LogIndex {
@@ -70,7 +71,8 @@ export class History {
     )
     const command = entry.type === 'command' ? decodeCommand(entry.data) : null
     const wallMs = Math.max(0, Math.floor(entry.wallMs))
-    const effect = command === null ? null : this.model.apply(command, entry.index, wallMs)
+    const at = { wallMs, clusterMs: entry.clusterMs }
+    const effect = command === null ? null : this.model.apply(command, entry.index, at)
     const seen = { by: who, inTerm, atMs: nowMs, appliedMs: null, hash: null }
     const changedAt = changesRows(entry, command)
       ? entry.index

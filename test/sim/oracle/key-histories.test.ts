@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import type { Outcome } from '../../../src/state/mod.ts'
+import { KEY_RULES, type Outcome } from '../../../src/state/mod.ts'
 import { History } from './history.ts'
 import { KeyHistories, type KeyWrite } from './key-histories.ts'
 
@@ -15,7 +15,7 @@ const put = (by: string): KeyWrite => ({
   expect: null,
 })
 const done: Outcome = { ok: true, revision: 1, created: true, result: null }
-const nothing = new History(() => {})
+const nothing = new History(() => {}, KEY_RULES)
 
 function written(...writes: readonly (readonly [string, number, number])[]): KeyHistories {
   const keys = new KeyHistories()

@@ -11,6 +11,7 @@ import type {
   InstanceKey,
   InstanceRow,
   InstanceSpec,
+  KeyRules,
   LeaseChange,
   LeaseRef,
   LeaseRow,
@@ -28,6 +29,7 @@ import { mergePatch } from './merge.ts'
 import { Stages } from './stages.ts'
 import { Topics } from './topics.ts'
 import { Versions } from './versions.ts'
+import { guardedModel, KeyModel, txnModel, type Now } from './wrapped.ts'
 
 export interface ModelConfig {
   readonly meta: ConfigMeta
@@ -63,11 +65,17 @@ export class Model {
   readonly stages = new Stages()
   readonly topics = new Topics()
   readonly #version = new Versions<number>()
+  readonly #keys: KeyModel
   #revision = 0
   #wallMs = 0
+  #clusterMs = 0
   #changes: LeaseChange[] = []
   #touched: TopicChange[] = []
   #expired: LeaseRow[] = []
+
+  constructor(rules: KeyRules) {
+    this.#keys = new KeyModel(rules)
+  }
 
   clusterVersion(revision: number): number {
     return this.#version.at(revision) ?? 1
@@ -115,9 +123,14 @@ export class Model {
     return [...this.#leases.keys()].sort().flatMap((id) => this.lease(id, revision) ?? [])
   }
 
-  apply(command: Command, revision: number, wallMs: number): Effect {
+  apply(
+    command: Command,
+    revision: number,
+    { wallMs, clusterMs }: { readonly wallMs: number; readonly clusterMs: number },
+  ): Effect {
     this.#revision = revision
     this.#wallMs = wallMs
+    this.#clusterMs = clusterMs
     this.#changes = []
     this.#touched = []
     this.#expired = []
@@ -127,7 +140,7 @@ export class Model {
 
   #outcome(command: Command): Outcome {
     const version = this.clusterVersion(this.#revision)
-    if (sinceClusterVersion(command.type) > version) {
+    if (sinceClusterVersion(command) > version) {
       const detail = `${command.type} needs a newer clusterVersion than ${version}`
       return { ok: false, revision: this.#revision, code: 'conflict', detail }
     }
@@ -189,7 +202,54 @@ export class Model {
       case 'state_check':
       case 'state_verdict':
         return this.#ok(false, null)
+      case 'keyed':
+        return this.#keys.decide(command, this.#now)
+      case 'guarded':
+        return guardedModel(command, this.#now)
+      case 'txn':
+        return this.#attempt(() => txnModel(command, this.#now))
     }
+  }
+
+  /** What is so at the entry at work, for the commands that hold others. */
+  get #now(): Now {
+    return {
+      revision: this.#revision,
+      clusterMs: this.#clusterMs,
+      config: (ns, key) => this.#configs.get(`${ns}/${key}`)?.last ?? null,
+      instance: (key) => this.#instances.get(idOf(key))?.last ?? null,
+      lease: (id) => this.#lease(id),
+      isHolder: () => false, // Nobody takes a lock.
+      schemaRevision: () => null, // Nobody writes a schema.
+      run: (command) => this.#outcome(command),
+    }
+  }
+
+  /** Where it is refused nothing of it ever was. */
+  #attempt(run: () => Outcome): Outcome {
+    const versions = new Map(this.#configVersions)
+    const outcome = run()
+    if (outcome.ok) return outcome
+    for (const store of this.#stores) {
+      for (const [id, things] of store) if (things.drop(this.#revision)) store.delete(id)
+    }
+    this.#configVersions.clear()
+    for (const [key, version] of versions) this.#configVersions.set(key, version)
+    this.topics.drop(this.#revision)
+    this.#changes = []
+    this.#touched = []
+    return outcome
+  }
+
+  get #stores(): readonly Map<string, Versions<unknown>>[] {
+    return [
+      this.#configs,
+      this.#instances,
+      this.#leases,
+      this.#services,
+      this.#overrides,
+      this.#nodeOverrides,
+    ] as Map<string, Versions<unknown>>[]
   }
 
   #ok(created: boolean, result: OutcomeResult | null): Outcome {

@@ -152,6 +152,11 @@ export class Promises {
     this.#tell(revision)
   }
 
+  /** Somebody was told of what `Repeats` judges. */
+  learnt(revision: number): void {
+    this.#tell(revision)
+  }
+
   #tell(revision: number): void {
     if (revision <= this.#told) return
     this.#told = revision
@@ -204,6 +209,10 @@ function tagOf(command: Command): string | null {
       return command.owner
     case 'instance_put':
       return command.spec.metadata.tag ?? null
+    case 'txn': {
+      const writes = command.whenTrue.flatMap((op) => (op.type === 'write' ? [op.command] : []))
+      return writes.map(tagOf).find((tag) => tag !== null) ?? null
+    }
     default:
       return null
   }

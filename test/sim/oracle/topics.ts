@@ -11,6 +11,14 @@ export class Topics {
     else if (known.at(-1) !== revision) known.push(revision)
   }
 
+  /** Nothing changed at `revision`, the newest. */
+  drop(revision: number): void {
+    for (const [name, changes] of this.#changes) {
+      if (changes.at(-1) === revision) changes.pop()
+      if (changes.length === 0) this.#changes.delete(name)
+    }
+  }
+
   /** The last change at or before `revision`; 0 where there was none. */
   changedAt(ns: string, topic: string, revision: number): number {
     return lastUpTo(this.#changes.get(`${ns}/${topic}`) ?? [], revision)

@@ -11,6 +11,15 @@ export class Versions<T> {
     }
   }
 
+  /** What was set at `revision`, the newest, never was. Returns whether nothing ever was then. */
+  drop(revision: number): boolean {
+    if (this.#revisions.at(-1) === revision) {
+      this.#revisions.pop()
+      this.#values.pop()
+    }
+    return this.#revisions.length === 0
+  }
+
   get last(): T | null {
     return this.#values.at(-1) ?? null
   }

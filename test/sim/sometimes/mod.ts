@@ -5,6 +5,7 @@ import { ElectionSituations } from './elections.ts'
 import { LeaseSituations } from './leases.ts'
 import { LogSituations } from './logs.ts'
 import { WitnessSituations } from './witnesses.ts'
+import { WrappedSituations } from './wrapped.ts'
 import type { Invariant, Scene } from '../observer.ts'
 
 /** Who looks out for what is interesting. */
@@ -16,5 +17,6 @@ export function allSituations(scene: Scene): Invariant[] {
     new LeaseSituations(scene),
     new CustodySituations(scene),
     new WitnessSituations(scene),
+    new WrappedSituations(scene),
   ]
 }
