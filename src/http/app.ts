@@ -27,6 +27,7 @@ import { overrideRoutes } from './overrides.ts'
 import { rawPath } from './path.ts'
 import type { Registry } from './registry.ts'
 import { serviceRoutes } from './services.ts'
+import { transferRoutes } from './transfer.ts'
 import { txnRoutes } from './txn.ts'
 import { stageRoutes } from './stages.ts'
 import { unknownRoute } from './unknown-route.ts'
@@ -89,6 +90,7 @@ const ROUTES: readonly ((edge: Edge) => Hono<Env>)[] = [
   configRoutes,
   configListRoutes,
   txnRoutes,
+  transferRoutes,
   stageRoutes,
   listenerRoutes,
   clusterRoutes,

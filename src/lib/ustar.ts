@@ -57,7 +57,6 @@ function* member(
 ): Generator<Uint8Array> {
   const header = new Uint8Array(BLOCK)
   const put = (at: number, text: string): void => header.set(utf8(text), at)
-  const octal = (value: number, digits: number): string => value.toString(8).padStart(digits, '0')
   assert(utf8(name).length <= NAME.length, 'a longer name stands in a record')
   put(NAME.at, name)
   put(100, '0000644\0') // Mode; then owner and group, which are nobody in particular.
@@ -72,6 +71,10 @@ function* member(
   yield body
   const rest = body.length % BLOCK
   if (rest > 0) yield new Uint8Array(BLOCK - rest)
+}
+
+function octal(value: number, digits: number): string {
+  return value.toString(8).padStart(digits, '0')
 }
 
 /** `"<length> <keyword>=<value>\n"` each, the length counting itself. */

@@ -70,6 +70,8 @@ test('tar(1) reads what is packed', async () => {
   }
 })
 
+const byName = (x: unknown[], y: unknown[]) => (String(x[0]) < String(y[0]) ? -1 : 1)
+
 test.each(['ustar', 'pax', 'gnu'])('what tar(1) writes as %s is read', async (format) => {
   const from = join(folder, format)
   const files = FILES.filter(({ path }) => format !== 'ustar' || path.length < 200)
@@ -86,7 +88,6 @@ test.each(['ustar', 'pax', 'gnu'])('what tar(1) writes as %s is read', async (fo
     one.bytes,
   ])
   const expected = files.map(({ path, bytes: content }) => [path, content])
-  const byName = (x: unknown[], y: unknown[]) => (String(x[0]) < String(y[0]) ? -1 : 1)
   expect(read.sort(byName)).toEqual(expected.sort(byName))
 })
 
