@@ -48,6 +48,8 @@ export interface DeskHost {
   clock(): Clock
   enqueue(input: Input): void
   acceptsWrites(): boolean
+  /** What fits into a segment of the log; a larger command would be the end of the node. */
+  commandBytesMax(): number
   leases(): Iterable<LeaseRow>
   clusterInfo(): Uint8Array
   changeMembers(change: Uint8Array, reply: ReplyTo): void
@@ -118,7 +120,17 @@ export class LeaderDesk {
 
   #propose(data: Uint8Array, reply: ReplyTo): void {
     if (!this.#host.acceptsWrites() || this.pending >= this.#proposalsMax) return reply(TOO_MANY)
+    if (data.length > this.#host.commandBytesMax()) return reply(this.#tooLarge(data.length))
     this.#host.enqueue({ type: 'propose', id: this.#ask('propose', reply), data, own: false })
+  }
+
+  #tooLarge(bytes: number): Reply {
+    const bytesMax = this.#host.commandBytesMax()
+    const detail =
+      `the write is ${bytes} bytes, and the log of the leader takes ${bytesMax} in one entry ` +
+      '(--wal-segment); nothing was applied: write less at once'
+    const revision = this.#host.raft.applied
+    return { type: 'outcome', outcome: { ok: false, revision, code: 'too_large', detail } }
   }
 
   #readIndex(mode: 'lease' | 'linearizable', reply: ReplyTo): void {

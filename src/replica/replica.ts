@@ -152,6 +152,7 @@ export class Replica {
         clock: () => ports.clock(),
         enqueue: (input) => this.enqueue(input),
         acceptsWrites: () => ports.log.acceptsWrites,
+        commandBytesMax: () => ports.log.commandBytesMax,
         leases: () => state.leases(),
         clusterInfo: () => encodeClusterInfo(this),
         changeMembers: (change, reply) => {

@@ -1,6 +1,12 @@
 /** Staged release over three nodes, and who has what, gathered from wherever callers wait. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { Cluster, startCluster, TEST_MS, type ClusterNode } from '../support/cluster.ts'
+import {
+  Cluster,
+  startCluster,
+  TEST_MS,
+  withCluster,
+  type ClusterNode,
+} from '../support/cluster.ts'
 import { until } from '../support/until.ts'
 
 let cluster: Cluster
@@ -125,5 +131,48 @@ test(
       return answer.json['complete'] === true
     })
   },
+  TEST_MS,
+)
+
+test(
+  'cluster: stages: an import goes through a follower as one revision, and an export brings it back',
+  async () => {
+    const leader = await cluster.leader()
+    const [follower, other] = cluster.others(leader) as [ClusterNode, ClusterNode]
+    const keys = Array.from({ length: 300 }, (_, i) => `bulk/${String(i).padStart(3, '0')}.json`)
+    const line = (key: string): string => JSON.stringify({ key, value: `{"of":"${key}"}` })
+    const body = keys.map(line).join('\n')
+
+    const dry = await follower.call('POST', '/v1/config-import?dryRun=true', { body })
+    expect(dry.json).toMatchObject({ dryRun: true, created: 300 })
+    const done = await follower.call('POST', '/v1/config-import', { body })
+    expect(done.json).toMatchObject({ created: 300, changed: 0 })
+
+    const revision = Number(done.json['revision'])
+    const list = await other.get(`/v1/config?prefix=bulk/&min-revision=${revision}`)
+    const items = list.json['items'] as { key: string; revision: number }[]
+    expect(items.map(({ key }) => key)).toEqual(keys)
+    expect(new Set(items.map((item) => item.revision))).toEqual(new Set([revision]))
+
+    const exported = await other.get('/v1/config-export?prefix=bulk/')
+    expect(exported.text.trim().split('\n')).toHaveLength(300)
+    const again = await leader.call('POST', '/v1/config-import', { body: exported.text })
+    expect(again.json).toMatchObject({ created: 0, changed: 0, unchanged: 300 })
+  },
+  TEST_MS,
+)
+
+test(
+  'cluster: stages: a write that no segment can hold is refused, and the node goes on',
+  withCluster({ size: 1, flags: () => ['--wal-segment', '1MiB'] }, async ({ nodes }) => {
+    const node = nodes[0]!
+    const large = await node.put('/v1/config/large', new Uint8Array(1_048_576))
+    expect([large.status, large.json['code'], large.json['outcome']]).toEqual([
+      413,
+      'too_large',
+      'not_applied',
+    ])
+    expect((await node.put('/v1/config/large', new Uint8Array(1_000_000))).status).toBe(201)
+  }),
   TEST_MS,
 )
