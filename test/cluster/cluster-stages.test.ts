@@ -134,13 +134,16 @@ test(
   TEST_MS,
 )
 
+function line(key: string): string {
+  return JSON.stringify({ key, value: `{"of":"${key}"}` })
+}
+
 test(
   'cluster: stages: an import goes through a follower as one revision, and an export brings it back',
   async () => {
     const leader = await cluster.leader()
     const [follower, other] = cluster.others(leader) as [ClusterNode, ClusterNode]
     const keys = Array.from({ length: 300 }, (_, i) => `bulk/${String(i).padStart(3, '0')}.json`)
-    const line = (key: string): string => JSON.stringify({ key, value: `{"of":"${key}"}` })
     const body = keys.map(line).join('\n')
 
     const dry = await follower.call('POST', '/v1/config-import?dryRun=true', { body })

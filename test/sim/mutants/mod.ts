@@ -11,6 +11,7 @@ import type { Mutant } from './mutant.ts'
 import { READ_MUTANTS } from './reads.ts'
 import { REPLICATION_MUTANTS } from './replication.ts'
 import { SERVICE_MUTANTS } from './services.ts'
+import { STAGE_MUTANTS } from './stages.ts'
 import { STORAGE_MUTANTS } from './storage.ts'
 import { WITNESS_MUTANTS } from './witnesses.ts'
 import { WORLD_MUTANTS } from './world.ts'
@@ -23,6 +24,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...READ_MUTANTS,
   ...STORAGE_MUTANTS,
   ...SERVICE_MUTANTS,
+  ...STAGE_MUTANTS,
   ...CUSTODY_MUTANTS,
   ...WITNESS_MUTANTS,
   ...WRAPPED_MUTANTS,
