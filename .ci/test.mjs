@@ -49,7 +49,9 @@ async function main() {
 /** One process for all that is quick; one each, in turn, for what starts processes of its own. */
 function groups(words) {
   const chosen = testFiles().filter((f) => words.length === 0 || words.some((w) => f.includes(w)))
-  const alone = chosen.filter((file) => /^test\/(chaos\/chaos|cluster\/|deno\/)/.test(file))
+  const alone = chosen.filter((file) =>
+    /^test\/(chaos\/chaos|cluster\/|deno\/|package\/)/.test(file),
+  )
   const quick = chosen.filter((file) => !alone.includes(file))
   return [...(quick.length > 0 ? [quick] : []), ...alone.map((file) => [file])]
 }

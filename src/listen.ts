@@ -7,7 +7,8 @@ import { codeOf } from './start-error.ts'
 const BODY_BYTES_MAX = 1024 * 1024
 
 export interface Servers {
-  readonly api: Server
+  /** Null: the API is served by somebody else. */
+  readonly api: Server | null
   /** Null: the mesh has no port of its own. */
   readonly mesh: Server | null
 }
@@ -18,12 +19,12 @@ type Handlers = Pick<Parameters<typeof serve>[0], 'fetch' | 'mesh'>
 export async function listen(options: NodeOptions, handlers: Handlers): Promise<Servers> {
   const { peerListen } = options
   const own = peerListen === null ? handlers : { ...handlers, mesh: null }
-  const api = await open('--listen', options.listen, own)
+  const api = options.listen === null ? null : await open('--listen', options.listen, own)
   if (peerListen === null) return { api, mesh: null }
   try {
     return { api, mesh: await open('--peer-listen', peerListen, { ...handlers, fetch: meshOnly }) }
   } catch (error) {
-    api.closeNow()
+    api?.closeNow()
     throw error
   }
 }
@@ -37,9 +38,14 @@ async function open(flag: string, address: ListenAddress, handlers: Handlers): P
   }
 }
 
+/** Where others find this node, if nobody says otherwise. */
+export function urlOf({ api, mesh }: Servers): string | null {
+  return api?.url ?? mesh?.url ?? null
+}
+
 /** Whatever is under way on them. */
 export function closeNow({ api, mesh }: Servers): void {
-  api.closeNow()
+  api?.closeNow()
   mesh?.closeNow()
 }
 

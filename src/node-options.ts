@@ -1,5 +1,8 @@
+import type { AllowedHosts, NodeStatus } from './http/mod.ts'
 import type { Logger } from './lib/logger.ts'
 import type { SqlDriver } from './state/sql.ts'
+
+export { StartError } from './errors.ts'
 
 export interface ListenAddress {
   readonly host: string
@@ -7,14 +10,15 @@ export interface ListenAddress {
   readonly port: number
 }
 
-/** One node, as `rollcall serve` describes it, already parsed and checked for itself. */
+/** One node, as `rollcall serve` or `createNode` describes it, parsed and checked for itself. */
 export interface NodeOptions {
   /** Null: the stored one, else generated and stored. */
   readonly id: string | null
-  readonly listen: ListenAddress
+  /** Null: the API has no port; it is served by whoever calls {@link RunningNode.fetch}. */
+  readonly listen: ListenAddress | null
   /** A port of its own for the mesh; null: the API's. */
   readonly peerListen: ListenAddress | null
-  /** URL that others use; null: derived from `listen`. */
+  /** URL that others use; null: derived from `listen`, else from `peerListen`. */
   readonly advertise: string | null
   /** Nobody can dial it, from behind NAT say: it dials everybody, and has no URL at all. */
   readonly dialsOnly: boolean
@@ -45,25 +49,22 @@ export interface NodeOptions {
   readonly checkpointBytes: number
   /** Entries that one transaction of the state applies at most. */
   readonly applyEntriesMax: number
+  /** Names under which it answers beside loopback's; left out: by where it listens. */
+  readonly allowedHosts?: AllowedHosts
   readonly version: string
   readonly logger: Logger
 }
 
-/** Why a node could not start: one line for the operator, and the exit code of API.md. */
-export class StartError extends Error {
-  override readonly name = 'StartError'
-  readonly exitCode: 1 | 2 | 3
-
-  constructor(exitCode: 1 | 2 | 3, message: string, options?: ErrorOptions) {
-    super(message, options)
-    this.exitCode = exitCode
-  }
+/** What a server knows of a request, and the API makes use of. */
+export interface Bindings {
+  readonly keepOpen?: () => void
+  readonly below?: number
 }
 
 /** A node that runs. */
 export interface RunningNode {
-  /** Where it really listens, such as `http://127.0.0.1:7400`. */
-  readonly url: string
+  /** Where its API really listens, such as `http://127.0.0.1:7400`; null: nowhere. */
+  readonly url: string | null
   readonly id: string
   /** The driver in use. */
   readonly sqlite: SqlDriver
@@ -72,6 +73,12 @@ export interface RunningNode {
    * syncs, closes. Resolves within 10 s.
    */
   stop(): Promise<void>
+  /** Cuts everything at once, after a failure: its directory stays locked to this process. */
+  abandon(): void
+  /** Answers one request of its API, whoever took it from a socket. */
+  readonly fetch: (request: Request, bindings: Bindings) => Response | Promise<Response>
+  /** What `GET /v1/status` answers from. */
+  status(): NodeStatus
   /** Resolves when the node had to end by itself: a failed disk, a broken invariant. */
   readonly failed: Promise<Error>
 }

@@ -9,9 +9,11 @@ import { mkdirSync } from 'node:fs'
 import process from 'node:process'
 import { setImmediate } from 'node:timers'
 import { createApp, unavailable } from './http/mod.ts'
+import { deferred } from './lib/deferred.ts'
 import { Drain } from './lib/drain.ts'
-import { setTimer, sleep } from './lib/timer.ts'
-import { closeNow, listen, type Servers } from './listen.ts'
+import { PACKAGED } from './lib/packaged.ts'
+import { atMost, setTimer } from './lib/timer.ts'
+import { closeNow, listen, urlOf, type Servers } from './listen.ts'
 import {
   hmacSha256,
   Mesh,
@@ -20,19 +22,19 @@ import {
   serveSnapshot,
   type PeerIdentity,
 } from './mesh/mod.ts'
-import { StartError, type NodeOptions, type RunningNode } from './node-options.ts'
+import { StartError, type Bindings, type NodeOptions, type RunningNode } from './node-options.ts'
 import { raftConfig, type Clock, type InitialState } from './raft/mod.ts'
 import { foundingList, Gateway, initialState, Replica, type ReplicaPorts } from './replica/mod.ts'
 import {
-  dial,
   isDataDirectory,
+  loadDial,
   lockDirectory,
   openDisk,
   loadSql,
   logOf,
   StateStore,
+  type Dial,
   type DirectoryLock,
-  type Remote,
 } from './runtime/mod.ts'
 import { inUse, startError } from './start-error.ts'
 import { CLUSTER_VERSION_MAX, type SqlDriver } from './state/mod.ts'
@@ -49,25 +51,26 @@ const STORE_MS = 1_000
 /** Of a snapshot: what other writers are left on an ordinary disk. */
 const COPY_BYTES_PER_SECOND = 192 * 1024 * 1024
 
-/** Starts a node: resolves once it listens. Rejects with {@link StartError} and leaves nothing. */
+/** Starts a node: resolves once it listens, where it is to listen. Rejects with {@link StartError} and leaves nothing. */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const startedMs = performance.now()
   const closing = new AbortController()
-  const failed = Promise.withResolvers<Error>()
+  const failed = deferred<Error>()
   const drain = new Drain()
   let node: Assembled | null = null
 
+  const answer: RunningNode['fetch'] = (request, bindings) => {
+    if (node === null) return unavailable(request, 'this node is starting', null)
+    if (drain.closed) return unavailable(request, 'this node is stopping', node.registry)
+    const { app } = node
+    return drain.run(() => app.fetch(request, bindings))
+  }
   // The port first: where it is taken, nothing is touched on disk.
   const servers = await listen(options, {
-    fetch(request, remote) {
-      if (node === null) return unavailable(request, 'this node is starting', null)
-      if (drain.closed) return unavailable(request, 'this node is stopping', node.registry)
-      const { app } = node
-      return drain.run(() => app.fetch(request, remote))
-    },
+    fetch: answer,
     mesh: (socket) => (node === null ? refuse(socket) : node.mesh.accept(socket)),
   })
-  const url = options.dialsOnly ? null : (options.advertise ?? servers.api.url)
+  const url = options.dialsOnly ? null : (options.advertise ?? urlOf(servers))
   try {
     node = await assemble(options, {
       url,
@@ -80,10 +83,17 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     throw startError(error, options)
   }
   node.replica.start()
-  const { id } = node.replica.identity
-  const { sqlite } = node
-  const stop = once(() => stopNode(node as Assembled, servers, { closing, drain }))
-  return { url: servers.api.url, id, sqlite, stop, failed: failed.promise }
+  const running = node
+  return {
+    url: servers.api?.url ?? null,
+    id: running.replica.identity.id,
+    sqlite: running.sqlite,
+    fetch: answer,
+    status: () => running.registry.status(),
+    stop: once(() => stopNode(running, servers, { closing, drain })),
+    abandon: () => abandon(running, servers, { closing, drain }),
+    failed: failed.promise,
+  }
 }
 
 /** A peer that dials before this node is ready tries again. */
@@ -93,7 +103,7 @@ function refuse(socket: { close(): void }): { open(): void; message(): void; clo
 }
 
 interface Assembled {
-  readonly app: { fetch(request: Request, remote: Remote): Response | Promise<Response> }
+  readonly app: { fetch(request: Request, given: Bindings): Response | Promise<Response> }
   readonly registry: Gateway
   readonly replica: Replica
   readonly mesh: Mesh
@@ -122,7 +132,7 @@ async function assemble(options: NodeOptions, around: Surroundings): Promise<Ass
     const store = new StateStore({
       dir: dataDir,
       sql,
-      worker: new URL('./state-worker.ts', import.meta.url),
+      worker: new URL(PACKAGED ? './state-worker.js' : './state-worker.ts', import.meta.url),
       copyBytesPerSecond: COPY_BYTES_PER_SECOND,
       logger,
       openStream: (to, url, events) => replica.mesh.openStream(to, url, events),
@@ -135,6 +145,7 @@ async function assemble(options: NodeOptions, around: Surroundings): Promise<Ass
       store,
       wal,
       url: around.url,
+      dial: await loadDial(),
       onFailure: around.onFailure,
     })
     const registry = new Gateway(replica.replica, {
@@ -149,7 +160,10 @@ async function assemble(options: NodeOptions, around: Surroundings): Promise<Ass
       registry,
       version,
       logger,
-      allowedHosts: allowedHosts(options, around.url),
+      allowedHosts:
+        options.allowedHosts === undefined
+          ? allowedHosts(options, around.url)
+          : options.allowedHosts,
       closing: around.closing,
       forward: options.witness ? askLeader : null,
     })
@@ -192,6 +206,7 @@ interface Parts {
   readonly store: StateStore
   readonly wal: Wal
   readonly url: string | null
+  readonly dial: Dial
   onFailure(error: Error): void
 }
 
@@ -220,7 +235,7 @@ function makeReplica(options: NodeOptions, parts: Parts): Running {
   }
   const initial = initialState(state, wal, readClock())
   warnOfOtherList(options, initial)
-  const mesh = makeMesh(options, identity, { store, replica: () => replica })
+  const mesh = makeMesh(options, identity, { store, dial: parts.dial, replica: () => replica })
   const replica: Replica = new Replica(
     {
       raft: raftConfig({
@@ -269,7 +284,7 @@ function warnOfOtherList(options: NodeOptions, initial: InitialState): void {
 function makeMesh(
   options: NodeOptions,
   identity: PeerIdentity,
-  { store, replica }: { readonly store: StateStore; replica(): Replica },
+  { store, dial, replica }: Pick<Parts, 'store' | 'dial'> & { replica(): Replica },
 ): Mesh {
   return new Mesh(
     meshConfig({ identity, secret: options.clusterSecret, dialsAlways: options.dialsOnly }),
@@ -321,7 +336,7 @@ function readClock(): Clock {
  * names that we cannot know.
  */
 function allowedHosts(options: NodeOptions, url: string | null): readonly string[] | null {
-  const { host } = options.listen
+  const host = options.listen?.host ?? 'localhost'
   const isLoopback = host === 'localhost' || host === '::1' || host.startsWith('127.')
   return isLoopback ? [url === null ? host : new URL(url).hostname] : null
 }
@@ -351,20 +366,38 @@ async function stopNode(
   ending.closing.abort()
   const drained = ending.drain.close()
   await new Promise<void>((resolve) => node.replica.handOver(HAND_OVER_MS, resolve))
-  await Promise.race([drained, sleep(DRAIN_MS)])
+  await atMost(DRAIN_MS, drained)
   node.replica.endRequests()
-  await Promise.race([drained, sleep(HAND_OVER_MS)])
+  await atMost(HAND_OVER_MS, drained)
   node.replica.stop()
   node.mesh.stop()
   // An answer that was made is not yet one that was sent: only the server knows when it is.
-  const sent = Promise.all([servers.api.stop(), servers.mesh?.stop()])
-  await Promise.race([sent, sleep(FAREWELL_MS)])
+  const sent = Promise.all([servers.api?.stop(), servers.mesh?.stop()])
+  await atMost(FAREWELL_MS, sent)
   closeNow(servers)
   node.wal.close()
   // What is under way beside the loop, a copy say, is not waited for long.
-  await Promise.race([node.store.close(), sleep(STORE_MS)])
+  await atMost(STORE_MS, node.store.close())
   node.store.state.close()
   node.lock.release()
+}
+
+/**
+ * The end of a node that cannot go on, in a process that can: nothing is finished, synced or
+ * released. What its disk holds is known only to a process that starts anew, which this one's lock
+ * on the directory sees to.
+ */
+function abandon(
+  node: Assembled,
+  servers: Servers,
+  ending: { readonly closing: AbortController; readonly drain: Drain },
+): void {
+  ending.closing.abort()
+  void ending.drain.close()
+  node.replica.endRequests()
+  node.replica.stop()
+  node.mesh.stop()
+  closeNow(servers)
 }
 
 function once(run: () => Promise<void>): () => Promise<void> {

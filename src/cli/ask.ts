@@ -1,7 +1,9 @@
 /** Questions to a running node, for the commands that ask one. */
+import { present } from '../lib/assert.ts'
 import { formatDuration } from '../lib/duration.ts'
 import type { CommandContext } from './context.ts'
 import { CommandFailed } from './errors.ts'
+import type { Settings } from './settings.ts'
 import { shown } from './text.ts'
 
 const TIMEOUT_MS = 5_000
@@ -14,6 +16,11 @@ export interface Question {
   /** Sent as JSON. */
   readonly body?: unknown
   readonly timeoutMs?: number
+}
+
+/** The one of `--endpoint` that is asked about itself and its cluster: the first. */
+export function endpointOf(settings: Settings): string {
+  return present(settings.need('endpoint')[0], '--endpoint names at least one')
 }
 
 /** Asks a node. Throws `CommandFailed` where it does not answer, or refuses. */

@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs'
+import { Buffer } from 'node:buffer'
 import process from 'node:process'
 import { createInterface } from 'node:readline'
 import { sleep } from '../lib/timer.ts'
 import type { Build } from '../version.ts'
+import { CommandFailed } from './errors.ts'
 import type { OpenRecovery } from './recover.ts'
 import type { StartNode } from './serve.ts'
 import type { Terminal } from './terminal.ts'
@@ -18,9 +20,12 @@ export interface CommandContext {
   readonly startNode: StartNode
   readonly openRecovery: OpenRecovery
   readonly readFile: (path: string) => string
+  /** All of standard input. Throws `CommandFailed` where it is longer than `bytesMax`. */
+  readonly readStdin: (bytesMax: number) => Promise<Uint8Array>
+  readonly stdinIsTerminal: boolean
   readonly sleep: (ms: number) => Promise<void>
-  /** Every SIGTERM, SIGINT and SIGHUP, by name. */
-  onSignal(handle: (signal: string) => void): void
+  /** Every one of `signals`, by name; else every SIGTERM, SIGINT and SIGHUP. */
+  onSignal(handle: (signal: string) => void, signals?: readonly NodeJS.Signals[]): void
   /** What nobody caught: an exception in a callback, a rejected promise. */
   onUncaught(handle: (error: unknown) => void): void
   onStdinEnd(handle: () => void): void
@@ -38,9 +43,11 @@ export function processContext(
     env: process.env,
     self: selfCommand(given.build.compiled),
     readFile: (path) => readFileSync(path, 'utf8'),
+    readStdin,
+    stdinIsTerminal: process.stdin.isTTY === true,
     sleep,
-    onSignal(handle) {
-      for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    onSignal(handle, signals = ['SIGTERM', 'SIGINT', 'SIGHUP']) {
+      for (const signal of signals) {
         process.on(signal, () => handle(signal))
       }
     },
@@ -53,6 +60,17 @@ export function processContext(
     },
     ask: process.stdin.isTTY === true && given.terminal.errIsTerminal ? askOnTerminal : null,
   }
+}
+
+async function readStdin(bytesMax: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of process.stdin as AsyncIterable<Uint8Array>) {
+    size += chunk.length
+    if (size > bytesMax) throw new CommandFailed(`standard input is longer than ${bytesMax} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
 }
 
 /** The end of the input answers with an empty line. */

@@ -1,7 +1,10 @@
 /**
- * The one table of flags. The parser, the variables (`--wal-segment` is `ROLLCALL_WAL_SEGMENT`),
+ * The one table of flags, with those of `flags-calls.ts`. The parser, the variables (`--wal-segment` is `ROLLCALL_WAL_SEGMENT`),
  * the keys of a config file, the help text and the types of the values all come from it.
  */
+import { flag } from './flag.ts'
+import type { Flag } from './flag.ts'
+import { CALL_FLAGS, CALLS, TIMED } from './flags-calls.ts'
 import { LOG_FORMATS, LOG_LEVELS } from './logger.ts'
 import {
   bytesBetween,
@@ -15,52 +18,18 @@ import {
   readSwitch,
   readText,
   readUrl,
+  readUrls,
   wholeBetween,
 } from './values.ts'
 
-export const COMMANDS = [
-  'serve',
-  'dev',
-  'status',
-  'member',
-  'transfer',
-  'recover',
-  'version',
-  'help',
-] as const
-export type Command = (typeof COMMANDS)[number]
-
-export const SUMMARIES: Record<Command, string> = {
-  serve: 'run one node',
-  dev: 'run a local cluster of several nodes, and print curl lines to try',
-  status: 'show a running node and its cluster',
-  member: 'list, add, remove, promote or withdraw members of the cluster',
-  transfer: 'hand leadership over, to NAME or to the voter that is furthest',
-  recover: 'look at a stopped node after its cluster lost its quorum, and found a new one from it',
-  version: 'show the version',
-  help: 'explain a command: rollcall help COMMAND',
-}
-
-export interface Flag<T> {
-  /** What stands for the value in the help text; null for a switch, which takes none. */
-  readonly value: string | null
-  readonly about: string
-  /** As one would write it; null where absence means something of its own. */
-  readonly fallback: string | null
-  readonly commands: readonly Command[]
-  readonly read: (text: string) => T
-  /** Not for users: kept out of the help text. */
-  readonly hidden?: boolean
-  /** What cannot be asked for yet is refused, never ignored: answers true where it is asked for. */
-  readonly later?: (value: T) => boolean
-}
-
-const flag = <T>(spec: Flag<T>): Flag<T> => spec
-
 const NODES = ['serve', 'dev'] as const
 const SERVE = ['serve'] as const
+/** Calls whose output is what somebody wrote, or ran, and so has no form of its own. */
+const SHOWN = CALLS.filter((name) => !['lock', 'config export', 'config edit'].includes(name))
 /** They ask a node that runs. */
 const ASKING = ['status', 'member', 'transfer'] as const
+
+export type { Flag } from './flag.ts'
 
 export const FLAGS = {
   id: flag({
@@ -255,10 +224,10 @@ export const FLAGS = {
   }),
   endpoint: flag({
     value: 'URL',
-    about: 'the node to ask',
+    about: 'the node to ask; or several, with commas between, of which one answers',
     fallback: 'http://127.0.0.1:7400',
-    commands: ASKING,
-    read: readUrl,
+    commands: [...ASKING, ...CALLS, '__complete'],
+    read: readUrls,
   }),
   url: flag({
     value: 'URL',
@@ -276,23 +245,23 @@ export const FLAGS = {
   }),
   timeout: flag({
     value: 'DURATION',
-    about: 'how long to wait for a leader, and for a change that is under way',
+    about: 'how long to try, to wait for a leader, and for a change that is under way',
     fallback: '5s',
-    commands: ['member', 'transfer'],
+    commands: ['member', 'transfer', ...TIMED],
     read: readDuration,
   }),
   output: flag({
     value: 'table|json',
     about: 'how to show it',
     fallback: 'table',
-    commands: ['status', 'member', 'recover', 'version'],
+    commands: ['status', 'member', 'recover', 'version', ...SHOWN],
     read: oneOf(['table', 'json']),
   }),
   config: flag({
     value: 'FILE',
     about: 'JSON file whose keys are names of flags; flags and variables win over it',
     fallback: null,
-    commands: ['serve', 'dev', ...ASKING],
+    commands: ['serve', 'dev', ...ASKING, ...CALLS],
     read: readText,
   }),
   'log-level': flag({
@@ -318,6 +287,7 @@ export const FLAGS = {
     read: readSwitch,
     hidden: true,
   }),
+  ...CALL_FLAGS,
 }
 
 export type FlagName = keyof typeof FLAGS

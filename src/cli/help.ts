@@ -1,6 +1,8 @@
 import { present } from '../lib/assert.ts'
-import { COMMANDS, FLAG_NAMES, SUMMARIES, findFlag } from './flags.ts'
-import type { Command, FlagName } from './flags.ts'
+import { COMMANDS, findCommand, GROUPS, specOf, usageOf, wordsAfter } from './commands.ts'
+import type { Command } from './commands.ts'
+import { FLAG_NAMES, findFlag } from './flags.ts'
+import type { FlagName } from './flags.ts'
 import { table } from './text.ts'
 import type { Paint } from './text.ts'
 
@@ -8,68 +10,75 @@ const COLUMNS = 100
 
 const INTRODUCTION = 'A service registry, configuration centre and lock service in one executable.'
 
-const USAGE: Record<Command, string> = {
-  serve: 'rollcall serve [--id NAME] [--listen HOST:PORT] [--data DIR] [--cluster ID=URL,…]',
-  dev: 'rollcall dev [--nodes 3] [--listen HOST:PORT] [--data DIR]',
-  status: 'rollcall status [--endpoint URL] [--output table|json]',
-  member: 'rollcall member list | add NAME --url URL | remove NAME | promote NAME | withdraw NAME',
-  transfer: 'rollcall transfer [NAME]',
-  recover: 'rollcall recover --data DIR [--force-new-cluster [--yes]]',
-  version: 'rollcall version [--output table|json]',
-  help: 'rollcall help [COMMAND]',
-}
-
-const EXAMPLES: Partial<Record<Command, readonly string[]>> = {
-  serve: [
-    'rollcall serve',
-    'rollcall serve --id n4 --listen 127.0.0.1:7404 --data n4 --join http://127.0.0.1:7401',
-    'rollcall serve --id n5 --listen 127.0.0.1:7405 --data n5 --join http://127.0.0.1:7401 --witness',
-    'rollcall serve --id n1 --listen 127.0.0.1:7401 --data n1 --cluster n1=http://127.0.0.1:7401,n2=http://127.0.0.1:7402,n3=http://127.0.0.1:7403',
-  ],
-  dev: ['rollcall dev --nodes 3', 'rollcall dev --data .data --log-level info'],
-  status: ['rollcall status --endpoint http://127.0.0.1:7401'],
-  member: [
-    'rollcall member list',
-    'rollcall member add n4 --url http://127.0.0.1:7404',
-    'rollcall member add n5 --url http://127.0.0.1:7405 --role witness',
-    'rollcall member remove n3 --endpoint http://127.0.0.1:7401',
-  ],
-  transfer: ['rollcall transfer n2'],
-  recover: ['rollcall recover --data n1', 'rollcall recover --data n1 --force-new-cluster'],
-}
-
 const ENDING = `Every flag has a variable (--wal-segment is ROLLCALL_WAL_SEGMENT) and a key in the JSON file of
---config ("wal-segment"). A flag wins over a variable, a variable over the file.
+--config ("wal-segment"). A flag wins over a variable, a variable over the file. Flags that say what
+one call is to do have neither.
 
 Exit codes: 0 done, 1 failed at run time, 2 wrong usage, 3 data directory damaged, of another
 cluster, or in use.`
 
-/** The help text of one command, or the overview. */
-export function helpText(command: Command | null, paint: Paint): string {
-  return `${(command === null ? overview(paint) : explain(command, paint)).trimEnd()}\n`
+/** The help text of one command or group, or the overview. */
+export function helpText(path: string | null, paint: Paint): string {
+  return `${(path === null ? overview(paint) : explain(path, paint)).trimEnd()}\n`
 }
 
 function overview(paint: Paint): string {
-  const commands = COMMANDS.map((name) => [`  ${name}`, SUMMARIES[name]])
+  const commands = wordsAfter('').map((word) => [`  ${word}`, summaryOf(word)])
   return [
     INTRODUCTION,
     `${paint('bold', 'Usage')}\n  rollcall COMMAND [FLAGS]`,
     `${paint('bold', 'Commands')}\n${table(commands)}`,
-    `${paint('bold', 'Try')}\n  rollcall dev`,
+    `${paint('bold', 'Try')}\n  rollcall dev\n  rollcall help config`,
     ENDING,
   ].join('\n\n')
 }
 
-function explain(command: Command, paint: Paint): string {
-  const flags = FLAG_NAMES.filter((name) => listed(name, command))
-  const examples = EXAMPLES[command] ?? []
+function explain(path: string, paint: Paint): string {
+  const command = findCommand(path)
+  if (command === null) return explainGroup(path, paint)
+  const own = explainCommand(command, paint)
+  const actions = Object.hasOwn(GROUPS, path) ? [actionsOf(path, paint)] : []
+  return [...own, ...actions, ...(flagsOf(command).length > 0 ? [ENDING] : [])].join('\n\n')
+}
+
+/** A group's commands, down to those of groups within it. */
+function explainGroup(path: string, paint: Paint): string {
   return [
-    `rollcall ${command}: ${SUMMARIES[command]}`,
-    `${paint('bold', 'Usage')}\n  ${USAGE[command]}`,
-    ...(flags.length > 0 ? [`${paint('bold', 'Flags')}\n${flagList(flags)}`] : []),
-    ...(examples.length > 0 ? [`${paint('bold', 'Examples')}\n  ${examples.join('\n  ')}`] : []),
-    ...(flags.length > 0 ? [ENDING] : []),
+    `rollcall ${path}: ${summaryOf(path)}`,
+    actionsOf(path, paint),
+    `rollcall help ${path} ${wordsAfter(path)[0] ?? ''} says more of one of them.`,
   ].join('\n\n')
+}
+
+function actionsOf(path: string, paint: Paint): string {
+  const within = COMMANDS.filter((name) => name.startsWith(`${path} `))
+  const rows = within.map((name) => [`  ${usageOf(name)}`, specOf(name).summary])
+  const width = Math.max(...rows.map(([usage = '']) => usage.length)) + 2
+  const lines = rows.map(([usage = '', summary = '']) => {
+    return `${usage.padEnd(width)}${wrap(summary, COLUMNS - width, width)}`
+  })
+  return `${paint('bold', 'Commands')}\n${lines.join('\n')}`
+}
+
+function summaryOf(path: string): string {
+  const command = findCommand(path)
+  return GROUPS[path] ?? (command === null ? '' : specOf(command).summary)
+}
+
+function explainCommand(command: Command, paint: Paint): readonly string[] {
+  const { summary, notes = [], examples = [] } = specOf(command)
+  const flags = flagsOf(command)
+  return [
+    wrap(`rollcall ${command}: ${summary}`, COLUMNS, 2),
+    `${paint('bold', 'Usage')}\n  ${usageOf(command)}`,
+    ...(flags.length > 0 ? [`${paint('bold', 'Flags')}\n${flagList(flags)}`] : []),
+    ...notes,
+    ...(examples.length > 0 ? [`${paint('bold', 'Examples')}\n  ${examples.join('\n  ')}`] : []),
+  ]
+}
+
+function flagsOf(command: Command): readonly FlagName[] {
+  return FLAG_NAMES.filter((name) => listed(name, command))
 }
 
 function listed(name: FlagName, command: Command): boolean {

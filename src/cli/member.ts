@@ -1,7 +1,7 @@
 /** `rollcall member …` and `rollcall transfer`: who belongs to the cluster, and who leads it. */
 import { nearest } from '../lib/nearest.ts'
 import { didYouMean } from './arguments.ts'
-import { ask, isAnswer, type Answer } from './ask.ts'
+import { ask, endpointOf, isAnswer, type Answer } from './ask.ts'
 import type { CommandContext } from './context.ts'
 import { BadValue, UsageError } from './errors.ts'
 import type { Settings } from './settings.ts'
@@ -45,7 +45,7 @@ function nameOf(action: string, text: string): string {
 }
 
 async function list(context: CommandContext, settings: Settings): Promise<number> {
-  const cluster = await ask(context, `${settings.need('endpoint')}/v1/cluster`)
+  const cluster = await ask(context, `${endpointOf(settings)}/v1/cluster`)
   const { out, outPaint } = context.terminal
   if (settings.need('output') === 'json') {
     await out(`${JSON.stringify(cluster, null, 2)}\n`)
@@ -89,7 +89,7 @@ async function change(
   const timeoutMs = settings.need('timeout')
   const force = settings.value('force') === true ? '&force=true' : ''
   const path = action === 'remove' ? `/${encodeURIComponent(id)}` : ''
-  const target = `${settings.need('endpoint')}/v1/cluster/members${path}?timeout=${timeoutMs}ms`
+  const target = `${endpointOf(settings)}/v1/cluster/members${path}?timeout=${timeoutMs}ms`
   const wanted = { add: role ?? 'voter', promote: 'voter', withdraw: 'learner', remove: '' }[action]
   const answer = await ask(context, `${target}${force}`, {
     method: action === 'remove' ? 'DELETE' : 'POST',
@@ -131,7 +131,7 @@ export async function transfer(
 ): Promise<number> {
   const [name] = words
   const timeoutMs = settings.need('timeout')
-  const url = `${settings.need('endpoint')}/v1/cluster/transfer?timeout=${timeoutMs}ms`
+  const url = `${endpointOf(settings)}/v1/cluster/transfer?timeout=${timeoutMs}ms`
   const body = name === undefined ? {} : { to: nameOf('transfer', name) }
   const answer = await ask(context, url, { method: 'POST', body, timeoutMs: timeoutMs + GRACE_MS })
   await context.terminal.out(`${shown(answer['leader'])} leads\n`)

@@ -1,7 +1,8 @@
 /**
- * The command line: `rollcall serve`, `dev`, `status`, `version` and `help`.
+ * The command line: nodes (`rollcall serve`, `dev`, `member` …) and their users (`rollcall config`,
+ * `service`, `lock`, `lease`, `watch`).
  *
- * `flags.ts` holds the one table of flags; `arguments.ts` takes a command line apart,
+ * `commands.ts` holds the one table of commands, `flags.ts` the one of flags; `arguments.ts` takes a command line apart,
  * `settings.ts` joins it with variables and a config file, `serve-options.ts` checks what only
  * all flags together can show. Each command is one file. Nothing here imports server code: the
  * node that `serve` runs is handed in by `main.ts`, and `dev` starts this very program again.
@@ -10,7 +11,9 @@
  */
 export { processContext } from './context.ts'
 export type { CommandContext } from './context.ts'
-export { COMMANDS, FLAGS, FLAG_NAMES, findFlag, variableOf } from './flags.ts'
+export { COMMANDS, GROUPS, specOf, usageOf } from './commands.ts'
+export { FLAGS, FLAG_NAMES, findFlag, variableOf } from './flags.ts'
+export type { FlagName } from './flags.ts'
 export { readArguments } from './arguments.ts'
 export { runCli } from './run.ts'
 export { readSettings } from './settings.ts'

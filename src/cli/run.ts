@@ -1,14 +1,17 @@
-import { readArguments } from './arguments.ts'
+import { pathIn, readArguments } from './arguments.ts'
+import { CALL_HANDLERS } from './calls/handlers.ts'
+import type { Call } from './calls/api.ts'
+import type { Command } from './commands.ts'
+import { complete, completion } from './completion/mod.ts'
 import type { CommandContext } from './context.ts'
 import { dev } from './dev.ts'
 import { UsageError, exitCodeOf, messageOf } from './errors.ts'
-import { COMMANDS } from './flags.ts'
 import { helpText } from './help.ts'
 import { member, transfer } from './member.ts'
+import { recover } from './recover.ts'
 import { serve } from './serve.ts'
 import { readSettings } from './settings.ts'
 import { status } from './status.ts'
-import { recover } from './recover.ts'
 import { printable } from './text.ts'
 import { versionText } from './version.ts'
 
@@ -21,31 +24,32 @@ export async function runCli(context: CommandContext): Promise<number> {
   }
 }
 
+/** Every command but `help`, which needs no settings. */
+const HANDLERS: Readonly<Record<Exclude<Command, 'help'>, (call: Call) => Promise<number>>> = {
+  serve: ({ context, settings }) => serve(context, settings),
+  dev: ({ context, settings }) => dev(context, settings),
+  status: ({ context, settings }) => status(context, settings),
+  member: ({ context, settings, words }) => member(context, settings, words),
+  transfer: ({ context, settings, words }) => transfer(context, settings, words),
+  recover: ({ context, settings }) => recover(context, settings),
+  ...CALL_HANDLERS,
+  completion,
+  __complete: complete,
+  version: async ({ context, settings }) => {
+    await context.terminal.out(versionText(context.build, settings.need('output')))
+    return 0
+  },
+}
+
 async function dispatch(context: CommandContext): Promise<number> {
   const { terminal } = context
-  const { command, helpFor, words, flags } = readArguments(context.argv)
+  const { command, helpFor, words, rest, flags } = readArguments(context.argv)
   if (command === 'help') {
     await terminal.out(helpText(helpFor, terminal.outPaint))
     return 0
   }
   const settings = readSettings({ command, flags, env: context.env, readFile: context.readFile })
-  switch (command) {
-    case 'serve':
-      return serve(context, settings)
-    case 'dev':
-      return dev(context, settings)
-    case 'status':
-      return status(context, settings)
-    case 'member':
-      return member(context, settings, words)
-    case 'transfer':
-      return transfer(context, settings, words)
-    case 'recover':
-      return recover(context, settings)
-    case 'version':
-      await terminal.out(versionText(context.build, settings.need('output')))
-      return 0
-  }
+  return HANDLERS[command]({ context, settings, words, rest })
 }
 
 /** One line for the user; what nobody expected shows its stack at `--log-level debug`. */
@@ -53,8 +57,7 @@ function explain(context: CommandContext, error: unknown): number {
   const { terminal } = context
   terminal.err(`${terminal.errPaint('red', 'rollcall:')} ${printable(messageOf(error))}\n`)
   if (error instanceof UsageError) {
-    const command = COMMANDS.find((name) => name === context.argv[0])
-    terminal.err(`See: rollcall help${command === undefined ? '' : ` ${command}`}\n`)
+    terminal.err(`See: rollcall help ${pathIn(context.argv)}`.trimEnd() + '\n')
   }
   const code = exitCodeOf(error)
   const asked = [...context.argv, context.env['ROLLCALL_LOG_LEVEL'] ?? '']

@@ -8,7 +8,9 @@ import type { Settings } from './settings.ts'
 import type { Address } from './values.ts'
 
 /** All but what the process brings along. */
-export type ServeOptions = Omit<NodeOptions, 'version' | 'logger'>
+export type ServeOptions = Omit<NodeOptions, 'version' | 'logger' | 'listen'> & {
+  readonly listen: Address
+}
 
 const SECRET_BYTES_MIN = 16
 const KIB = 1_024

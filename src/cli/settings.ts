@@ -3,7 +3,14 @@ import { present } from '../lib/assert.ts'
 import { didYouMean } from './arguments.ts'
 import { BadValue, UsageError, messageOf } from './errors.ts'
 import { FLAGS, FLAG_NAMES, findFlag, variableOf } from './flags.ts'
-import type { Command, Flag, FlagName, FlagValue } from './flags.ts'
+import type { Command } from './commands.ts'
+import type { Flag, FlagName, FlagValue } from './flags.ts'
+
+/** Flags that a variable and a key of a config file may set. */
+const SETTINGS = FLAG_NAMES.filter((name) => findFlag(name)?.onlyAsFlag !== true)
+
+/** Variables beside those of flags; a command that `rollcall lock` runs finds the last two. */
+const OWN_VARIABLES = ['ROLLCALL_TOKEN', 'ROLLCALL_LOCK', 'ROLLCALL_LOCK_TOKEN']
 
 /** What a command was told, by whatever way, already read and judged value by value. */
 export interface Settings {
@@ -21,14 +28,15 @@ export interface Settings {
 
 export interface SettingSources {
   readonly command: Command
-  readonly flags: ReadonlyMap<string, string>
+  readonly flags: ReadonlyMap<string, readonly string[]>
   readonly env: Readonly<Record<string, string | undefined>>
   /** The text of a file; throws where it cannot be read. */
   readonly readFile: (path: string) => string
 }
 
 interface Given {
-  readonly text: string
+  /** More than one only where a flag was repeated; at least one. */
+  readonly texts: readonly string[]
   readonly from: string
 }
 
@@ -39,15 +47,16 @@ type FileValue = string | number | boolean
 export function readSettings(sources: SettingSources): Settings {
   const { command } = sources
   const outer = gather(sources, new Map())
-  const path = outer.get('config')
-  const file = path === undefined ? new Map<string, FileValue>() : readConfig(sources, path)
-  const given = path === undefined ? outer : gather(sources, file, path.text)
+  const path = lastText(outer.get('config'))
+  const from = outer.get('config')?.from ?? ''
+  const file = path === null ? new Map<string, FileValue>() : readConfig(sources, { path, from })
+  const given = path === null ? outer : gather(sources, file, path)
   const values = new Map<FlagName, unknown>()
   for (const name of FLAG_NAMES) {
     const spec = present(findFlag(name), 'a listed flag exists')
-    const text = given.get(name)?.text ?? spec.fallback
-    if (!spec.commands.includes(command) || text === null) continue
-    values.set(name, judge(spec, text, given.get(name)?.from ?? `--${name}`))
+    const texts = given.get(name)?.texts ?? (spec.fallback === null ? [] : [spec.fallback])
+    if (!spec.commands.includes(command) || texts.length === 0) continue
+    values.set(name, judge(spec, texts, given.get(name)?.from ?? `--${name}`))
   }
   return {
     // The cast holds because `judge` stored what the flag of this very name has read.
@@ -55,7 +64,7 @@ export function readSettings(sources: SettingSources): Settings {
     need: <K extends FlagName>(name: K) =>
       present(values.get(name) as FlagValue<K> | undefined, `--${name} has a default`),
     nameOf: (name) => given.get(name)?.from ?? `--${name}`,
-    given: (name) => given.get(name)?.text ?? null,
+    given: (name) => lastText(given.get(name)),
     suspects: suspectsIn(sources.env),
   }
 }
@@ -70,29 +79,42 @@ function gather(
   for (const name of FLAG_NAMES) {
     if (!FLAGS[name].commands.some((command) => command === sources.command)) continue
     const flag = sources.flags.get(name)
+    if (flag !== undefined) given.set(name, { texts: flag, from: `--${name}` })
+    if (flag !== undefined || findFlag(name)?.onlyAsFlag === true) continue
     const variable = sources.env[variableOf(name)]
     const entry = file.get(name)
-    if (flag !== undefined) given.set(name, { text: flag, from: `--${name}` })
-    else if (variable !== undefined && variable !== '') {
-      given.set(name, { text: variable, from: variableOf(name) })
+    if (variable !== undefined && variable !== '') {
+      given.set(name, { texts: [variable], from: variableOf(name) })
     } else if (entry !== undefined) {
-      given.set(name, { text: String(entry), from: `"${name}" in ${path}` })
+      given.set(name, { texts: [String(entry)], from: `"${name}" in ${path}` })
     }
   }
   return given
 }
 
-function judge(spec: Flag<unknown>, text: string, from: string): unknown {
-  const value = readValue(spec, text, from)
+function lastText(given: Given | undefined): string | null {
+  return given?.texts.at(-1) ?? null
+}
+
+function judge(spec: Flag<unknown>, texts: readonly string[], from: string): unknown {
+  const value = texts.reduce<unknown>(
+    (before, text) => readValue(spec, { text, before }, from),
+    null,
+  )
   if (spec.later?.(value) === true) {
-    throw new UsageError(`${from}${spec.value === null ? '' : ` ${text}`}: not in this release yet`)
+    const said = spec.value === null ? '' : ` ${texts.at(-1)}`
+    throw new UsageError(`${from}${said}: not in this release yet`)
   }
   return value
 }
 
-function readValue(spec: Flag<unknown>, text: string, from: string): unknown {
+function readValue(
+  spec: Flag<unknown>,
+  { text, before }: { readonly text: string; readonly before: unknown },
+  from: string,
+): unknown {
   try {
-    return spec.read(text)
+    return spec.read(text, before)
   } catch (error) {
     if (!(error instanceof BadValue)) throw error
     throw new UsageError(`${from}: ${error.message}`)
@@ -100,13 +122,16 @@ function readValue(spec: Flag<unknown>, text: string, from: string): unknown {
 }
 
 /** The file's keys are names of flags, whatever command they belong to, so that all can share one. */
-function readConfig(sources: SettingSources, path: Given): ReadonlyMap<string, FileValue> {
+function readConfig(
+  sources: SettingSources,
+  { path, from }: { readonly path: string; readonly from: string },
+): ReadonlyMap<string, FileValue> {
   const fail = (why: string): never => {
-    throw new UsageError(`${path.from} ${path.text}: ${why}`)
+    throw new UsageError(`${from} ${path}: ${why}`)
   }
   let text = ''
   try {
-    text = sources.readFile(path.text)
+    text = sources.readFile(path)
   } catch (error) {
     return fail(`cannot be read: ${messageOf(error)}`)
   }
@@ -121,8 +146,8 @@ function readConfig(sources: SettingSources, path: Given): ReadonlyMap<string, F
   }
   const entries = new Map<string, FileValue>()
   for (const [key, value] of Object.entries(json)) {
-    if (findFlag(key) === null || key === 'config') {
-      return fail(`unknown key ${JSON.stringify(key)}${didYouMean(nearest(key, FLAG_NAMES))}`)
+    if (!SETTINGS.some((name) => name === key) || key === 'config') {
+      return fail(`unknown key ${JSON.stringify(key)}${didYouMean(nearest(key, SETTINGS))}`)
     }
     const kind = typeof value
     if (kind !== 'string' && kind !== 'number' && kind !== 'boolean') {
@@ -138,12 +163,12 @@ function readConfig(sources: SettingSources, path: Given): ReadonlyMap<string, F
  * set `<SERVICE>_PORT` and the like for a service of our name. So near misses are pointed out.
  */
 function suspectsIn(env: SettingSources['env']): readonly string[] {
-  const known = new Set([...FLAG_NAMES.map(variableOf), 'ROLLCALL_TOKEN'])
+  const known = new Set([...SETTINGS.map(variableOf), ...OWN_VARIABLES])
   return Object.keys(env)
     .filter((name) => name.startsWith('ROLLCALL_') && !known.has(name))
     .flatMap((name) => {
       const word = name.slice('ROLLCALL_'.length).toLowerCase().replaceAll('_', '-')
-      const near = nearest(word, FLAG_NAMES)
+      const near = nearest(word, SETTINGS)
       return near === null ? [] : [`${name} means nothing; did you mean ${variableOf(near)}?`]
     })
     .sort()

@@ -1,4 +1,4 @@
-import { ask, isAnswer, type Answer } from './ask.ts'
+import { ask, endpointOf, isAnswer, type Answer } from './ask.ts'
 import type { CommandContext } from './context.ts'
 import type { Settings } from './settings.ts'
 import { shown, table } from './text.ts'
@@ -6,7 +6,7 @@ import type { Paint } from './text.ts'
 
 /** Asks one node for itself and its cluster. Exit code 1 when it does not answer. */
 export async function status(context: CommandContext, settings: Settings): Promise<number> {
-  const endpoint = settings.need('endpoint')
+  const endpoint = endpointOf(settings)
   const [node, cluster] = await Promise.all([
     ask(context, `${endpoint}/v1/status`),
     // Only the leader knows it: a node without one still shows itself.

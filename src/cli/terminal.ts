@@ -6,10 +6,12 @@ import type { Paint } from './text.ts'
 /** What a command says, and where. A test passes an object literal. */
 export interface Terminal {
   /** Resolves when all of `text` was handed to the system: the process may end then. */
-  out(text: string): Promise<void>
+  out(text: string | Uint8Array): Promise<void>
   /** Never fails and never waits for a reader: a log must not stop a node. */
   err(text: string): void
   readonly outIsTerminal: boolean
+  /** How wide standard output is; null where it is no terminal, or does not say. */
+  readonly columns: number | null
   readonly errIsTerminal: boolean
   readonly outPaint: Paint
   readonly errPaint: Paint
@@ -25,6 +27,7 @@ export function processTerminal(): Terminal {
     out: (text) => new Promise((resolve) => process.stdout.write(text, () => resolve())),
     err: writeStderr,
     outIsTerminal,
+    columns: outIsTerminal ? process.stdout.columns || null : null,
     errIsTerminal,
     outPaint: outIsTerminal && colours ? coloured : plain,
     errPaint: errIsTerminal && colours ? coloured : plain,

@@ -1,6 +1,6 @@
 /** Readers of written values: each answers the value, or throws `BadValue` with what is wrong. */
 import { formatDuration, parseDuration } from '../lib/duration.ts'
-import { nameProblem } from '../lib/names.ts'
+import { keyProblem, nameProblem, prefixProblem } from '../lib/names.ts'
 import { nearest } from '../lib/nearest.ts'
 import { BadValue } from './errors.ts'
 
@@ -37,6 +37,26 @@ export function readName(text: string): string {
   return text
 }
 
+/** Of configuration: a name with `/` between its segments. */
+export function readKey(text: string): string {
+  const problem = keyProblem(text)
+  if (problem !== null) throw new BadValue(`${quote(text)} ${problem}`)
+  return text
+}
+
+export function readPrefix(text: string): string {
+  const problem = prefixProblem(text)
+  if (problem !== null) throw new BadValue(`${quote(text)} ${problem}`)
+  return text
+}
+
+/** `zone=eu`: two texts, the first one without `=`. */
+export function readPair(text: string): readonly [string, string] {
+  const at = text.indexOf('=')
+  if (at < 1) throw new BadValue(`${quote(text)} is not NAME=VALUE`)
+  return [readText(text.slice(0, at)), text.slice(at + 1)]
+}
+
 /** `HOST:PORT`, or `[::1]:PORT`. */
 export function readAddress(text: string): Address {
   const match = /^(\[[0-9A-Fa-f:.]+\]|[^:[\]/\s]+):([0-9]{1,9})$/.exec(text)
@@ -58,6 +78,15 @@ export function readUrl(text: string): string {
     throw new BadValue(`${quote(text)} must be a host and a port, without a path or a user`)
   }
   return url.origin
+}
+
+/** One or more, with commas between; each once. */
+export function readUrls(text: string): readonly string[] {
+  const urls = text.split(',').map((part) => readUrl(part.trim()))
+  if (urls.length > CLUSTER_NODES_MAX) {
+    throw new BadValue(`lists ${urls.length} nodes, more than ${CLUSTER_NODES_MAX}`)
+  }
+  return [...new Set(urls)]
 }
 
 /** `n1=http://…,n2=http://…`, answered sorted by id. */
@@ -97,6 +126,11 @@ export function readDuration(text: string): number {
   }
   if (ms < 1 || ms > DAY_MS) throw new BadValue(`${quote(text)} is not between 1ms and 24h`)
   return ms
+}
+
+/** A duration that may be none at all. */
+export function readDelay(text: string): number {
+  return parseDuration(text) === 0 ? 0 : readDuration(text)
 }
 
 /** `600ms..1s`: both ends with their unit, the second one larger. */
@@ -140,10 +174,18 @@ function parseBytes(text: string): number | null {
 
 export function wholeBetween(min: number, max: number): (text: string) => number {
   return (text) => {
-    const value = /^[0-9]{1,9}$/.test(text) ? Number(text) : Number.NaN
+    const value = /^[0-9]{1,16}$/.test(text) ? Number(text) : Number.NaN
     if (!(value >= min && value <= max)) {
       throw new BadValue(`${quote(text)} is not a whole number between ${min} and ${max}`)
     }
+    return value
+  }
+}
+
+export function numberAtLeast(min: number): (text: string) => number {
+  return (text) => {
+    const value = /^[0-9]{1,9}(\.[0-9]{1,9})?$/.test(text) ? Number(text) : Number.NaN
+    if (!(value >= min)) throw new BadValue(`${quote(text)} is not a number of at least ${min}`)
     return value
   }
 }

@@ -1,4 +1,5 @@
 /** Bodies of answers: JSON with an entity tag, and the fields that several of them share. */
+import { toBase64 } from '../lib/base64.ts'
 import { formatDuration } from '../lib/duration.ts'
 import { utf8Text } from '../lib/bytes.ts'
 import type { Call } from './edge.ts'
@@ -49,5 +50,5 @@ export function valueFields(
   bytes: Uint8Array,
 ): { readonly value: string } | { readonly valueBase64: string } {
   const text = utf8Text(bytes)
-  return text === null ? { valueBase64: bytes.toBase64() } : { value: text }
+  return text === null ? { valueBase64: toBase64(bytes) } : { value: text }
 }

@@ -4,6 +4,7 @@ import { routePath } from 'hono/route'
 import { silentLogger } from '../lib/logger.ts'
 import type { Logger } from '../lib/logger.ts'
 import { clusterRoutes } from './cluster.ts'
+import { configHistoryRoutes } from './config-history.ts'
 import { configListRoutes } from './config-list.ts'
 import { answerListeners, listenerRoutes } from './config-listeners.ts'
 import { configRoutes } from './config.ts'
@@ -31,6 +32,7 @@ import { transferRoutes } from './transfer.ts'
 import { txnRoutes } from './txn.ts'
 import { stageRoutes } from './stages.ts'
 import { unknownRoute } from './unknown-route.ts'
+import { watchRoutes } from './watch.ts'
 import { welcomeRoutes } from './welcome.ts'
 
 export interface AppOptions {
@@ -51,7 +53,8 @@ export interface AppOptions {
 
 /**
  * The whole HTTP API over one node. It opens no socket: a server hands it requests with
- * `app.fetch(request, { keepOpen })`, where `keepOpen` lifts the idle limit of that request.
+ * `app.fetch(request, { keepOpen, below })`, where `keepOpen` lifts the idle limit of that request
+ * and `below` says how deep the API is mounted.
  */
 export function createApp(options: AppOptions): Hono<Env> {
   const edge: Edge = {
@@ -66,7 +69,7 @@ export function createApp(options: AppOptions): Hono<Env> {
   edge.registry.answerSurveys((question) => answerListeners(edge, question))
   const allowedHosts = options.allowedHosts === undefined ? [] : options.allowedHosts
   const ask = options.forward ?? null
-  const app = new Hono<Env>({ getPath: rawPath })
+  const app = new Hono<Env>({ getPath: (request, given) => rawPath(request, given?.env?.below) })
   app.use(async (c, next) => {
     const refusal = guard(c, allowedHosts)
     if (refusal !== null) c.res = problem(refusal, c.req.method)
@@ -90,6 +93,8 @@ const ROUTES: readonly ((edge: Edge) => Hono<Env>)[] = [
   configRoutes,
   configListRoutes,
   txnRoutes,
+  watchRoutes,
+  configHistoryRoutes,
   transferRoutes,
   stageRoutes,
   listenerRoutes,

@@ -3,11 +3,13 @@ import { Hono } from 'hono'
 
 import { noContent, notModified, tagged } from './answer.ts'
 import { readBytes } from './body.ts'
+import { getVersion } from './config-history.ts'
+import { COMMENT_MAX, rawValue } from './config-value.ts'
 import { contentTypeOf } from './content-type.ts'
 import type { Call, Edge, Env } from './edge.ts'
-import { effectiveValue, effectiveWaitable, rawValue, stagedAnswer } from './effective.ts'
+import { effectiveValue, effectiveWaitable, stagedAnswer } from './effective.ts'
 import { ApiError, invalid } from './error.ts'
-import { etag, expectation, isKnown } from './etag.ts'
+import { expectation, isKnown } from './etag.ts'
 import { labelsOf } from './labels.ts'
 import { listening } from './listening.ts'
 import { namespaceOf } from './namespace.ts'
@@ -18,7 +20,6 @@ import { propose, resultOf, writeQuery } from './write.ts'
 
 const BASE = '/v1/config/'
 const PATH = `${BASE}:key{.+}`
-const COMMENT_MAX = 1_024
 
 export function configRoutes(edge: Edge): Hono<Env> {
   return new Hono<Env>()
@@ -68,10 +69,10 @@ export function commentOf(query: Query): string | null {
 
 async function getConfig(c: Call, edge: Edge): Promise<Response> {
   const query = new Query(c.req.url)
-  refuseLater(query)
+  const key = pathKey(c, BASE)
+  if (query.has('version')) return await getVersion(c, edge, query, key)
   query.allow([...WAIT, 'labels'])
   const ns = namespaceOf(c, query)
-  const key = pathKey(c, BASE)
   const asked = { ns, key, labels: labelsOf(c, query) }
   const waitable = effectiveWaitable(asked)
   const { config, stage } = await listening(c, edge, query, { ...asked, prefix: false }, () =>
@@ -80,10 +81,5 @@ async function getConfig(c: Call, edge: Edge): Promise<Response> {
   if (stage !== null) return stagedAnswer(c, stage, config?.version ?? 0)
   if (config === null) throw new ApiError('not_found', `there is no config key "${key}"`)
   if (isKnown(c, config.version)) return notModified(config.version)
-  return rawValue(config, { ETag: etag(config.version) })
-}
-
-/** What would change which value is meant, were it ignored. */
-function refuseLater(query: Query): void {
-  if (query.has('version')) throw invalid('?version', 'is not supported yet')
+  return rawValue(config)
 }

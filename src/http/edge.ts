@@ -26,6 +26,8 @@ export interface Env {
   Bindings: {
     /** This answer may take its time: it must not be cut off as idle. */
     readonly keepOpen?: () => void
+    /** How many leading segments of the path say where the API is mounted; none by default. */
+    readonly below?: number
     /** Of the other end; null where the system does not tell. */
     readonly address?: string | null
   }

@@ -26,7 +26,7 @@ interface Key {
 }
 
 export function effectiveValue(state: StateReader, { ns, key, labels }: Key): Effective {
-  return { config: state.config(ns, key), stage: state.stageFor(ns, key, labels) }
+  return { config: state.config(ns, key), stage: state.stages.seenBy(ns, key, labels) }
 }
 
 /** A key as such a caller waits for it: changes of stages that it cannot see are none. */
@@ -35,7 +35,7 @@ export function effectiveWaitable({ ns, key, labels }: Key): Waitable {
   if (labels.size === 0) return { target, current: (state) => state.configRevision(ns, key) }
   return {
     target: { ...target, also: `stages/${key}` },
-    current: (state) => state.configRevisionFor(ns, key, labels),
+    current: (state) => state.stages.revisionFor(ns, key, labels),
   }
 }
 
@@ -44,16 +44,16 @@ export function stagedAnswer(c: Call, stage: StageRow, version: number): Respons
   const tag = stageTag(stage, version)
   const headers = { ETag: tag, 'Rollcall-Stage': stage.stage }
   if (isKnownTag(c, tag)) return new Response(null, { status: 304, headers })
-  return rawValue(stage, headers)
+  return rawStage(stage, headers)
 }
 
 function stageTag({ stage, revision }: StageRow, version: number): string {
   return `"${version}-${stage}.${revision}"`
 }
 
-/** Raw bytes that somebody else wrote: they must not run as a page of ours. */
-export function rawValue(
-  { value, contentType }: Pick<ConfigRow, 'value' | 'contentType'>,
+/** Raw bytes that somebody else wrote, as every value: they must not run as a page of ours. */
+function rawStage(
+  { value, contentType }: StageRow,
   headers: Readonly<Record<string, string>>,
 ): Response {
   return new Response(value, {
@@ -74,5 +74,5 @@ export function stageAnswer(c: Call, stage: StageRow): Response {
     'Rollcall-Stage-Rule': stage.rule,
   }
   if (isKnown(c, stage.revision)) return new Response(null, { status: 304, headers })
-  return rawValue(stage, headers)
+  return rawStage(stage, headers)
 }

@@ -100,19 +100,24 @@ function passedOn(
     readonly signal: AbortSignal
   },
 ): Request {
-  const { method, raw, url } = c.req
+  const { method, raw, url, path } = c.req
   const headers = new Headers(raw.headers)
   for (const name of [...NOT_PASSED_ON, ...JUDGED_HERE]) headers.delete(name)
   headers.set(HOP, to.id)
-  const { pathname, search } = new URL(url)
   const { body, signal } = to
-  return new Request(`${to.leader}${pathname}${search}`, {
+  // The path below where this API is mounted: the leader's may be mounted elsewhere.
+  return new Request(`${to.leader}${path}${searchOf(url)}`, {
     method,
     headers,
     signal,
     redirect: 'manual',
     ...(body === null ? {} : { body }),
   })
+}
+
+function searchOf(url: string): string {
+  const start = url.indexOf('?')
+  return start < 0 ? '' : (url.slice(start).split('#', 1)[0] ?? '')
 }
 
 function givenBack(answer: Response): Response {

@@ -2,10 +2,12 @@
  * `Idempotency-Key`: a write that may be repeated, through any node, and is applied once (API.md
  * "retries"). The key travels with the command and is judged at apply (`state/keyed.ts`).
  */
+import { assert } from '../lib/assert.ts'
 import { encode } from '../lib/msgpack.ts'
 import { nameProblem } from '../lib/names.ts'
 import type { Command } from '../state/command.ts'
-import type { Call } from './edge.ts'
+import { readBytes } from './body.ts'
+import type { Call, Edge } from './edge.ts'
 import { invalid } from './error.ts'
 import { namespaceOf } from './namespace.ts'
 import type { Query } from './query.ts'
@@ -28,10 +30,10 @@ export function idempotencyKey(c: Call): string | null {
 }
 
 /** The command under the key of its request, where it has one. */
-export async function keyed(c: Call, query: Query, command: Command): Promise<Command> {
+export async function keyed(c: Call, edge: Edge, query: Query, command: Command): Promise<Command> {
   const key = idempotencyKey(c)
   if (key === null) return command
-  const requestHash = await hashOf(c, query)
+  const requestHash = await hashOf(c, edge, query)
   return { type: 'keyed', caller: callerOf(c), key, requestHash, command }
 }
 
@@ -45,14 +47,16 @@ function callerOf(_c: Call): string {
  * what it looked up on the way, differ from one try to the next. The path is taken decoded, since
  * `%2F` and `/` are the same in a key.
  */
-async function hashOf(c: Call, query: Query): Promise<Uint8Array> {
+async function hashOf(c: Call, edge: Edge, query: Query): Promise<Uint8Array> {
+  const body = c.get('body') ?? null
+  assert(body !== null || !c.req.raw.bodyUsed, 'a body is read by `readBytes`, which remembers it')
   const request = encode([
     c.req.method,
     decodeURIComponent(c.req.path), // Whatever does not decode was refused as a name.
     namespaceOf(c, query),
     query.sorted(NOT_MEANT),
     MEANT.map((name) => c.req.header(name) ?? null),
-    c.get('body') ?? null,
+    body ?? (await readBytes(c, edge)), // Of a call that needs none.
   ])
   return new Uint8Array(await crypto.subtle.digest('SHA-256', request as Uint8Array<ArrayBuffer>))
 }

@@ -2,10 +2,14 @@
 import { formatDuration } from '../lib/duration.ts'
 import { rfc3339 } from '../lib/rfc3339.ts'
 import { isAvailable } from '../state/mod.ts'
+import type { InstanceEvent, OverrideNote } from '../state/mod.ts'
 import type { InstanceRow, OverrideRow } from '../state/rows.ts'
 
 /** An instance, with what remains of its TTL where that is known here. */
-export function instanceJson(row: InstanceRow, expiresInMs: number | null = null): object {
+export function instanceJson(
+  row: InstanceRow | InstanceEvent,
+  expiresInMs: number | null = null,
+): object {
   const { spec } = row
   return {
     ns: row.ns,
@@ -34,21 +38,21 @@ export function instanceJson(row: InstanceRow, expiresInMs: number | null = null
   }
 }
 
-function deadlineJson({ spec: { ttlMs, removeAfterMs } }: InstanceRow): object {
+function deadlineJson({ spec: { ttlMs, removeAfterMs } }: Pick<InstanceRow, 'spec'>): object {
   if (ttlMs === null) return {}
   const ttl = { ttl: formatDuration(ttlMs), ttlMs }
   if (removeAfterMs === null) return { ...ttl, removeAfter: 'never' }
   return { ...ttl, removeAfter: formatDuration(removeAfterMs), removeAfterMs }
 }
 
-/** An override as it stands in an instance. */
-function overrideBrief(row: OverrideRow): object {
+/** An override as it stands in an instance. Events of old do not say all of it. */
+function overrideBrief(row: OverrideRow | OverrideNote): object {
   return {
     ...(row.status === null ? {} : { status: row.status }),
     ...(row.weight === null ? {} : { weight: row.weight }),
     reason: row.reason,
-    by: row.by,
-    at: rfc3339(row.updatedAtMs),
+    ...(row.by === null ? {} : { by: row.by }),
+    ...(row.updatedAtMs === null ? {} : { at: rfc3339(row.updatedAtMs) }),
   }
 }
 

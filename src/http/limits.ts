@@ -26,6 +26,8 @@ export interface Limits {
   readonly ttlMaxMs: number
   readonly waitMaxMs: number
   readonly timeoutMaxMs: number
+  /** Of one watch. */
+  readonly watchTopicsMax: number
 }
 
 const HOUR_MS = 3_600_000
@@ -49,6 +51,7 @@ export const DEFAULT_LIMITS: Limits = {
   ttlMaxMs: 720 * HOUR_MS, // 30 days; what lives longer is better off persistent.
   waitMaxMs: HOUR_MS / 6, // API.md "waiting".
   timeoutMaxMs: HOUR_MS / 60,
+  watchTopicsMax: 64,
 }
 
 /** How long a request waits for a leader, unless `?timeout=` says otherwise (API.md). */

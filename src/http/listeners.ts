@@ -61,6 +61,8 @@ interface Listener extends ListenTarget {
   lastMs: number
   /** It has seen everything of its target up to this revision. */
   through: number
+  /** The same of an open stream, as it is now. */
+  reached: (() => number) | null
   /** The newest it is known to have held. */
   held: Held | null
 }
@@ -76,13 +78,11 @@ interface Now {
 
 /** One poll or stream of a listener. */
 export interface Listening {
-  /** A stream has been sent everything up to that revision. */
-  reached(revision: number): void
   /** Once. */
   end(): void
 }
 
-const NOT_NOTED: Listening = { reached: () => {}, end: () => {} }
+const NOT_NOTED: Listening = { end: () => {} }
 
 export class Listeners {
   readonly #nowMs: () => number
@@ -107,27 +107,40 @@ export class Listeners {
     return this.#missedMs !== null && this.#nowMs() - this.#missedMs <= GRACE_MS
   }
 
-  /** `through`: the revision up to which the caller has seen all; `held`: what it named. */
+  /**
+   * `through`: the revision up to which the caller has seen all; `held`: what it named; `reached`: up
+   * to where a stream was sent all.
+   */
   begin(
     target: ListenTarget,
     source: ListenerSource,
-    { through, held }: { readonly through: number; readonly held: Held | null },
+    {
+      through,
+      held,
+      reached = null,
+    }: {
+      readonly through: number
+      readonly held: Held | null
+      readonly reached?: (() => number) | null
+    },
   ): Listening {
     this.#sweep()
     const listener = this.#listener(target, source)
     if (listener === null) return NOT_NOTED
     listener.open += 1
-    listener.through = Math.max(through, source.via === 'watch' ? listener.through : 0)
+    listener.through = through
+    listener.reached = reached
     listener.held = held ?? (listener.named ? listener.held : null)
     let isOpen = true
     return {
-      reached: (revision) => {
-        if (isOpen && revision > listener.through) listener.through = revision
-      },
       end: () => {
         assert(isOpen, 'a listener ends once')
         isOpen = false
         listener.open -= 1
+        if (listener.reached === reached && reached !== null) {
+          listener.through = reached()
+          listener.reached = null
+        }
         listener.lastMs = this.#nowMs()
       },
     }
@@ -146,7 +159,7 @@ export class Listeners {
     }
     const name = instance ?? `anonymous-${this.#nextName++}`
     const named = instance !== undefined
-    const fresh = { open: 0, lastMs: this.#nowMs(), through: 0, held: null }
+    const fresh = { open: 0, lastMs: this.#nowMs(), through: 0, reached: null, held: null }
     const listener: Listener = { ...target, name, named, source, ...fresh }
     known.set(named ? `=${name}` : name, listener)
     map.set(id, known)
@@ -162,7 +175,7 @@ export class Listeners {
       ns,
       key,
       version: state.config(ns, key)?.version ?? 0,
-      stages: state.stages(ns, key),
+      stages: state.stages.of(ns, key),
     }
     for (const listener of this.#keys.get(idOf({ ns, key }))?.values() ?? []) {
       yield this.#view(listener, now)
@@ -217,10 +230,12 @@ function between(known: ReadonlyMap<string, Listener>, source: ListenerSource): 
 /** Where nothing has changed since the caller's revision, it holds what is current. */
 function heldBy(listener: Listener, now: Now): Held | null {
   const { state, ns, key, version, stages } = now
-  const { source, through, held, prefix } = listener
-  // A list shows no staged values.
-  const labels = prefix ? new Map<string, string>() : source.labels
-  const changed = state.configRevisionFor(ns, key, labels)
+  const { source, held, prefix } = listener
+  const through = listener.reached?.() ?? listener.through
+  // A list shows no staged values; a stream tells them.
+  const isList = prefix && source.via === 'poll'
+  const labels = isList ? new Map<string, string>() : source.labels
+  const changed = state.stages.revisionFor(ns, key, labels)
   if (through < changed || state.revision < through) return prefix ? null : held
   const seen = stages.find(({ stage, rule }) => isStagedFor(rule, { ns, key, stage }, labels))
   return { version, stage: seen?.stage ?? null }

@@ -23,6 +23,7 @@
 export { createApp } from './app.ts'
 export type { AppOptions } from './app.ts'
 export type { Env } from './edge.ts'
+export type { AllowedHosts } from './guard.ts'
 export { unavailable } from './identify.ts'
 export { DEFAULT_LIMITS } from './limits.ts'
 export type { Limits } from './limits.ts'

@@ -1,4 +1,5 @@
 /** Pages of lists. A cursor is the last name of the page before, opaque to the caller. */
+import { fromBase64Url, toBase64Url } from '../lib/base64.ts'
 import { utf8, utf8Text } from '../lib/bytes.ts'
 import { prefixProblem } from '../lib/names.ts'
 import type { Page } from '../state/reader.ts'
@@ -34,21 +35,18 @@ export function nextOf<T>(
 }
 
 function encodeCursor(last: string): string {
-  return utf8(last).toBase64({ alphabet: 'base64url', omitPadding: true })
+  return toBase64Url(utf8(last))
 }
 
 function decodeCursor(cursor: string): string {
-  const after = /^[A-Za-z0-9_-]{1,1024}$/.test(cursor) ? fromBase64(cursor) : null
+  const after = /^[A-Za-z0-9_-]{1,1024}$/.test(cursor) ? textOf(cursor) : null
   if (after === null || after === '' || prefixProblem(after) !== null) {
     throw invalid('?cursor', 'is not a cursor that this API gave out')
   }
   return after
 }
 
-function fromBase64(cursor: string): string | null {
-  try {
-    return utf8Text(Uint8Array.fromBase64(cursor, { alphabet: 'base64url' }))
-  } catch {
-    return null // Not base64: the caller says so.
-  }
+function textOf(cursor: string): string | null {
+  const bytes = fromBase64Url(cursor)
+  return bytes === null ? null : utf8Text(bytes)
 }

@@ -10,8 +10,11 @@ import { invalid } from './error.ts'
 /** Spellings that URL normalisation resolves; a server may hand them over unresolved. */
 const UNRESOLVED = /\/(?:\.|%2e)/i
 
-/** The normalised path of a request, still percent-encoded: what the router matches. */
-export function rawPath(request: Request): string {
+/**
+ * The normalised path of a request, still percent-encoded: what the router matches. `below`: so many
+ * leading segments are where the API is mounted, and none of its own.
+ */
+export function rawPath(request: Request, below = 0): string {
   const url = request.url
   // A request without a Host (HTTP/1.0) may come with a relative URL.
   const start = url.startsWith('/') ? 0 : url.indexOf('/', url.indexOf('://') + 3)
@@ -21,8 +24,16 @@ export function rawPath(request: Request): string {
   const hash = url.indexOf('#', start)
   if (hash >= 0 && hash < end) end = hash
   // A URL parser takes a backslash for a slash, and would write another key than was asked for.
-  const path = url.slice(start, end).replaceAll('\\', '%5C')
+  const whole = url.slice(start, end).replaceAll('\\', '%5C')
+  const path = below === 0 ? whole : pathBelow(whole, below)
   return UNRESOLVED.test(path) ? new URL(`http://localhost${path}`).pathname : path
+}
+
+/** Cut before dot segments are resolved: those of the API never lead out of it. */
+function pathBelow(path: string, segments: number): string {
+  let at = 0
+  for (let left = segments; left > 0 && at >= 0; left--) at = path.indexOf('/', at + 1)
+  return at < 0 ? '/' : path.slice(at)
 }
 
 /** The name that stands `at` that place of the path: `/v1/services/{name}` has it at 2. */

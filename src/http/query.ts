@@ -74,6 +74,10 @@ export class Query {
     return raw === null ? null : decodeOnce(raw, `?${name}`)
   }
 
+  literals(name: string): readonly string[] {
+    return (this.#values.get(name) ?? []).map((raw) => decodeOnce(raw, `?${name}`))
+  }
+
   name(name: string): string | null {
     const value = this.literal(name)
     const problem = value === null ? null : nameProblem(value)

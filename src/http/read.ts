@@ -31,7 +31,8 @@ function readOptions(c: Call, query: Query, edge: Edge): ReadOptions {
   return { consistency, maxStalenessMs, minRevision, timeoutMs: timeoutMs(c, query, edge) }
 }
 
-function revision(query: Query, name: string): number | null {
+/** A revision; null where the query names none. */
+export function revision(query: Query, name: string): number | null {
   return query.integer(name, { min: 0, max: Number.MAX_SAFE_INTEGER })
 }
 

@@ -3,10 +3,14 @@
  * passes an object literal. Nothing here rejects: failures are values with a code of API.md.
  */
 import type { MemberChange } from '../replica/member-change.ts'
+import type { Watch, WatchRequest, WatchSink } from '../replica/watch.ts'
 import type { Survey } from '../replica/surveys.ts'
 import type { Command } from '../state/command.ts'
 import type { Outcome } from '../state/outcome.ts'
 import type { StateReader } from '../state/reader.ts'
+import type { NodeStatus } from './node-status.ts'
+
+export type { NodeStatus } from './node-status.ts'
 
 export type Consistency = 'lease' | 'linearizable' | 'stale'
 
@@ -54,36 +58,6 @@ export interface WaitTarget {
   readonly prefix: boolean
   /** Another topic whose changes may be its own: `current` tells. */
   readonly also?: string
-}
-
-export interface NodeStatus {
-  readonly id: string
-  readonly url: string | null
-  readonly version: string
-  readonly sqlite: string
-  readonly role: 'leader' | 'follower' | 'candidate' | 'learner' | 'witness'
-  readonly term: number
-  /** The leader's id, and where clients reach it; null while none is known. */
-  readonly leader: string | null
-  readonly leaderUrl: string | null
-  readonly commitIndex: number
-  readonly appliedIndex: number
-  readonly recovery: 'idle' | 'fetching_snapshot' | 'applying_log' | 'synced'
-  /** Bytes of the snapshot, or entries of the log; null where nothing is caught up with. */
-  readonly recoveryProgress: { readonly done: number; readonly total: number } | null
-  readonly leaseRemainingMs: number | null
-  readonly uptimeMs: number
-  readonly storage: {
-    readonly walBytes: number
-    readonly snapshotIndex: number
-    readonly stateBytes: number
-  }
-  /** While it waits to be founded: for whom, and why; null afterwards. */
-  readonly waitingFor: string | null
-  /** Why nothing is answered from the state of this node; null where it is trusted. */
-  readonly fenced: string | null
-  /** Of a leader: that states differ and nobody can tell which is right; null otherwise. */
-  readonly alarm: string | null
 }
 
 export interface MemberView {
@@ -173,6 +147,21 @@ export type MembersAnswer =
       readonly detail: string
     }
 
+/** A watch that cannot begin there: the reader must read anew, and watch from then on. */
+export interface Compacted {
+  readonly ok: false
+  readonly failure: 'revision_compacted'
+  readonly detail: string
+  /** The least `since` that a watch can begin at. */
+  readonly oldest: number
+}
+
+export interface WatchOptions extends Omit<WatchRequest, 'since'> {
+  /** Null: from now on. */
+  readonly since: number | null
+  readonly timeoutMs: number
+}
+
 export interface Registry {
   /** Proposes here or at the leader, waits for a leader within the time. */
   propose(command: Command, options: { readonly timeoutMs: number }): Promise<Outcome | Failure>
@@ -204,6 +193,16 @@ export interface Registry {
       readonly current: (state: StateReader) => number
     },
   ): Promise<Failure | null>
+
+  /**
+   * Events of this node's applied state after `since`, in their order, to `sink`, until either side
+   * ends it. Waits within the time until `since` is applied here. The sink is first called after
+   * this has resolved.
+   */
+  watch(
+    options: WatchOptions,
+    sink: WatchSink,
+  ): Promise<{ readonly ok: true; readonly watch: Watch } | Failure | Compacted>
 
   /**
    * Asks the edge of every member that keeps data, this node's too; a member that did not answer

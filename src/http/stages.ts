@@ -100,7 +100,7 @@ async function getStage(c: Call, edge: Edge): Promise<Response> {
   query.allow(READ)
   const ns = namespaceOf(c, query)
   const { key, stage } = stageOf(pathText(c, BASE))
-  const row = await read(c, edge, query, (state) => state.stage(ns, key, stage))
+  const row = await read(c, edge, query, (state) => state.stages.find(ns, key, stage))
   if (row === null) {
     throw new ApiError('not_found', `nothing is staged for "${key}" as "${stage}"`)
   }
@@ -121,7 +121,7 @@ async function listStages(c: Call, edge: Edge): Promise<Response> {
   }
   const { revision, found } = await read(c, edge, query, (state) => ({
     revision: state.revision,
-    found: page === null ? state.stages(ns, key as string) : stagesUnder(state, ns, page),
+    found: page === null ? state.stages.of(ns, key as string) : stagesUnder(state, ns, page),
   }))
   const keys = [...new Set(found.map((stage) => stage.key))]
   const shown = new Set(page === null ? keys : keys.slice(0, page.limit))
@@ -130,7 +130,7 @@ async function listStages(c: Call, edge: Edge): Promise<Response> {
 }
 
 function stagesUnder(state: StateReader, ns: string, page: Page): readonly StageMeta[] {
-  return state.stageList(ns, oneMore(page))
+  return state.stages.list(ns, oneMore(page))
 }
 
 function stageJson(stage: StageMeta): object {

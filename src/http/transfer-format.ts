@@ -6,6 +6,7 @@
  */
 import * as v from 'valibot'
 
+import { fromBase64 } from '../lib/base64.ts'
 import { utf8, utf8Text } from '../lib/bytes.ts'
 import { keyProblem } from '../lib/names.ts'
 import { ArchiveError, isArchive, packed, unpacked } from '../lib/ustar.ts'
@@ -131,11 +132,9 @@ function jsonAt(line: string, at: string): unknown {
 }
 
 function base64At(text: string, at: string): Uint8Array {
-  try {
-    return Uint8Array.fromBase64(text)
-  } catch (cause) {
-    throw Object.assign(invalid(`${at}: valueBase64`, 'is not base64'), { cause })
-  }
+  const bytes = fromBase64(text)
+  if (bytes === null) throw invalid(`${at}: valueBase64`, 'is not base64')
+  return bytes
 }
 
 function keyAt(key: string, at: string): string {

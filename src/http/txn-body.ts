@@ -1,6 +1,7 @@
 /** The body of `POST /v1/txn`: conditions and operations, from the API's JSON to what commands carry. */
 import * as v from 'valibot'
 
+import { fromBase64 } from '../lib/base64.ts'
 import { utf8 } from '../lib/bytes.ts'
 import { nearest } from '../lib/nearest.ts'
 import type { Condition, TxnOp } from '../state/command.ts'
@@ -21,6 +22,7 @@ const TOKEN = { min: 1, max: Number.MAX_SAFE_INTEGER }
 export const OPS = [
   'config.put',
   'config.delete',
+  'config.rollback',
   'config.get',
   'instance.put',
   'instance.patch',
@@ -146,6 +148,7 @@ const configPut = bodyParser({
   comment: v.nullish(s.text(COMMENT_MAX)),
   lease: v.nullish(s.name),
 })
+const configRollback = bodyParser({ key: s.key, to: s.integer({ ...NUMBER, min: 1 }) })
 const configKey = bodyParser({ key: s.key })
 const instanceKey = bodyParser({ service: s.name, id: s.name })
 
@@ -160,6 +163,10 @@ const PARSERS: Readonly<Record<OpName, (item: Item, place: Place) => TxnOp>> = {
   },
   'config.delete': (item, { ns }) =>
     write({ type: 'config_delete', ns, key: configKey(item).key, by: null, expect: null }),
+  'config.rollback': (item, { ns }) => {
+    const command = { type: 'config_rollback', ns, ...configRollback(item) } as const
+    return write({ ...command, comment: null, by: null, expect: null })
+  },
   'config.get': (item) => ({ type: 'read', key: configKey(item).key }),
   'instance.put': (item, { ns, bodies }) => {
     const key = { ns, ...nameOf(item) }
@@ -207,9 +214,7 @@ function valueOf(given: {
     if (value.isWellFormed()) return utf8(value)
     throw invalid('value', 'is no text: it has half a surrogate pair')
   }
-  try {
-    return Uint8Array.fromBase64(valueBase64 ?? '')
-  } catch (cause) {
-    throw Object.assign(invalid('valueBase64', 'is not base64'), { cause })
-  }
+  const bytes = fromBase64(valueBase64 ?? '')
+  if (bytes === null) throw invalid('valueBase64', 'is not base64')
+  return bytes
 }

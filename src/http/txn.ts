@@ -46,6 +46,7 @@ async function transact(
 const STATUS: Readonly<Record<OpName, (result: TxnResult) => number>> = {
   'config.put': createdOrNot,
   'config.delete': () => 204,
+  'config.rollback': () => 200,
   'config.get': ({ content }) => (content === null ? 404 : 200),
   'instance.put': createdOrNot,
   'instance.patch': () => 200,

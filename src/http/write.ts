@@ -71,7 +71,7 @@ export async function decide(
   query: Query,
   command: Command,
 ): Promise<Outcome> {
-  return await settle(c, edge, query, await keyed(c, query, fenced(c, query, command)))
+  return await settle(c, edge, query, await keyed(c, edge, query, fenced(c, query, command)))
 }
 
 async function settle(c: Call, edge: Edge, query: Query, command: Command): Promise<Outcome> {

@@ -1,8 +1,9 @@
 import type { FenceConfig } from './fence.ts'
 import type { StateChecksConfig } from './state-checks.ts'
 import type { UpkeepConfig } from './upkeep.ts'
+import type { WatchConfig } from './watch-hub.ts'
 /** Times and bounds of the replica. Every queue of `replica/` has its bound here. */
-export interface ReplicaConfig extends UpkeepConfig, StateChecksConfig, FenceConfig {
+export interface ReplicaConfig extends UpkeepConfig, StateChecksConfig, FenceConfig, WatchConfig {
   /** Proposals whose outcome is awaited on this node, its own clients' and followers'. */
   readonly proposalsMax: number
   /** Requests sent to the leader and not yet answered. */
@@ -42,4 +43,13 @@ export const REPLICA_DEFAULTS: ReplicaConfig = {
   checkEveryMs: 60_000,
   checkEntries: 10_000,
   examineEveryMs: 3_600_000, // About 4 s of a core for each GiB.
+  watchersMax: 16_384,
+  watchQueueMax: 4_096,
+  watchQueueBytesMax: MIB,
+  watchLoadBytesMax: 64 * MIB,
+  watchPage: 1_000,
+  watchValuesPage: 64, // Of values of 64 KiB each, that is 4 MiB.
+  watchServedPerTurn: 512, // About 5 ms.
+  watchProgressMs: 10_000, // Of the 15 s that are promised.
+  watchStallMs: 30_000,
 }

@@ -4,6 +4,7 @@
  */
 import type {
   ClusterView,
+  Compacted,
   Failure,
   MembersAnswer,
   MembersRequest,
@@ -13,6 +14,7 @@ import type {
   Registry,
   Renewal,
   WaitTarget,
+  WatchOptions,
 } from '../http/registry.ts'
 import {
   encodeCommand,
@@ -26,11 +28,14 @@ import { BeatGatherer } from './beat-gatherer.ts'
 import { REPLICA_DEFAULTS } from './config.ts'
 import type { Reply } from './desk.ts'
 import type { CallFailure } from './leader-calls.ts'
+import { failure, NO_STATE } from './failures.ts'
 import { encodeMemberRequest } from './member-codec.ts'
 import type { Replica } from './replica.ts'
 import type { Survey } from './surveys.ts'
 import { invalidCommand } from './wire.ts'
 import { clusterView, decodeClusterInfo, metricsOf } from './status.ts'
+import { openWatch } from './watch-gate.ts'
+import type { Watch, WatchSink } from './watch.ts'
 
 /** What the process knows and the replica does not. */
 export interface GatewayOptions {
@@ -44,51 +49,10 @@ export interface GatewayOptions {
   metrics(): ReadonlyMap<string, number>
 }
 
-const FAILURES: Readonly<Record<string, Failure>> = {
-  no_leader: {
-    ok: false,
-    failure: 'no_leader',
-    detail: 'no leader was known within the time of this request; nothing was applied, try again',
-  },
-  too_stale: {
-    ok: false,
-    failure: 'too_stale',
-    detail: 'this node has not applied what was asked for within the time of this request',
-  },
-  fenced: {
-    ok: false,
-    failure: 'fenced',
-    detail:
-      'the state of this node was found wrong: nothing is answered from it until it is replaced; ask another node',
-  },
-  too_many_requests: {
-    ok: false,
-    failure: 'too_many_requests',
-    detail: 'a queue is full or the disk is; nothing was applied, try again a little later',
-  },
-  unknown: {
-    ok: false,
-    failure: 'outcome_unknown',
-    detail:
-      'leadership or time was lost after the write was sent: it may have been applied; repeat it with the same Idempotency-Key if it had one, else read first',
-  },
-}
-
 const NO_SNAPSHOT: Failure = {
   ok: false,
   failure: 'too_many_requests',
   detail: 'no snapshot could be made: the disk is full, or this node belongs to no cluster yet',
-}
-
-/** Whoever asks over HTTP was passed on to the leader (`http/forward.ts`). */
-const NO_STATE: Failure = {
-  ok: false,
-  failure: 'too_stale',
-  detail: 'this node is a witness and keeps no state; ask a data node',
-}
-
-function failure(code: CallFailure['code'] | 'too_stale' | 'fenced'): Failure {
-  return FAILURES[code] as Failure
 }
 
 /** The bytes of a command, or why it has none: the codec is stricter than any schema. */
@@ -271,6 +235,13 @@ export class Gateway implements Registry {
     } as const
     const reached = await this.read(options, ({ revision }) => revision)
     return reached.ok && since > reached.value
+  }
+
+  watch(
+    options: WatchOptions,
+    sink: WatchSink,
+  ): Promise<{ readonly ok: true; readonly watch: Watch } | Failure | Compacted> {
+    return openWatch(this.#replica, options, sink)
   }
 
   survey(

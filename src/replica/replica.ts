@@ -32,6 +32,7 @@ import { Surveys } from './surveys.ts'
 import { ReplicaTimers } from './timers.ts'
 import { Upkeep } from './upkeep.ts'
 import { Waits } from './waits.ts'
+import { WatchHub } from './watch-hub.ts'
 
 export interface ReplicaOptions {
   readonly raft: RaftConfig
@@ -57,6 +58,7 @@ export class Replica {
   readonly upkeep: Upkeep
   readonly catchUp: CatchUp
   readonly custody: Custody
+  readonly watches: WatchHub
   readonly ports: ReplicaPorts
   readonly #raftConfig: RaftConfig
   readonly #joining: Joining
@@ -77,6 +79,15 @@ export class Replica {
     this.state = state
     this.ports = ports
     this.raft = new Raft(options.raft, options.initial)
+    this.watches = new WatchHub(
+      {
+        state,
+        nowMs: () => ports.clock().nowMs,
+        defer: (run) => ports.defer(run),
+        setTimer: (ms, run) => ports.setTimer(ms, run),
+      },
+      config,
+    )
     this.#raftConfig = options.raft
     this.#belonging = new Belonging(
       {
@@ -246,6 +257,7 @@ export class Replica {
     this.desk.overtaken(Infinity)
     this.reads.stop()
     this.waits.wakeAll(Infinity)
+    this.watches.cutAll('fenced')
   }
 
   #makeCatchUp(): CatchUp {
@@ -308,6 +320,7 @@ export class Replica {
   stop(): void {
     this.#stopped = true
     this.#timers.stop()
+    this.watches.stop()
     this.catchUp.stop()
   }
 
@@ -408,6 +421,7 @@ export class Replica {
     this.desk.overtaken(index)
     this.#applied.reached(index)
     this.waits.wakeAll(index)
+    this.watches.installed()
     this.ports.logger.info('snapshot installed', { index, log: type })
     this.#turnSoon()
   }
@@ -424,6 +438,7 @@ export class Replica {
     this.desk.applied(entries, batch.outcomes)
     this.#applied.reached(index)
     this.waits.wake(batch.topics)
+    this.watches.applied(batch.events, index)
   }
 
   /** Null: the log holds what this program does not know. It never skips (DESIGN §1.7). */

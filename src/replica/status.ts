@@ -1,8 +1,8 @@
 /** What this node and the leader know of the cluster, for people and for `/metrics`. */
 import { decode, encode } from '../lib/msgpack.ts'
 import { assert } from '../lib/assert.ts'
-import { goalOf } from '../raft/mod.ts'
 import type { ChangeView, ClusterView, MemberView, UpgradeView } from '../http/registry.ts'
+import { changeIn, roleIn } from './member-events.ts'
 import type { Replica } from './replica.ts'
 
 /** The cluster as this node sees it. Progress is known to the leader alone; else it is 0. */
@@ -12,11 +12,9 @@ export function clusterView(replica: Replica): ClusterView {
   const nowMs = ports.clock().nowMs
   const links = new Map(ports.mesh.peers().map((link) => [link.id, link]))
   const progress = new Map(raft.progress.map((peer) => [peer.id, peer]))
-  const members = (membership?.members ?? []).map(({ id, url, witness }): MemberView => {
-    // A new voter is one once the joint configuration is left; an old one until then.
-    const isVoter = (membership?.outgoing ?? membership?.voters ?? []).includes(id)
-    const isLearner = membership?.learners.includes(id) ?? false
-    const role = !isVoter || isLearner ? 'learner' : witness ? 'witness' : 'voter'
+  const members = (membership?.members ?? []).map((member): MemberView => {
+    const { id, url } = member
+    const role = membership === null ? 'learner' : roleIn(membership, member)
     const shared = { id, url, role, leader: id === leader } as const
     if (id === identity.id) {
       const { version, clusterVersionMax } = identity
@@ -85,13 +83,9 @@ function degradedView({ raft }: Replica): Pick<ClusterView, 'degraded' | 'degrad
 
 function changeView({ raft, members }: Replica): ChangeView | null {
   const { membership } = raft
-  if (membership === null || (membership.wanted === null && membership.outgoing === null)) {
-    return null
-  }
-  const { voters, learners } = goalOf(membership)
-  const phase = membership.outgoing === null ? 'catching_up' : 'joint'
-  const blockedBy = raft.role === 'leader' ? members.blockers() : []
-  return { phase, voters, learners, blockedBy }
+  const change = membership === null ? null : changeIn(membership)
+  if (change === null) return null
+  return { ...change, blockedBy: raft.role === 'leader' ? members.blockers() : [] }
 }
 
 /** The leader's view as bytes, for a follower that was asked. */
@@ -108,7 +102,7 @@ export function decodeClusterInfo(bytes: Uint8Array): ClusterView {
 
 /** Gauges and counters by name; units last. */
 export function metricsOf(replica: Replica): ReadonlyMap<string, number> {
-  const { raft, state, waits, calls, desk, ports, upkeep, catchUp, custody } = replica
+  const { raft, state, waits, watches, calls, desk, ports, upkeep, catchUp, custody } = replica
   const { recovery, recoveryProgress } = replica
   const { degraded } = degradedView(replica)
   return new Map<string, number>([
@@ -120,7 +114,13 @@ export function metricsOf(replica: Replica): ReadonlyMap<string, number> {
     ['rollcall_raft_applied_index', raft.applied],
     ['rollcall_raft_lease_remaining_ms', Math.round(raft.leaseRemainingMs(ports.clock()))],
     ['rollcall_revision', state.revision],
+    ['rollcall_idempotency_keys', state.idempotencyKeys],
     ['rollcall_waiters', waits.size],
+    ['rollcall_watchers', watches.size],
+    ['rollcall_watch_queued_bytes', watches.queuedBytes],
+    ['rollcall_watch_events_total', watches.counts.events],
+    ['rollcall_watch_cuts_total', watches.counts.cuts],
+    ['rollcall_watch_pages_total', watches.counts.pages],
     ['rollcall_leader_calls_pending', calls.size],
     ['rollcall_proposals_pending', desk.pending],
     ['rollcall_peers_connected', ports.mesh.peers().filter((link) => link.connected).length],

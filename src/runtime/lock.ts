@@ -56,7 +56,9 @@ function databaseOpener(): OpenDatabase | null {
       const { Database } = require('bun:sqlite') as typeof import('bun:sqlite')
       return (file) => new Database(file, { create: true, readwrite: true })
     }
-    const sqlite = process.getBuiltinModule('node:sqlite')
+    const sqlite = process.getBuiltinModule('node:sqlite') as
+      typeof import('node:sqlite') | undefined
+    if (sqlite === undefined) return null // Node before 22.
     return (file) => new sqlite.DatabaseSync(file)
   } catch {
     return null // No native SQLite here: the socket serves.

@@ -4,7 +4,9 @@
  *
  * @module
  */
-export { dial } from './dial.ts'
+export { keepOpenAt } from './host-server.ts'
+export { loadDial } from './dial.ts'
+export type { Dial } from './dial.ts'
 export { openDisk } from './disk.ts'
 export { lockDirectory } from './lock.ts'
 export type { DirectoryLock } from './lock.ts'

@@ -19,6 +19,8 @@ interface SocketData {
 
 /** Connections that say nothing are cut after so many seconds, also in the middle of a request. */
 const IDLE_SECONDS = 10
+/** Answers that have no end of their own. */
+const STREAMS = /^(?:text\/event-stream|application\/x-ndjson)\b/
 /** The mesh pings once a second and closes silent links itself; this is a second net. */
 const SOCKET_IDLE_SECONDS = 60
 
@@ -90,7 +92,7 @@ class BunRemote implements Remote {
 
   #restore(response: Response): Response {
     if (!this.#isKeptOpen) return response
-    if (response.headers.get('content-type')?.startsWith('text/event-stream')) return response
+    if (STREAMS.test(response.headers.get('content-type') ?? '')) return response
     this.#server.timeout(this.#request, IDLE_SECONDS)
     return response
   }

@@ -1,5 +1,5 @@
 /**
- * One HTTP and WebSocket server on one port, on Bun and on Deno.
+ * One HTTP and WebSocket server on one port, on Bun, Deno and Node.
  *
  * The mesh's WebSockets are the runtime's own, not a framework's: on Bun `send` reports what it
  * dropped, and Raft must know (RUNTIME §2).
@@ -16,7 +16,7 @@ export interface Remote {
   readonly address: string | null
   /**
    * This answer may take its time: without it a request is cut after ten quiet seconds. Holds
-   * until the answer is made; for `text/event-stream` until its end.
+   * until the answer is made; for `text/event-stream` and NDJSON until its end.
    */
   keepOpen(): void
 }
@@ -49,5 +49,5 @@ export interface Server {
 export async function serve(options: ServeOptions): Promise<Server> {
   if ('Bun' in globalThis) return serveBun(options)
   if ('Deno' in globalThis) return serveDeno(options)
-  throw new Error('a server needs Bun or Deno')
+  return (await import('./serve-node.ts')).serveNode(options)
 }

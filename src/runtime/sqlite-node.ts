@@ -1,6 +1,10 @@
-import { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Sql, SqlRow, SqlValue, Statement } from '../state/sql.ts'
 import { assertParams, parameterCount } from './sqlite-params.ts'
+
+if (!('setReturnArrays' in StatementSync.prototype)) {
+  throw new Error('this node:sqlite cannot answer rows as arrays, which Node has since 24')
+}
 
 /** Deno, and Node where it has it. Only ever imported dynamically: older Node lacks the module. */
 export function openNode(path: string, { readOnly } = { readOnly: false }): Sql {

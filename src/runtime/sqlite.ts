@@ -7,7 +7,9 @@
  */
 import { closeSync, fchmodSync, openSync, readFileSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
 import { assert } from '../lib/assert.ts'
+import { PACKAGED } from '../lib/packaged.ts'
 import type { Sql, SqlDriver } from '../state/sql.ts'
 
 const MEMORY = ':memory:'
@@ -94,6 +96,7 @@ async function load(driver: SqlDriver): Promise<Opener> {
 }
 
 async function wasmPath(): Promise<string> {
+  if (PACKAGED) return fileURLToPath(new URL('./sql-wasm.wasm', import.meta.url))
   if (isBun()) return (await import('./sqljs-wasm-bun.ts')).wasmPath
   return createRequire(import.meta.url).resolve('sql.js/dist/sql-wasm.wasm')
 }

@@ -2,8 +2,11 @@ import { unreachable } from '../lib/assert.ts'
 import { sinceClusterVersion } from './codec.ts'
 import type { Command } from './command.ts'
 import { configDelete, configPut } from './config.ts'
+import { configRollback } from './config-rollback.ts'
+import { configSchemaDelete, configSchemaPut } from './config-schema.ts'
 import type { Context } from './context.ts'
 import { guarded } from './guarded.ts'
+import { historyTrim } from './history.ts'
 import { instanceDelete, instanceHealth, instancePatch, instancePut } from './instance-commands.ts'
 import { keyed } from './keyed.ts'
 import { leaseClear, leaseExpire, leaseGrant, leaseRemove } from './lease-commands.ts'
@@ -69,6 +72,14 @@ function dispatch(context: Context, command: Command): Outcome {
       return configPut(context, command)
     case 'config_delete':
       return configDelete(context, command)
+    case 'config_rollback':
+      return configRollback(context, command)
+    case 'config_schema_put':
+      return configSchemaPut(context, command)
+    case 'config_schema_delete':
+      return configSchemaDelete(context, command)
+    case 'history_trim':
+      return historyTrim(context, command)
     case 'config_stage_put':
       return stagePut(context, command)
     case 'config_stage_delete':

@@ -1,4 +1,5 @@
 /** What a batch changed, for those who wait and for the leader's deadlines. Not replicated. */
+import type { StoredEvent } from './event.ts'
 import type { Outcome } from './outcome.ts'
 import type { LeaseRow } from './rows.ts'
 
@@ -46,6 +47,8 @@ export interface AppliedBatch {
   readonly leases: readonly LeaseChange[]
   /** In the order of the log. */
   readonly notes: readonly StateNote[]
+  /** As the event table has them now, in its order; of each revision all. Values of any size. */
+  readonly events: readonly StoredEvent[]
   /** The newest membership of the batch, in the core's encoding; null where it held none. */
   readonly membershipChanged: Uint8Array | null
 }

@@ -29,6 +29,10 @@
  * | keyed | 22 | 3 | caller, key, requestHash, command |
  * | guarded | 23 | 3 | ns, fences, schemas, command |
  * | txn | 24 | 3 | ns, conditions, whenTrue, whenFalse |
+ * | config_rollback | 25 | 3 | ns, key, to, comment, by, expect |
+ * | config_schema_put | 26 | 3 | ns, prefix, schema, by, expect |
+ * | config_schema_delete | 27 | 3 | ns, prefix, expect |
+ * | history_trim | 28 | 3 | versions, ageMs, feedMs, feedRevisions, rows |
  * | config_stage_put | 30 | 3 | ns, key, stage, rule, contentType, value, comment, by, expect |
  * | config_stage_delete | 31 | 3 | ns, key, stage, by, expect |
  * | config_stage_promote | 32 | 3 | ns, key, stage, stageRevision, comment, by, expect |
@@ -45,6 +49,7 @@ import { leaseRef, overrideSpec, serviceSettings, stageRule, suspectRef } from '
 import { caller, condition, fence, requestHash, schemaGuard, txnOp } from './txn-fields.ts'
 import {
   bytes,
+  count,
   decodePlain,
   InvalidCommand,
   key,
@@ -52,6 +57,7 @@ import {
   name,
   nullable,
   positive,
+  prefix,
   struct,
   text,
 } from './wire.ts'
@@ -69,12 +75,14 @@ interface Kind {
   readonly since: number
   /** The leader's own: nobody asks for it, so it stands in no other. */
   readonly own?: boolean
+  /** It must be its entry's only one: it stands in no transaction. */
+  readonly alone?: boolean
   readonly wire: Wire<Command>
 }
 
 function kind<T extends CommandType>(
   type: T,
-  numbers: Pick<Kind, 'number' | 'since' | 'own'>,
+  numbers: Omit<Kind, 'type' | 'wire'>,
   fields: { readonly [K in Exclude<keyof CommandOf<T>, 'type'>]: Wire<CommandOf<T>[K]> },
 ): Kind {
   const body = struct<object>({ type: constant(numbers.number, type), ...fields })
@@ -99,10 +107,7 @@ const grantedId: Wire<string> = {
 const v1 = (number: number) => ({ number, since: 1 })
 const v2 = (number: number) => ({ number, since: 2 })
 const v3 = (number: number) => ({ number, since: 3 })
-const own = (numbers: { readonly number: number; readonly since: number }) => ({
-  ...numbers,
-  own: true,
-})
+const own = (numbers: ReturnType<typeof v1>) => ({ ...numbers, own: true })
 const expect = expectation
 
 const ALL_KINDS: readonly Kind[] = [
@@ -159,6 +164,29 @@ const ALL_KINDS: readonly Kind[] = [
     whenTrue: list(txnOp(inner('txn'))),
     whenFalse: list(txnOp(inner('txn'))),
   }),
+  kind('config_rollback', v3(25), {
+    ns: name,
+    key,
+    to: positive,
+    comment: nullable(text),
+    by: nullable(text),
+    expect,
+  }),
+  kind('config_schema_put', v3(26), {
+    ns: name,
+    prefix,
+    schema: bytes,
+    by: nullable(text),
+    expect,
+  }),
+  kind('config_schema_delete', v3(27), { ns: name, prefix, expect }),
+  kind('history_trim', own(v3(28)), {
+    versions: positive,
+    ageMs: count,
+    feedMs: count,
+    feedRevisions: positive,
+    rows: positive,
+  }),
   kind('config_stage_put', v3(30), {
     ns: name,
     key,
@@ -198,7 +226,8 @@ function rank(type: CommandType): number {
 /** A command in the place of a field of another. */
 function inner(outer: 'keyed' | 'guarded' | 'txn'): Wire<Command> {
   const checked = (known: Kind | undefined, at: string): Kind => {
-    if (known === undefined || known.own === true || rank(known.type) >= rank(outer)) {
+    const isFit = known?.own !== true && !(outer === 'txn' && known?.alone === true)
+    if (known === undefined || !isFit || rank(known.type) >= rank(outer)) {
       throw new InvalidCommand(`${at}: ${known?.type ?? 'this'} cannot stand in a ${outer}`)
     }
     return known

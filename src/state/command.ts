@@ -58,6 +58,18 @@ export interface LeaseRef {
   readonly leaseRevision: number
 }
 
+/** What is kept of the event table, by the flags of the leader that proposes a trim. */
+export interface HistoryPolicy {
+  /** Of each config key: so many of its newest versions stay, whatever their age; at least 1. */
+  readonly versions: number
+  /** Versions beyond them stay while they are younger than this, by the cluster's clock. */
+  readonly ageMs: number
+  /** The change feed goes back so far, by the cluster's clock, */
+  readonly feedMs: number
+  /** and over no more revisions than these; at least 1. */
+  readonly feedRevisions: number
+}
+
 export type Command =
   | {
       readonly type: 'instance_put'
@@ -153,6 +165,37 @@ export type Command =
       readonly by: string | null
       readonly expect: Expect | null
     }
+  /** Makes a new version of the bytes and the type that version `to` has; on no lease. */
+  | {
+      readonly type: 'config_rollback'
+      readonly ns: string
+      readonly key: string
+      readonly to: number
+      readonly comment: string | null
+      readonly by: string | null
+      readonly expect: Expect | null
+    }
+  /** A JSON Schema for the values of all keys that begin with `prefix`; '' is all of them. */
+  | {
+      readonly type: 'config_schema_put'
+      readonly ns: string
+      readonly prefix: string
+      /** As it was written: JSON. Checked before it was proposed. */
+      readonly schema: Uint8Array
+      readonly by: string | null
+      readonly expect: Expect | null
+    }
+  | {
+      readonly type: 'config_schema_delete'
+      readonly ns: string
+      readonly prefix: string
+      readonly expect: Expect | null
+    }
+  /** The leader's own: old events go, a bounded number at a time (`history.ts`). */
+  | ({ readonly type: 'history_trim' } & HistoryPolicy & {
+        /** About so many rows are looked at, and no more are removed, by this command. */
+        readonly rows: number
+      })
   /** A value for the callers that match `rule`; all others see no trace of it. */
   | {
       readonly type: 'config_stage_put'

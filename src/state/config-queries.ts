@@ -1,9 +1,16 @@
 import type { TopicChange } from './changes.ts'
 import { configMeta } from './config.ts'
+import { configSchemaMeta } from './config-schema.ts'
 import { pageStart, prefixEnd } from './prefix.ts'
 import { PrefixRevisions } from './prefix-revisions.ts'
-import type { Page } from './reader.ts'
-import type { ConfigMeta, ConfigRow } from './rows.ts'
+import type { EventPlace, Page } from './reader.ts'
+import type {
+  ConfigMeta,
+  ConfigRow,
+  ConfigSchemaMeta,
+  ConfigVersion,
+  ConfigVersionValue,
+} from './rows.ts'
 import type { ConfigRecord } from './schema.ts'
 import { compactedRevision } from './settings.ts'
 import type { Sql, SqlValue, Statement } from './sql.ts'
@@ -52,6 +59,34 @@ export class ConfigQueries {
     const { from, inclusive } = pageStart(page.prefix, page.after)
     const list = inclusive ? this.#at : this.#after
     return list(ns, from, prefixEnd(page.prefix), page.limit).map(configMeta)
+  }
+
+  newestVersion(ns: string, key: string): number {
+    return this.#tables.config.find(ns, key)?.version ?? 0
+  }
+
+  version(ns: string, key: string, version: number): ConfigVersionValue | null {
+    const record = this.#tables.config.find(ns, key)
+    return record === null ? null : this.#tables.chain.version(record, version)
+  }
+
+  history(
+    ns: string,
+    key: string,
+    page: { readonly before: EventPlace | null; readonly limit: number },
+  ): readonly ConfigVersion[] {
+    const record = this.#tables.config.find(ns, key)
+    return record === null ? [] : this.#tables.chain.page(record, page)
+  }
+
+  schemas(ns: string, page: Page): readonly ConfigSchemaMeta[] {
+    const { from, inclusive } = pageStart(page.prefix, page.after)
+    const more = inclusive ? 0 : 1
+    return this.#tables
+      .schemasFrom(ns, from, page.limit + more)
+      .filter(({ prefix }) => prefix.startsWith(page.prefix) && (inclusive || prefix !== from))
+      .slice(0, page.limit)
+      .map(configSchemaMeta)
   }
 
   /** Tombstones count: a deletion is a change of the prefix. Reads its keys the first time. */

@@ -1,9 +1,10 @@
 import { assert } from '../lib/assert.ts'
 import { EMPTY_BYTES, utf8, utf8Text } from '../lib/bytes.ts'
-import { encode } from '../lib/msgpack.ts'
 import type { CommandOf } from './command.ts'
+import { type ConfigLinks, encodeConfigBody } from './config-event.ts'
 import type { Context } from './context.ts'
 import { EVENT_KINDS } from './event.ts'
+import { uncheckedValue } from './guarded.ts'
 import type { Outcome } from './outcome.ts'
 import type { ConfigMeta } from './rows.ts'
 import type { ConfigRecord } from './schema.ts'
@@ -28,13 +29,13 @@ export function configMeta(record: ConfigRecord): ConfigMeta {
 }
 
 /** Of a key, its ETag is the version (API.md "ETags"). */
-export function configEtag(record: ConfigRecord | null): number | null {
+export function etag(record: ConfigRecord | null): number | null {
   return record === null || record.deleted === 1 ? null : record.version
 }
 
 export function configPut(context: Context, put: CommandOf<'config_put'>): Outcome {
   const stored = context.tables.config.find(put.ns, put.key)
-  const current = configEtag(stored)
+  const current = etag(stored)
   const refusal = context.unexpected(put.expect, current)
   if (refusal !== null) return refusal
   if (put.lease !== null) {
@@ -44,27 +45,39 @@ export function configPut(context: Context, put: CommandOf<'config_put'>): Outco
       return context.notFound(`there is no lease "${put.lease}"`)
     }
   }
+  const unchecked = uncheckedValue(context, put.ns, put.key)
+  if (unchecked !== null) return unchecked
   const record = writeValue(context, { put, stored, created: current === null })
   const result = context.wanted ? ({ type: 'config', config: configMeta(record) } as const) : null
   return context.ok(current === null, result)
 }
 
 interface Write {
-  readonly put: CommandOf<'config_put'>
+  readonly put: Omit<CommandOf<'config_put'>, 'type' | 'expect'>
   readonly stored: ConfigRecord | null
   readonly created: boolean
 }
 
-function writeValue(context: Context, { put, stored, created }: Write): ConfigRecord {
+/** Appends a version: the value's event, and the row that points to it. */
+export function writeValue(context: Context, { put, stored, created }: Write): ConfigRecord {
   const version = (stored?.version ?? 0) + 1 // Also after a deletion: the tombstone knows.
   const { ns, key, contentType, value, lease } = put
+  const links = linksAfter(context, stored)
   const eventN = context.emit({
     ns,
     topic: `config/${key}`,
     kind: EVENT_KINDS['config.put'],
-    body: encode([version, contentType, put.by, put.comment, lease]),
+    body: encodeConfigBody({
+      version,
+      contentType,
+      by: put.by,
+      comment: put.comment,
+      lease,
+      links,
+    }),
     value,
   })
+  noteHead(context, { ns, key, eventN, links })
   const record: ConfigRecord = {
     ns,
     key,
@@ -86,9 +99,30 @@ function writeValue(context: Context, { put, stored, created }: Write): ConfigRe
   return record
 }
 
+/** Older members apply the same log: they write no links, so nobody does until all know them. */
+const LINKED_SINCE = 3
+
+function linksAfter(context: Context, stored: ConfigRecord | null): ConfigLinks | null {
+  if (context.clusterVersion < LINKED_SINCE) return null
+  return context.tables.chain.linksAfter(stored)
+}
+
+function noteHead(
+  { tables, revision }: Context,
+  head: {
+    readonly ns: string
+    readonly key: string
+    readonly eventN: number
+    readonly links: ConfigLinks | null
+  },
+): void {
+  const { ns, key, eventN: n, links } = head
+  if (links !== null) tables.chain.written(ns, key, { revision, n, links })
+}
+
 export function configDelete(context: Context, command: CommandOf<'config_delete'>): Outcome {
   const stored = context.tables.config.find(command.ns, command.key)
-  const refusal = context.unexpected(command.expect, configEtag(stored))
+  const refusal = context.unexpected(command.expect, etag(stored))
   if (refusal !== null) return refusal
   if (stored !== null && stored.deleted === 0) deleteConfig(context, stored, command.by)
   return context.ok(false, null)
@@ -98,13 +132,22 @@ export function configDelete(context: Context, command: CommandOf<'config_delete
 export function deleteConfig(context: Context, stored: ConfigRecord, by: string | null): void {
   assert(stored.deleted === 0, 'a key is deleted once')
   const { ns, key, version } = stored
+  const links = linksAfter(context, stored)
   const eventN = context.emit({
     ns,
     topic: `config/${key}`,
     kind: EVENT_KINDS['config.deleted'],
-    body: encode([version, stored.contentType, by, null, null]),
+    body: encodeConfigBody({
+      version,
+      contentType: stored.contentType,
+      by,
+      comment: null,
+      lease: null,
+      links,
+    }),
     value: null,
   })
+  noteHead(context, { ns, key, eventN, links })
   context.tables.config.update(stored, {
     ...stored,
     ...context.tail(stored),

@@ -1,10 +1,10 @@
-import { assert } from '../lib/assert.ts'
+import { assert, present } from '../lib/assert.ts'
 import type { MultisetHash } from '../lib/hash.ts'
 import type { LeaseChange, StateNote, TopicChange } from './changes.ts'
 import type { CommandOf, Expect } from './command.ts'
-import type { EventBody } from './event.ts'
 import { Keys } from './keyed.ts'
 import type { KeyRules } from './keyed.ts'
+import type { EventBody, StoredEvent } from './event.ts'
 import type { Outcome, OutcomeResult, Refusal } from './outcome.ts'
 import type { Tail } from './schema.ts'
 import { Scopes } from './scope.ts'
@@ -31,12 +31,17 @@ export class Context {
   topics: TopicChange[] = []
   leases: LeaseChange[] = []
   notes: StateNote[] = []
+  /** What the batch told, in order. */
+  events: StoredEvent[] = []
   revision = 0
   clusterMs = 0
   wallMs = 0
   clusterVersion = 0
   wanted = false
-  #events = 0
+  /** How many events of the batch are of entries before this one. */
+  #eventsBefore = 0
+  /** Keys whose values were checked against the schemas that govern them now. */
+  checkedKeys: readonly string[] = []
   readonly #hash: MultisetHash
 
   constructor(tables: Tables, hash: MultisetHash, rules: KeyRules) {
@@ -53,7 +58,7 @@ export class Context {
     this.wallMs = entry.wallMs
     this.clusterVersion = entry.clusterVersion
     this.wanted = entry.wanted
-    this.#events = 0
+    this.#eventsBefore = this.events.length
   }
 
   /** Ends a batch: the scopes it touched are written, its changes are handed out once. */
@@ -61,13 +66,16 @@ export class Context {
     readonly topics: TopicChange[]
     readonly leases: LeaseChange[]
     readonly notes: StateNote[]
+    readonly events: StoredEvent[]
   } {
     this.scopes.flush(this.topics)
-    const changes = { topics: this.topics, leases: this.leases, notes: this.notes }
+    const { topics, leases, notes, events } = this
     this.topics = []
     this.leases = []
     this.notes = []
-    return changes
+    this.events = []
+    this.#eventsBefore = 0
+    return { topics, leases, notes, events }
   }
 
   /**
@@ -93,8 +101,7 @@ export class Context {
   attempt(run: () => Outcome): Outcome {
     const { savepoint } = this.tables
     const { lanes } = this.#hash
-    const events = this.#events
-    const counts = [this.topics.length, this.leases.length, this.notes.length] as const
+    const told = this.#told.map((list) => ({ list, length: list.length }))
     savepoint.begin()
     this.scopes.begin()
     const outcome = run()
@@ -105,12 +112,13 @@ export class Context {
     }
     savepoint.rollback()
     this.#hash.restore(lanes)
-    this.#events = events
-    const [topics, leases, notes] = counts
-    this.topics.length = topics
-    this.leases.length = leases
-    this.notes.length = notes
+    for (const { list, length } of told) list.length = length
     return outcome
+  }
+
+  /** What the batch tells, in lists that only grow. */
+  get #told(): readonly unknown[][] {
+    return [this.topics, this.leases, this.notes, this.events]
   }
 
   /** The tail of a row that this entry writes; `old` is the row it replaces. */
@@ -126,18 +134,12 @@ export class Context {
 
   /** Appends to the event table; answers the event's place within this revision. */
   emit(event: EventBody): number {
-    const n = this.#events++
-    this.tables.event.insert({
-      revision: this.revision,
-      n,
-      ns: event.ns,
-      topic: event.topic,
-      kind: event.kind,
-      atMs: this.wallMs,
-      attributes: null,
-      body: event.body,
-      value: event.value,
-    })
+    const n = this.events.length - this.#eventsBefore
+    const { revision, wallMs: atMs } = this
+    const { ns, topic, kind, body, value } = event
+    const size = value === null ? null : value.length
+    this.tables.event.insert({ revision, n, ns, topic, kind, atMs, attributes: null, body, value })
+    this.events.push({ revision, n, ns, topic, kind, atMs, body, size, value })
     return n
   }
 

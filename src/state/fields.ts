@@ -74,8 +74,10 @@ export const overrideSpec = struct<OverrideSpec>({
   reason: text,
 })
 
+export const serviceMetadata = record(text)
+
 export const serviceSettings = struct<ServiceSettings>({
-  metadata: record(text),
+  metadata: serviceMetadata,
   protectThreshold: real,
 })
 

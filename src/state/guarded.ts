@@ -4,8 +4,12 @@
  * changes.
  */
 import type { Command, CommandOf, SchemaGuard } from './command.ts'
+import { schemaRevision } from './config-schema.ts'
 import type { Context } from './context.ts'
 import type { Outcome, Refusal } from './outcome.ts'
+
+/** Before it there were no schemas. */
+const CHECKED_SINCE = 3
 
 /** `run` applies what is guarded. */
 export function guarded(
@@ -19,7 +23,11 @@ export function guarded(
   }
   const changed = schemas.find((guard) => schemaRevision(context, ns, guard.key) !== guard.revision)
   if (changed !== undefined) return schemaChanged(context, changed)
-  return run(command.command)
+  // The edge names every key that the write gives a value: whoever names none has checked none.
+  context.checkedKeys = schemas.map(({ key }) => key)
+  const outcome = run(command.command)
+  context.checkedKeys = []
+  return outcome
 }
 
 /** Whether that very grant of the lock is held at this entry. */
@@ -29,11 +37,6 @@ export function isHolder(
   { name, token }: { readonly name: string; readonly token: number },
 ): boolean {
   return context.tables.holdsLock(ns, name, token)
-}
-
-/** Of the schema that governs a key; null where none does. */
-export function schemaRevision(_context: Context, _ns: string, _key: string): number | null {
-  return null // No command writes a schema, so none governs anything.
 }
 
 function staleToken(
@@ -48,7 +51,16 @@ function staleToken(
   }
 }
 
-function schemaChanged(context: Context, { key }: SchemaGuard): Refusal {
+/**
+ * Whether a value may be written to a key: where a schema governs it, only one that was checked. So a
+ * write that names no schema says that there is none, and costs nothing more for it.
+ */
+export function uncheckedValue(context: Context, ns: string, key: string): Refusal | null {
+  if (context.clusterVersion < CHECKED_SINCE || context.checkedKeys.includes(key)) return null
+  return schemaRevision(context, ns, key) === null ? null : schemaChanged(context, { key })
+}
+
+function schemaChanged(context: Context, { key }: Pick<SchemaGuard, 'key'>): Refusal {
   return {
     ok: false,
     revision: context.revision,

@@ -2,7 +2,7 @@ import { utf8, utf8Text } from '../lib/bytes.ts'
 import { decode, encode } from '../lib/msgpack.ts'
 import type { Health, InstanceKey, InstanceSpec } from './command.ts'
 import type { Context } from './context.ts'
-import { EVENT_KINDS } from './event.ts'
+import { EVENT_KINDS, WHOLE_EVENTS_SINCE } from './event.ts'
 import type { EventKind } from './event.ts'
 import { health, instanceSpec, instanceStatus } from './fields.ts'
 import { dropLease, instanceLease } from './lease.ts'
@@ -134,6 +134,7 @@ function changed(context: Context, record: InstanceRecord, kind: EventKind): voi
 /** The whole instance as it is now, its spec as the bytes that it is stored in. */
 function eventBody(context: Context, record: InstanceRecord): Uint8Array {
   const { override, nodeOverride } = overridesOf(context.tables, record)
+  const isWhole = context.clusterVersion >= WHOLE_EVENTS_SINCE
   return encode([
     record.spec,
     record.health,
@@ -141,7 +142,11 @@ function eventBody(context: Context, record: InstanceRecord): Uint8Array {
     record.lease,
     record.createdRevision,
     record.createdAtMs,
-    override === null ? null : [override.status, override.weight, override.reason, override.by],
-    nodeOverride === null ? null : [nodeOverride.status, nodeOverride.weight, nodeOverride.reason],
+    override === null ? null : overrideFields(override).slice(0, isWhole ? 5 : 4),
+    nodeOverride === null ? null : overrideFields(nodeOverride).slice(0, isWhole ? 5 : 3),
   ])
+}
+
+function overrideFields({ status, weight, reason, by, updatedAtMs }: OverrideRow): unknown[] {
+  return [status, weight, reason, by, updatedAtMs]
 }

@@ -52,6 +52,10 @@ export class Keys {
     this.#count = tables.idempotencyCount()
   }
 
+  get count(): number {
+    return this.#count
+  }
+
   get isFull(): boolean {
     return this.#count >= this.#rules.keysMax
   }
@@ -120,9 +124,9 @@ export function keyed(
   return outcome
 }
 
-/** A guard that says "check again" decided nothing: the edge comes back with the same key. */
+/** "Check again" and "later" decided nothing: whoever asks comes back with the same key. */
 function isFinal(outcome: Outcome): boolean {
-  return outcome.ok || outcome.code !== 'schema_changed'
+  return outcome.ok || (outcome.code !== 'schema_changed' && outcome.code !== 'too_many_requests')
 }
 
 function repeated(context: Context, known: IdempotencyRecord, requestHash: Uint8Array): Outcome {

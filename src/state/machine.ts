@@ -5,16 +5,20 @@ import { apply } from './apply.ts'
 import type { AppliedBatch } from './changes.ts'
 import { CLUSTER_VERSION_MAX } from './cluster-version.ts'
 import { decodeCommand, needsNewer } from './codec.ts'
-import type { Command, InstanceKey } from './command.ts'
+import type { Command, HistoryPolicy, InstanceKey } from './command.ts'
+import { configSchemaRow, SCHEMAS_TOPIC } from './config-schema.ts'
 import { ConfigQueries } from './config-queries.ts'
 import { Context } from './context.ts'
+import { EventQueries, type EventPage } from './event-queries.ts'
+import { FEED_FLOOR, isTrimDue } from './history.ts'
 import { instanceRow, instanceTopic, overridesOf } from './instance.ts'
 import { KEY_RULES } from './keyed.ts'
 import type { KeyRules } from './keyed.ts'
 import { instanceOfLease, leaseRow } from './lease.ts'
+import type { StoredEvent } from './event.ts'
 import type { Outcome } from './outcome.ts'
 import { nodeOverrideRow, overrideRow } from './override.ts'
-import type { Page, StateReader } from './reader.ts'
+import type { EventPlace, Page, StageReader, StateReader } from './reader.ts'
 import type * as rows from './rows.ts'
 import { SCHEMA_VERSION, TABLES } from './schema.ts'
 import type { MembershipRecord } from './schema.ts'
@@ -23,13 +27,13 @@ import { ServiceQueries } from './service-queries.ts'
 import {
   clusterVersion,
   compactedRevision,
+  setting,
   storedClusterVersion,
   storedMembership,
   writeMembership,
 } from './settings.ts'
 import type { Sql, SqlRow, Statement } from './sql.ts'
 import { StageQueries } from './stage-queries.ts'
-import type { Labels } from './stage-rule.ts'
 import { addAllRows } from './table.ts'
 import { completeSchema, createSchema, hasTables, holdsRows } from './tables-ddl.ts'
 import { openTables } from './tables.ts'
@@ -168,6 +172,16 @@ export class StateMachine implements StateReader {
     return this.#compactedRevision
   }
 
+  /** See {@link EventQueries.after}. */
+  eventsAfter(revision: number, options: EventPage): readonly StoredEvent[] {
+    return this.#db.events.after(revision, options)
+  }
+
+  /** How many idempotency keys are kept, those included that are past their window. */
+  get idempotencyKeys(): number {
+    return this.#db.context.keys.count
+  }
+
   /** The newest applied membership, in the core's encoding; null before the first. */
   get membershipBytes(): Uint8Array | null {
     return this.#membership?.data ?? null
@@ -223,7 +237,8 @@ export class StateMachine implements StateReader {
     assert(this.#usable, 'a state machine that failed is not used again')
     const last = entries.at(-1)
     if (last === undefined) {
-      return { outcomes: [], topics: [], leases: [], notes: [], membershipChanged: null }
+      const nothing = { topics: [], leases: [], notes: [], events: [] }
+      return { outcomes: [], ...nothing, membershipChanged: null }
     }
     this.#assertFollows(entries)
     const commands = entries.map((entry) =>
@@ -340,25 +355,51 @@ export class StateMachine implements StateReader {
     return this.#db.configs.prefixRevision(ns, prefix)
   }
 
-  stages(ns: string, key: string): readonly rows.StageMeta[] {
-    return this.#db.stages.stages(ns, key)
+  configNewestVersion(ns: string, key: string): number {
+    return this.#db.configs.newestVersion(ns, key)
   }
 
-  stage(ns: string, key: string, name: string): rows.StageRow | null {
-    return this.#db.stages.stage(ns, key, name)
+  configVersion(ns: string, key: string, version: number): rows.ConfigVersionValue | null {
+    return this.#db.configs.version(ns, key, version)
   }
 
-  stageList(ns: string, page: Page): readonly rows.StageMeta[] {
-    return this.#db.stages.list(ns, page)
+  configHistory(
+    ns: string,
+    key: string,
+    page: { readonly before: EventPlace | null; readonly limit: number },
+  ): readonly rows.ConfigVersion[] {
+    return this.#db.configs.history(ns, key, page)
   }
 
-  stageFor(ns: string, key: string, labels: Labels): rows.StageRow | null {
-    return this.#db.stages.stageFor(ns, key, labels)
+  configSchema(ns: string, prefix: string): rows.ConfigSchemaRow | null {
+    const record = this.#db.tables.configSchema.find(ns, prefix)
+    return record === null ? null : configSchemaRow(record)
   }
 
-  configRevisionFor(ns: string, key: string, labels: Labels): number {
-    const marked = this.#db.stages.markedRevision(ns, key, labels)
-    return Math.max(marked, this.configRevision(ns, key))
+  configSchemas(ns: string, page: Page): readonly rows.ConfigSchemaMeta[] {
+    return this.#db.configs.schemas(ns, page)
+  }
+
+  configSchemasOf(ns: string, key: string): readonly rows.ConfigSchemaRow[] {
+    return this.#db.tables.schemasOf(ns, key).map(configSchemaRow)
+  }
+
+  configSchemasRevision(ns: string): number {
+    return this.#db.context.scopes.revision(ns, SCHEMAS_TOPIC)
+  }
+
+  /** Watches begin here or later: what happened up to then is not all to be had. */
+  get oldestRevision(): number {
+    return Math.max(this.#compactedRevision, setting(this.#db.tables, FEED_FLOOR) - 1)
+  }
+
+  /** Whether a `history_trim` by that policy would do something, were it applied now. */
+  isTrimDue(policy: HistoryPolicy, clusterMs: number): boolean {
+    return isTrimDue(this.#db.tables, policy, { revision: this.revision, clusterMs })
+  }
+
+  get stages(): StageReader {
+    return this.#db.stages
   }
 
   lease(id: string): rows.LeaseRow | null {
@@ -387,6 +428,7 @@ interface Database {
   readonly context: Context
   readonly services: ServiceQueries
   readonly configs: ConfigQueries
+  readonly events: EventQueries
   readonly stages: StageQueries
   readonly begin: Statement
   readonly commit: Statement
@@ -396,6 +438,7 @@ interface Database {
 
 function databaseOf(sql: Sql, hash: MultisetHash, rules: KeyRules): Database {
   const tables = openTables(sql, hash)
+  const configs = new ConfigQueries(sql, tables)
   const context = new Context(tables, hash, rules)
   const page = tables.lease.query(`WHERE id > ?1 ORDER BY id LIMIT ${LEASE_PAGE}`)
   return {
@@ -404,8 +447,9 @@ function databaseOf(sql: Sql, hash: MultisetHash, rules: KeyRules): Database {
     tables,
     context,
     services: new ServiceQueries(sql, tables, context.scopes),
-    configs: new ConfigQueries(sql, tables),
-    stages: new StageQueries(sql, tables),
+    configs,
+    events: new EventQueries(sql),
+    stages: new StageQueries(sql, tables, configs),
     begin: sql.prepare('BEGIN IMMEDIATE'),
     commit: sql.prepare('COMMIT'),
     saveApplied: sql.prepare(

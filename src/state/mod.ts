@@ -20,8 +20,12 @@
  */
 export { CLUSTER_VERSION_MAX } from './cluster-version.ts'
 export { decodeCommand, encodeCommand, sinceClusterVersion, UnknownCommand } from './codec.ts'
-export { EVENT_KINDS } from './event.ts'
 export { KEY_RULES } from './keyed.ts'
+export { readConfigEvent, readInstanceEvent, readServiceEvent } from './event-bodies.ts'
+export type { ConfigEvent, InstanceEvent, OverrideNote, ServiceEvent } from './event-bodies.ts'
+export type { EventPage } from './event-queries.ts'
+export { EVENT_KINDS, EVENT_VALUE_MAX, NO_NAMESPACE } from './event.ts'
+export type { EventKind, StoredEvent } from './event.ts'
 export { instanceLease, instanceOfLease } from './lease.ts'
 export { SchemaError, StateMachine } from './machine.ts'
 export { decodeOutcome, encodeOutcome } from './outcome-codec.ts'

@@ -7,7 +7,7 @@ import { encode } from '../lib/msgpack.ts'
 import { health, instanceSpec, overrideRowWire, revisions, serviceSettings } from './fields.ts'
 import { stageMeta } from './fields.ts'
 import type { Outcome, OutcomeResult, Refusal, TxnResult } from './outcome.ts'
-import type { ConfigMeta, InstanceRow, LeaseRow, ServiceRow } from './rows.ts'
+import type { ConfigMeta, ConfigSchemaMeta, InstanceRow, LeaseRow, ServiceRow } from './rows.ts'
 import {
   bytes,
   choice,
@@ -19,6 +19,7 @@ import {
   list,
   name,
   nullable,
+  prefix,
   struct,
 } from './wire.ts'
 import { text } from './wire.ts'
@@ -77,6 +78,14 @@ const txnResult = struct<TxnResult>({
 type Txn = Omit<Extract<OutcomeResult, { type: 'txn' }>, 'type'>
 const txn = struct<Txn>({ succeeded: flag, results: list(txnResult) })
 
+const configSchemaMeta = struct<ConfigSchemaMeta>({
+  ns: name,
+  prefix,
+  size: count,
+  updatedBy: nullable(text),
+  ...revisions,
+})
+
 const result: Wire<OutcomeResult> = {
   to: (value, at) => {
     switch (value.type) {
@@ -92,6 +101,8 @@ const result: Wire<OutcomeResult> = {
         return [4, configMeta.to(value.config, at)]
       case 'txn':
         return [5, txn.to(value, at)]
+      case 'config_schema':
+        return [6, configSchemaMeta.to(value.schema, at)]
       case 'stage':
         return [8, stageMeta.to(value.stage, at)]
       default:
@@ -106,6 +117,7 @@ const result: Wire<OutcomeResult> = {
     if (type === 3) return { type: 'lease', lease: leaseRow.from(row, at) }
     if (type === 4) return { type: 'config', config: configMeta.from(row, at) }
     if (type === 5) return { type: 'txn', ...txn.from(row, at) }
+    if (type === 6) return { type: 'config_schema', schema: configSchemaMeta.from(row, at) }
     if (type === 8) return { type: 'stage', stage: stageMeta.from(row, at) }
     throw new InvalidCommand('an outcome holds a thing of a known type')
   },

@@ -4,6 +4,7 @@
  */
 import type {
   ConfigMeta,
+  ConfigSchemaMeta,
   InstanceRow,
   LeaseRow,
   OverrideRow,
@@ -29,6 +30,7 @@ export type OutcomeResult =
   | { readonly type: 'service'; readonly service: ServiceRow }
   | { readonly type: 'lease'; readonly lease: LeaseRow }
   | { readonly type: 'config'; readonly config: ConfigMeta }
+  | { readonly type: 'config_schema'; readonly schema: ConfigSchemaMeta }
   | { readonly type: 'stage'; readonly stage: StageMeta }
   | {
       readonly type: 'txn'

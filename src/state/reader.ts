@@ -3,6 +3,10 @@ import type { InstanceKey } from './command.ts'
 import type {
   ConfigMeta,
   ConfigRow,
+  ConfigSchemaMeta,
+  ConfigSchemaRow,
+  ConfigVersion,
+  ConfigVersionValue,
   InstanceRow,
   LeaseHoldings,
   LeaseRow,
@@ -21,10 +25,18 @@ export interface Page {
   readonly limit: number
 }
 
+/** One event, by its place in the table. */
+export interface EventPlace {
+  readonly revision: number
+  readonly n: number
+}
+
 /** Names and keys sort by their bytes (memcmp). Revisions are 0 where nothing ever was. */
 export interface StateReader {
   /** The applied index: what the whole store's revision is here. */
   readonly revision: number
+  /** Watches begin here or later: what happened up to then is not all to be had. */
+  readonly oldestRevision: number
 
   instance(key: InstanceKey): InstanceRow | null
   /** Of its last change, its removal included. */
@@ -44,17 +56,38 @@ export interface StateReader {
   configRevision(ns: string, key: string): number
   configList(ns: string, page: Page): readonly ConfigMeta[]
   configPrefixRevision(ns: string, prefix: string): number
+  /** The number of the newest version, also of a deleted key; 0 where there never was one. */
+  configNewestVersion(ns: string, key: string): number
+  /** What was written as that version, deleted since or not; null: never, or no longer kept. */
+  configVersion(ns: string, key: string, version: number): ConfigVersionValue | null
+  /** What is kept of a key's versions and deletions, newest first, from before that event on. */
+  configHistory(
+    ns: string,
+    key: string,
+    page: { readonly before: EventPlace | null; readonly limit: number },
+  ): readonly ConfigVersion[]
+  configSchema(ns: string, prefix: string): ConfigSchemaRow | null
+  configSchemas(ns: string, page: Page): readonly ConfigSchemaMeta[]
+  /** All whose prefix the key begins with: a value must hold under each. Shortest first. */
+  configSchemasOf(ns: string, key: string): readonly ConfigSchemaRow[]
+  /** Of the last change of any schema of the namespace: what a checked write names. */
+  configSchemasRevision(ns: string): number
 
-  /** What is staged for a key, by name. */
-  stages(ns: string, key: string): readonly StageMeta[]
-  stage(ns: string, key: string, name: string): StageRow | null
-  /** Of up to `limit` keys under a prefix, by key and name. */
-  stageList(ns: string, page: Page): readonly StageMeta[]
-  /** The staged value that a caller with these labels is given; null: the key's own. */
-  stageFor(ns: string, key: string, labels: Labels): StageRow | null
-  /** Of the last change of a key that such a caller could see. */
-  configRevisionFor(ns: string, key: string, labels: Labels): number
+  readonly stages: StageReader
 
   lease(id: string): LeaseRow | null
   leaseHoldings(id: string): LeaseHoldings
+}
+
+/** What stands beside the keys for some callers (`stage.ts`). */
+export interface StageReader {
+  /** What is staged for a key, by name. */
+  of(ns: string, key: string): readonly StageMeta[]
+  find(ns: string, key: string, stage: string): StageRow | null
+  /** Of up to `limit` keys under a prefix, by key and name. */
+  list(ns: string, page: Page): readonly StageMeta[]
+  /** What a caller with these labels is given in place of the key's value; null: nothing. */
+  seenBy(ns: string, key: string, labels: Labels): StageRow | null
+  /** Of the last change of the key, or of what is staged for it, that such a caller could see. */
+  revisionFor(ns: string, key: string, labels: Labels): number
 }

@@ -104,3 +104,35 @@ export interface StageRow extends StageMeta {
 export interface ConfigRow extends ConfigMeta {
   readonly value: Uint8Array
 }
+
+/** One line of a key's history: a write, or a deletion. */
+export interface ConfigVersion {
+  /** Of a deletion, that of the value that was deleted. */
+  readonly version: number
+  /** Where it stands in the event table. */
+  readonly revision: number
+  readonly n: number
+  /** Wall clock of the leader, for display only. */
+  readonly atMs: number
+  readonly by: string | null
+  readonly comment: string | null
+  readonly deleted: boolean
+  readonly size: number
+  readonly contentType: string
+}
+
+export interface ConfigVersionValue extends ConfigVersion {
+  readonly value: Uint8Array
+}
+
+export interface ConfigSchemaMeta extends Revisions {
+  readonly ns: string
+  readonly prefix: string
+  readonly size: number
+  readonly updatedBy: string | null
+}
+
+export interface ConfigSchemaRow extends ConfigSchemaMeta {
+  /** JSON, as it was written. */
+  readonly schema: Uint8Array
+}

@@ -6,7 +6,10 @@
  *
  * A change of this file is a new `SCHEMA_VERSION` and a migration at a log index (DESIGN §1.7).
  */
+import { CONFIG_STAGE, STAGE_MARK } from './schema-stages.ts'
 import type { TableShape, TableSpec } from './table.ts'
+
+export * from './schema-stages.ts'
 
 export const SCHEMA_VERSION = 1
 
@@ -321,76 +324,6 @@ const CHECK: TableShape = {
   indexes: [],
 }
 
-/** A value of a key for some callers, beside the one that all others see. */
-export interface ConfigStageRecord extends Tail {
-  ns: string
-  key: string
-  name: string
-  /** Canonical (`stage-rule.ts`). */
-  rule: string
-  contentType: string
-  /** The key's version when this was staged, 0 without one: what a promotion may replace. */
-  baseVersion: number
-  size: number
-  updatedBy: Uint8Array | null
-  comment: Uint8Array | null
-  /** The event that holds the value. */
-  eventRevision: number
-  eventN: number
-}
-
-export const CONFIG_STAGE: TableSpec<ConfigStageRecord> = {
-  name: 'config_stage',
-  number: 12,
-  keys: 3,
-  columns: {
-    ns: NAME,
-    key: NAME,
-    name: NAME,
-    rule: NAME,
-    contentType: NAME,
-    baseVersion: INT,
-    size: INT,
-    updatedBy: 'BLOB',
-    comment: 'BLOB',
-    eventRevision: INT,
-    eventN: INT,
-    ...tail,
-  },
-  indexes: [],
-}
-
-/**
- * When callers that match `rule` last saw a change of this stage: it outlives the stage and its
- * earlier rules, so that whoever loses a staged value is woken and nobody else is. Dropped by the
- * key's next version, which is a change for all.
- */
-export interface StageMarkRecord {
-  ns: string
-  key: string
-  name: string
-  rule: string
-  createdRevision: number
-  revision: number
-  attributes: string | null
-}
-
-export const STAGE_MARK: TableSpec<StageMarkRecord> = {
-  name: 'stage_mark',
-  number: 17,
-  keys: 4,
-  columns: {
-    ns: NAME,
-    key: NAME,
-    name: NAME,
-    rule: NAME,
-    createdRevision: INT,
-    revision: INT,
-    attributes: 'TEXT',
-  },
-  indexes: [],
-}
-
 const LOCK_GRANT: TableShape = {
   name: 'lock_grant',
   number: 13,
@@ -452,6 +385,41 @@ export const IDEMPOTENCY: TableSpec<IdempotencyRecord> = {
   indexes: ['idempotency_by_age ON idempotency (created_revision)'],
 }
 
+/** A JSON Schema for the values of all keys that begin so. */
+export interface ConfigSchemaRecord extends Tail {
+  ns: string
+  prefix: string
+  updatedBy: Uint8Array | null
+  /** JSON, as it was written. */
+  schema: Uint8Array
+}
+
+export const CONFIG_SCHEMA: TableSpec<ConfigSchemaRecord> = {
+  name: 'config_schema',
+  number: 16,
+  keys: 2,
+  columns: { ns: NAME, prefix: NAME, updatedBy: 'BLOB', ...tail, schema: 'BLOB NOT NULL' },
+  indexes: [],
+}
+
+/** When the cluster's clock showed what: how old an event is, is known from these alone. */
+export interface HistoryMarkRecord {
+  /** All revisions up to this one were applied by then. */
+  upTo: number
+  clusterMs: number
+  createdRevision: number
+  revision: number
+  attributes: string | null
+}
+
+export const HISTORY_MARK: TableSpec<HistoryMarkRecord> = {
+  name: 'history_mark',
+  number: 21,
+  keys: 1,
+  columns: { upTo: INT, clusterMs: INT, createdRevision: INT, revision: INT, attributes: 'TEXT' },
+  indexes: [],
+}
+
 /** All replicated tables: what the state hash covers. */
 export const TABLES: readonly TableShape[] = [
   LEASE,
@@ -469,6 +437,8 @@ export const TABLES: readonly TableShape[] = [
   LOCK_GRANT,
   LOCK_WAITER,
   IDEMPOTENCY,
+  CONFIG_SCHEMA,
+  HISTORY_MARK,
   STAGE_MARK,
 ]
 

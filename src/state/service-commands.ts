@@ -1,14 +1,12 @@
 import { decode, encode } from '../lib/msgpack.ts'
 import type { CommandOf } from './command.ts'
 import type { Context } from './context.ts'
-import { EVENT_KINDS } from './event.ts'
+import { EVENT_KINDS, WHOLE_EVENTS_SINCE } from './event.ts'
 import type { EventKind } from './event.ts'
-import { record as map, text } from './wire.ts'
+import { serviceMetadata as metadata } from './fields.ts'
 import type { Outcome } from './outcome.ts'
 import type { ServiceRow } from './rows.ts'
 import type { ServiceRecord } from './schema.ts'
-
-const metadata = map(text)
 
 export function serviceRow(record: ServiceRecord): ServiceRow {
   const { revision, createdRevision, createdAtMs, updatedAtMs, protectThreshold } = record
@@ -54,8 +52,10 @@ export function serviceDelete(context: Context, command: CommandOf<'service_dele
 
 function changed(context: Context, record: ServiceRecord, kind: EventKind): void {
   const topic = `services/${record.name}`
-  const body = encode([record.metadata, record.protectThreshold, record.createdRevision])
-  context.emit({ ns: record.ns, topic, kind, body, value: null })
+  const { metadata, protectThreshold, createdRevision, createdAtMs } = record
+  const fields = [metadata, protectThreshold, createdRevision]
+  const whole = context.clusterVersion >= WHOLE_EVENTS_SINCE ? [...fields, createdAtMs] : fields
+  context.emit({ ns: record.ns, topic, kind, body: encode(whole), value: null })
   context.touch(record.ns, topic)
   context.touch(record.ns, 'services')
 }

@@ -1,10 +1,13 @@
 import { CLUSTER_VERSION_FIRST } from './cluster-version.ts'
 import type { CommandOf } from './command.ts'
 import type { Context } from './context.ts'
+import { EVENT_KINDS, NO_NAMESPACE } from './event.ts'
 import type { Outcome } from './outcome.ts'
 import type { MembershipRecord } from './schema.ts'
 import type { Sql } from './sql.ts'
 import type { Tables } from './tables.ts'
+
+const MEMBER_EVENTS_SINCE = 3
 
 const CLUSTER_VERSION = 'cluster_version'
 /** Of a state that another cluster began: changes before this revision are not to be had. */
@@ -23,6 +26,24 @@ export function storedClusterVersion(sql: Sql): number {
 /** Where the state of this cluster begins; 0 where nothing was ever left out. */
 export function compactedRevision(tables: Tables): number {
   return tables.setting.find(COMPACTED_REVISION)?.value ?? 0
+}
+
+/** Any of the numbers that the cluster agreed on; 0 before the first. */
+export function setting(tables: Tables, name: string): number {
+  return tables.setting.find(name)?.value ?? 0
+}
+
+/** Writes only what is another number. */
+export function writeSetting(context: Context, name: string, value: number): void {
+  const old = context.tables.setting.find(name)
+  if ((old?.value ?? 0) === value) return
+  context.tables.setting.put(old, {
+    name,
+    value,
+    createdRevision: old?.createdRevision ?? context.revision,
+    revision: context.revision,
+    attributes: old?.attributes ?? null,
+  })
 }
 
 /** Raises the version; a proposal of two leaders that comes second changes nothing. */
@@ -52,6 +73,9 @@ export function writeMembership(context: Context, data: Uint8Array): void {
     data,
     attributes: old?.attributes ?? null,
   })
+  if (context.clusterVersion < MEMBER_EVENTS_SINCE) return
+  const kind = EVENT_KINDS['member.changed']
+  context.emit({ ns: NO_NAMESPACE, topic: 'members', kind, body: data, value: null })
 }
 
 /** Null before the first. */

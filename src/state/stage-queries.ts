@@ -1,6 +1,7 @@
 import { assert, present } from '../lib/assert.ts'
+import type { ConfigQueries } from './config-queries.ts'
 import { pageStart, prefixEnd } from './prefix.ts'
-import type { Page } from './reader.ts'
+import type { Page, StageReader } from './reader.ts'
 import type { StageMeta, StageRow } from './rows.ts'
 import type { ConfigStageRecord } from './schema.ts'
 import type { Sql, Statement } from './sql.ts'
@@ -10,14 +11,16 @@ import type { Labels } from './stage-rule.ts'
 import type { Tables } from './tables.ts'
 
 /** Reads over what is staged. */
-export class StageQueries {
+export class StageQueries implements StageReader {
   readonly #tables: Tables
+  readonly #configs: ConfigQueries
   readonly #value: Statement
   readonly #keysAt: Statement
   readonly #keysAfter: Statement
 
-  constructor(sql: Sql, tables: Tables) {
+  constructor(sql: Sql, tables: Tables, configs: ConfigQueries) {
     this.#tables = tables
+    this.#configs = configs
     this.#value = sql.prepare('SELECT value FROM event WHERE revision = ?1 AND n = ?2')
     const keys = (comparison: string) =>
       sql.prepare(
@@ -28,11 +31,11 @@ export class StageQueries {
     this.#keysAfter = keys('>')
   }
 
-  stages(ns: string, key: string): readonly StageMeta[] {
+  of(ns: string, key: string): readonly StageMeta[] {
     return this.#tables.stagesOf(ns, key).map(stageMeta)
   }
 
-  stage(ns: string, key: string, name: string): StageRow | null {
+  find(ns: string, key: string, name: string): StageRow | null {
     const record = this.#tables.stage.find(ns, key, name)
     return record === null ? null : this.#row(record)
   }
@@ -42,11 +45,11 @@ export class StageQueries {
     const keys = inclusive ? this.#keysAt : this.#keysAfter
     return keys
       .all(ns, from, prefixEnd(page.prefix), page.limit)
-      .flatMap(([key]) => this.stages(ns, key as string))
+      .flatMap(([key]) => this.of(ns, key as string))
   }
 
   /** Of several that match, the first by name. */
-  stageFor(ns: string, key: string, labels: Labels): StageRow | null {
+  seenBy(ns: string, key: string, labels: Labels): StageRow | null {
     if (labels.size === 0) return null
     const record = this.#tables
       .stagesOf(ns, key)
@@ -54,13 +57,14 @@ export class StageQueries {
     return record === undefined ? null : this.#row(record)
   }
 
-  /** When such a caller last saw a change of what is staged; 0: not since the key's version. */
-  markedRevision(ns: string, key: string, labels: Labels): number {
-    if (labels.size === 0) return 0
+  revisionFor(ns: string, key: string, labels: Labels): number {
+    const own = this.#configs.revision(ns, key)
+    if (labels.size === 0) return own
+    // Marks are newer than the key's version: that has dropped all there were.
     const mark = this.#tables
       .stageMarksOf(ns, key)
       .find(({ name: stage, rule }) => isStagedFor(rule, { ns, key, stage }, labels))
-    return mark?.revision ?? 0
+    return Math.max(own, mark?.revision ?? 0)
   }
 
   #row(record: ConfigStageRecord): StageRow {

@@ -15,7 +15,7 @@ import { assert, present } from '../lib/assert.ts'
 import { utf8, utf8Text } from '../lib/bytes.ts'
 import { encode } from '../lib/msgpack.ts'
 import type { CommandOf } from './command.ts'
-import { configEtag, configPut } from './config.ts'
+import { etag, configPut } from './config.ts'
 import type { Context } from './context.ts'
 import { EVENT_KINDS } from './event.ts'
 import type { Outcome } from './outcome.ts'
@@ -102,7 +102,7 @@ function writeStage(
   stored: ConfigStageRecord | null,
 ): ConfigStageRecord {
   const { ns, key, stage, rule, contentType, value, by, comment } = put
-  const baseVersion = configEtag(context.tables.config.find(ns, key)) ?? 0
+  const baseVersion = etag(context.tables.config.find(ns, key)) ?? 0
   const ruleBefore = stored?.rule ?? null
   const head = { stage, action: 'staged', ruleBefore, rule } as const
   const body = { ...head, contentType, baseVersion, by, comment }

@@ -81,15 +81,14 @@ export class Table<R extends object> {
     this.#mayHoldRows = sql.prepare(`SELECT 1 FROM ${spec.name} LIMIT 1`).get() !== null
   }
 
+  get mayHoldRows(): boolean {
+    return this.#mayHoldRows
+  }
+
   find(...key: SqlValue[]): R | null {
     if (!this.#mayHoldRows) return null
     const row = this.#find.get(...key)
     return row === null ? null : this.record(row)
-  }
-
-  /** False while the table never held a row: then there is nothing to ask it. */
-  get mayHoldRows(): boolean {
-    return this.#mayHoldRows
   }
 
   /** A further query over whole rows: `WHERE … ORDER BY …`. */

@@ -1,5 +1,7 @@
 import { assert, present } from '../lib/assert.ts'
 import type { MultisetHash } from '../lib/hash.ts'
+import { ConfigChain } from './config-chain.ts'
+import { EventSweep, Marks } from './event-sweep.ts'
 import * as schema from './schema.ts'
 import type { Sql } from './sql.ts'
 import { Table } from './table.ts'
@@ -27,6 +29,20 @@ export interface Tables {
   readonly holdsLock: (ns: string, name: string, token: number) => boolean
   /** A mark within the batch's transaction, to which it can go back. One at a time. */
   readonly savepoint: Savepoint
+  readonly configSchema: Table<schema.ConfigSchemaRecord>
+  readonly historyMark: Table<schema.HistoryMarkRecord>
+  /** The versions of config keys, the events in their order, and what time it was when. */
+  readonly chain: ConfigChain
+  readonly events: EventSweep
+  readonly marks: Marks
+  /** Those that govern a key, shortest prefix first. */
+  readonly schemasOf: (ns: string, key: string) => readonly schema.ConfigSchemaRecord[]
+  /** From a prefix on, in the order of prefixes. */
+  readonly schemasFrom: (
+    ns: string,
+    from: string,
+    limit: number,
+  ) => readonly schema.ConfigSchemaRecord[]
   readonly instancesOnNode: (ns: string, node: string) => readonly schema.InstanceRecord[]
   readonly configOfLease: (lease: string) => readonly schema.ConfigRecord[]
   /** By name. */
@@ -48,6 +64,12 @@ export function openTables(sql: Sql, hash: MultisetHash): Tables {
   const config = new Table(sql, hash, schema.CONFIG)
   const idempotency = new Table(sql, hash, schema.IDEMPOTENCY)
   const oldestKeys = idempotency.query('ORDER BY created_revision, caller, key LIMIT ?1')
+  const configSchema = new Table(sql, hash, schema.CONFIG_SCHEMA)
+  const historyMark = new Table(sql, hash, schema.HISTORY_MARK)
+  const governing = configSchema.query(
+    'WHERE ns = ?1 AND substr(?2, 1, length(prefix)) = prefix ORDER BY prefix',
+  )
+  const fromPrefix = configSchema.query('WHERE ns = ?1 AND prefix >= ?2 ORDER BY prefix LIMIT ?3')
   const onNode = instance.query('WHERE ns = ?1 AND node = ?2 ORDER BY service, id')
   const stage = new Table(sql, hash, schema.CONFIG_STAGE)
   const stageMark = new Table(sql, hash, schema.STAGE_MARK)
@@ -71,6 +93,13 @@ export function openTables(sql: Sql, hash: MultisetHash): Tables {
     oldestKeys: (limit) => oldestKeys(limit),
     ...questions(sql),
     savepoint: savepoint(sql),
+    configSchema,
+    historyMark,
+    chain: new ConfigChain(sql),
+    events: new EventSweep(sql),
+    marks: new Marks(historyMark),
+    schemasOf: (ns, key) => (configSchema.mayHoldRows ? governing(ns, key) : []),
+    schemasFrom: (ns, from, limit) => fromPrefix(ns, from, limit),
     instancesOnNode: (ns, node) => onNode(ns, node),
     configOfLease: (lease) => ofLease(lease),
     stagesOf: (ns, key) => (stage.mayHoldRows ? stagesOf(ns, key) : []),

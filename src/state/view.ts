@@ -1,8 +1,12 @@
 /** What follows from a row: pure, for the routes and for whoever chooses among instances. */
 import type { InstanceStatus } from './command.ts'
-import type { InstanceRow } from './rows.ts'
+import type { InstanceRow, OverrideRow } from './rows.ts'
 
-type Overridden = Pick<InstanceRow, 'spec' | 'override' | 'nodeOverride'>
+type Override = Pick<OverrideRow, 'status' | 'weight'> | null
+interface Overridden extends Pick<InstanceRow, 'spec'> {
+  readonly override: Override
+  readonly nodeOverride: Override
+}
 
 /** The operator's word on the instance, else on its host, else what it declares. */
 export function effectiveStatus(instance: Overridden): InstanceStatus {

@@ -58,6 +58,12 @@ export const key = plain<string>(
   (raw) => isText(raw) && raw !== '' && raw.length <= 1024 && !raw.includes('\0'),
 )
 
+/** Of a key: may be empty. */
+export const prefix = plain<string>(
+  'a prefix',
+  (raw) => isText(raw) && raw.length <= 1024 && !raw.includes('\0'),
+)
+
 export const text = plain<string>('a text', isText)
 
 export const bytes = plain<Uint8Array>('bytes', (raw) => raw instanceof Uint8Array)

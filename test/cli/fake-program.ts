@@ -12,7 +12,7 @@ async function startNode(options: NodeOptions): Promise<RunningNode> {
     throw new StartError(3, 'the data directory is in use')
   if (options.id === 'surprised') throw new TypeError('nobody expected this')
   if (options.id === 'waiting') return new Promise(() => setInterval(() => {}, 1_000))
-  const { host, port } = options.listen
+  const { host, port } = options.listen ?? { host: '127.0.0.1', port: 0 }
   const role = options.id === 'n1' ? 'leader' : 'follower'
   const status = { id: options.id, role, term: 1, hostile: '\u001b[2J' }
   const server = Bun.serve({
@@ -30,7 +30,12 @@ async function startNode(options: NodeOptions): Promise<RunningNode> {
   options.logger.warn('fake node', { pid: process.pid })
   const stop = () => (options.id === 'stuck' ? never<void>() : server.stop(true))
   const url = `http://${host}:${server.port}`
-  return { url, id: options.id ?? 'generated', sqlite: 'bun', stop, failed }
+  const id = options.id ?? 'generated'
+  return { url, id, sqlite: 'bun', stop, failed, fetch: never, status: unasked, abandon: never }
+}
+
+function unasked(): never {
+  throw new Error('the command line asks a node over HTTP')
 }
 
 function openRecovery(): never {

@@ -1,18 +1,18 @@
 import { describe, expect, test } from 'bun:test'
-import { COMMANDS, FLAG_NAMES, findFlag } from '../../src/cli/mod.ts'
+import { COMMANDS, FLAG_NAMES, findFlag, GROUPS } from '../../src/cli/mod.ts'
 import { run } from './support.ts'
 
 test.each([[[]], [['help']], [['--help']], [['-h']]])('%p prints the overview', async (args) => {
   const ran = await run(args)
 
-  for (const command of COMMANDS) expect(ran.out).toContain(`  ${command} `)
+  for (const command of COMMANDS) expect(ran.out).toContain(`  ${command.split(' ')[0]} `)
   expect(ran.err).toBe('')
   expect(ran.code).toBe(0)
 })
 
 describe.each(COMMANDS)('help %s', (command) => {
   test('lists each flag of it with its default, in 100 columns', async () => {
-    const ran = await run(['help', command])
+    const ran = await run(['help', ...command.split(' ')])
 
     for (const name of FLAG_NAMES) {
       const spec = findFlag(name)
@@ -29,11 +29,22 @@ describe.each(COMMANDS)('help %s', (command) => {
   })
 
   test('is what --help and -h say too', async () => {
-    const help = await run(['help', command])
+    const words = command.split(' ')
+    const help = await run(['help', ...words])
 
-    expect(await run([command, '--help'])).toEqual(command === 'help' ? await run(['help']) : help)
-    expect((await run([command, '-h'])).code).toBe(0)
+    expect(await run([...words, '--help'])).toEqual(command === 'help' ? await run(['help']) : help)
+    expect((await run([...words, '-h'])).code).toBe(0)
   })
+})
+
+test.each(Object.keys(GROUPS))('help %s lists its commands, in 100 columns', async (group) => {
+  const ran = await run(['help', ...group.split(' ')])
+
+  const within = COMMANDS.filter((command) => command.startsWith(`${group} `))
+  expect(within.length).toBeGreaterThan(1)
+  for (const command of within) expect(ran.out).toContain(`  rollcall ${command}`)
+  const [, commands = ''] = ran.out.split('\nCommands\n')
+  for (const line of commands.split('\n')) expect(line.length, line).toBeLessThanOrEqual(100)
 })
 
 test('version says the version of the manifest, as a line and as JSON', async () => {

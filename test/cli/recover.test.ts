@@ -38,6 +38,7 @@ async function recoverFrom(survivor: Survivor, answer: string | null, flags: rea
     out: async (text) => void (out += text),
     err: (text) => void (err += text),
     outIsTerminal: false,
+    columns: null,
     errIsTerminal: false,
     outPaint: (_, text) => text,
     errPaint: (_, text) => text,

@@ -6,18 +6,30 @@ import { join } from 'node:path'
 import { COMMANDS, FLAG_NAMES, findFlag, readArguments } from '../../src/cli/mod.ts'
 import { run } from './support.ts'
 
-const typo = (word: string): string => `${word.slice(0, 1)}${word.slice(2)}` // One letter is lost.
+/** The last letter is lost. */
+const typo = (word: string): string => word.slice(0, -1)
+/** `lock` is a command only with one to run. */
+const restOf = (command: string): string[] => (command === 'lock' ? ['--', 'true'] : [])
+const wordsOf = (command: string): string[] => command.split(' ')
+const withTypo = (command: string): string[] => {
+  const words = wordsOf(command)
+  return [...words.slice(0, -1), typo(words.at(-1) ?? '')]
+}
 
 describe.each(COMMANDS)('a mistyped %s', (command) => {
   test('names the nearest command', () => {
-    expect(() => readArguments([typo(command)])).toThrow(`did you mean "${command}"?`)
+    const last = wordsOf(command).at(-1)
+
+    expect(() => readArguments(withTypo(command))).toThrow(`did you mean "${last}"?`)
   })
 
   test('flag names the nearest flag', () => {
     for (const name of FLAG_NAMES) {
       const spec = findFlag(name)
       if (spec === null || spec.hidden === true || !spec.commands.includes(command)) continue
-      expect(() => readArguments([command, `--${typo(name)}`, 'x'])).toThrow(`"--${name}"?`)
+      expect(() =>
+        readArguments([...wordsOf(command), `--${typo(name)}`, 'x', ...restOf(command)]),
+      ).toThrow(`"--${name}"?`)
     }
   })
 })

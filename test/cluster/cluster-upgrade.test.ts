@@ -89,6 +89,12 @@ test(
     expect(third).toMatchObject({ version: OLD_RELEASE, clusterVersionMax: OLD })
     expect(first).toMatchObject({ clusterVersionMax: CLUSTER_VERSION_MAX })
 
+    // What the older one could not read is not put into the log: it would stop there.
+    const keyed = { headers: { 'Idempotency-Key': 'k1' } }
+    const early = await n2.put('/v1/config/keyed?timeout=300ms', 'x', keyed)
+    expect(early.json).toMatchObject({ status: 409, code: 'conflict', outcome: 'not_applied' })
+    expect(n3.isRunning).toBe(true)
+
     // A member that is down holds it up as well.
     await n3.stop()
     await load.progress(5)
@@ -97,6 +103,7 @@ test(
     n3.start()
     await n3.ready()
     await risen(n1)
+    expect((await n2.put('/v1/config/keyed', 'x', keyed)).status).toBe(201)
     await load.progress(5)
     await cluster.leader()
 

@@ -53,6 +53,18 @@ test('a request is passed on with method, path, query, body and headers, the ans
   expect(request?.headers.get('Sec-Fetch-Site')).toBeNull()
 })
 
+test('below where it is mounted, the path of the API alone is passed on', async () => {
+  const { app, asked } = await witness(ok)
+
+  const answers = [
+    await app.request('/a/registry/v1/config/a%2Fb?ns=x', {}, { below: 2 }),
+    await app.request('/a/registry/livez', {}, { below: 2 }),
+  ]
+
+  expect(answers.map(({ status }) => status)).toEqual([200, 200])
+  expect(asked.map(({ url }) => url)).toEqual([`${LEADER}/v1/config/a%2Fb?ns=x`])
+})
+
 test.each(['/livez', '/readyz', '/metrics', '/v1/status', '/v1/cluster'])(
   'GET %s is about this node, and answered here',
   async (path) => {

@@ -10,6 +10,7 @@ const INSTANCE = '/v1/services/web/instances/a'
 const WRITES: readonly (readonly [string, string | object | undefined, number])[] = [
   ['PUT /v1/config/app/db', 'x', 201],
   ['DELETE /v1/config/app/old', undefined, 204],
+  ['POST /v1/config-rollback/app/old', { to: 1 }, 200],
   ['PUT /v1/services/web/instances/new', { address: '10.0.0.9' }, 201],
   [`PATCH ${INSTANCE}`, { weight: 2 }, 200],
   [`DELETE ${INSTANCE}`, undefined, 204],
@@ -91,6 +92,32 @@ test.each([
   expect(registry.local.configList('default', { prefix: '', after: null, limit: 9 })).toHaveLength(
     1,
   )
+})
+
+test('a body that a call does not need is a part of the request all the same', async () => {
+  const { call } = await testApi()
+  const headers = { 'Idempotency-Key': 'k1' }
+  const statuses = []
+  for (const body of ['', 'x', '']) {
+    const given = body === '' ? {} : { body }
+    statuses.push((await call('DELETE /v1/leases/l', { ...given, headers })).status)
+  }
+  expect(statuses).toEqual([204, 422, 204])
+})
+
+test('a full table of keys is 429, says when to come back, and applies nothing', async () => {
+  const { call, registry } = await testApi({}, { keysMax: 1, windowMs: 1_000 })
+  const put = async (key: string) =>
+    await call('PUT /v1/config/a', { body: 'x', headers: { 'Idempotency-Key': key } })
+  await put('k1')
+
+  const answer = await put('k2')
+
+  expect(answer.status).toBe(429)
+  expect(answer.headers.get('Retry-After')).toBe('1')
+  expect(jsonOf(answer)).toMatchObject({ code: 'too_many_requests', outcome: 'not_applied' })
+  expect(registry.local.config('default', 'a')?.version).toBe(1)
+  expect((await call('PUT /v1/config/a', { body: 'x' })).status).toBe(200)
 })
 
 test('a heartbeat takes a key and leaves no row: it may be repeated as it is', async () => {

@@ -210,14 +210,19 @@ test('a stream holds what it was sent up to', async () => {
     Array.from(listeners.of('default', 'k', registry.local), (view) => view.held?.version ?? null)
   const source = { labels: new Map(), address: null, via: 'watch' } as const
   const prefix = { ns: 'default', key: '', prefix: true }
-  const stream = listeners.begin(prefix, source, { through: 0, held: null })
+  let reached = 0
+  const stream = listeners.begin(prefix, source, {
+    through: 0,
+    held: null,
+    reached: () => reached,
+  })
   put('one')
   expect(held()).toEqual([null])
-  stream.reached(1)
+  reached = 1
   expect(held()).toEqual([1])
   put('two')
   expect(held()).toEqual([null])
-  stream.reached(2)
+  reached = 2
   expect(held()).toEqual([2])
   stream.end()
 })

@@ -183,3 +183,43 @@ test('what is staged does not depend on how the key was encoded', async () => {
   expect((await call('GET /v1/config-stages/app%2Fdb/canary')).text).toBe('two')
   expect((await call('GET /v1/config-stages/app%2Fdb%2Fcanary')).text).toBe('two')
 })
+
+test('a watch tells what is staged to those whom it is for, and to nobody else', async () => {
+  const { app, stage, call } = await api()
+  const watch = async (labels: string) => {
+    const path = `/v1/watch?topic=config/app/*&since=1&values=true&labels=${labels}`
+    const answer = await app.request(path, { headers: { Accept: 'application/x-ndjson' } })
+    const reader = (answer.body as ReadableStream<Uint8Array>).getReader()
+    return async () => {
+      const { value } = await reader.read()
+      const lines = new TextDecoder().decode(value).trim().split('\n')
+      await reader.cancel()
+      return lines.map((line) => JSON.parse(line) as Record<string, unknown>)
+    }
+  }
+  await stage('two')
+  await stage('two', 'zone=us')
+  await call(`DELETE ${STAGE}`)
+  await call('PUT /v1/config/app/db', { body: 'one' })
+
+  const told = async (labels: string) =>
+    (await (await watch(labels))())
+      .filter((one) => one['event'] === 'config.staged' || one['event'] === 'config.put')
+      .map((one) => {
+        const data = one['data'] as Record<string, unknown>
+        return [one['event'], data['action'], data['value'], data['revision']]
+      })
+  const put = ['config.put', undefined, 'one', 5]
+  expect(await told('')).toEqual([put])
+  expect(await told('zone=ap')).toEqual([put])
+  expect(await told('zone=eu')).toEqual([
+    ['config.staged', 'staged', 'two', 2],
+    ['config.staged', 'staged', 'two', 3], // It was theirs until now.
+    put,
+  ])
+  expect(await told('zone=us')).toEqual([
+    ['config.staged', 'staged', 'two', 3],
+    ['config.staged', 'aborted', undefined, 4],
+    put,
+  ])
+})

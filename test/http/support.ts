@@ -1,5 +1,6 @@
 import { createApp } from '../../src/http/mod.ts'
 import type { AppOptions } from '../../src/http/mod.ts'
+import type { KeyRules } from '../../src/state/mod.ts'
 import { LocalRegistry } from '../support/local-registry.ts'
 
 /** An answer, read to its end. */
@@ -15,8 +16,8 @@ interface Init {
 }
 
 /** The API over a real state machine, without a server. */
-export async function testApi(options: Partial<AppOptions> = {}) {
-  const registry = await LocalRegistry.open()
+export async function testApi(options: Partial<AppOptions> = {}, rules?: KeyRules) {
+  const registry = await LocalRegistry.open({}, rules)
   const app = createApp({ registry, version: '1.2.3', ...options })
 
   /** `call('PUT /v1/…', { body })`: an object is sent as JSON. */

@@ -17,6 +17,7 @@ test('every operation answers as it would by itself', async () => {
         { ...PUT, value: undefined, valueBase64: '/w==', contentType: 'x/y', comment: 'why' },
         { op: 'config.get', key: 'app/a' },
         { op: 'config.delete', key: 'app/a' },
+        { op: 'config.rollback', key: 'app/a', to: 1 },
         { op: 'instance.put', ...instance, address: '10.0.0.1', ttl: '10s' },
         { op: 'instance.patch', ...instance, weight: 3 },
         { op: 'instance.delete', ...instance },
@@ -43,6 +44,7 @@ test('every operation answers as it would by itself', async () => {
         valueBase64: '/w==',
       },
       { op: 'config.delete', status: 204 },
+      { op: 'config.rollback', status: 200, version: 3, revision },
       { op: 'instance.put', status: 201, revision },
       { op: 'instance.patch', status: 200, revision },
       { op: 'instance.delete', status: 204 },
@@ -117,6 +119,7 @@ test.each([
   ['a foreign one', { then: [{ op: 'toString' }] }, 'then.0.op', 'must be one of'],
   ['no key', { then: [{ op: 'config.get' }] }, 'then.0.key', 'is needed'],
   ['a bad key', { then: [PUT, { ...PUT, key: 'a//b' }] }, 'then.1.key', 'empty segment'],
+  ['no version', { then: [{ op: 'config.rollback', key: 'a', to: 0 }] }, 'then.0.to', 'from 1'],
   ['no value', { then: [{ op: 'config.put', key: 'a' }] }, 'then.0.value', 'one of the two'],
   ['two values', { then: [{ ...PUT, valueBase64: '' }] }, 'then.0.value', 'one of the two'],
   [

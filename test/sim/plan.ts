@@ -3,6 +3,7 @@ import type { FenceConfig } from '../../src/replica/fence.ts'
 import type { StateChecksConfig } from '../../src/replica/state-checks.ts'
 import type { UpkeepConfig } from '../../src/replica/upkeep.ts'
 import type { KeyRules } from '../../src/state/mod.ts'
+import type { WatchConfig } from '../../src/replica/watch-hub.ts'
 import { Chance } from './chance.ts'
 
 /** The mean time between two faults of a kind, in milliseconds; 0: this seed has none of it. */
@@ -114,6 +115,11 @@ export interface Plan {
   readonly removeDeadAfterMs: number | null
   /** So many nodes have half of all times: `--timing` may differ between nodes. */
   readonly hastyNodes: number
+  /** Readers of the change feed. */
+  readonly watchers: number
+  readonly watch: WatchConfig
+  /** About so many revisions stay in the feed; 0: all of them. */
+  readonly feedKept: number
   /** Release configuration in stages, each with readers of different labels. */
   readonly stagers: number
 }
@@ -220,6 +226,21 @@ function custodyOf(chance: Chance): StateChecksConfig & FenceConfig {
   }
 }
 
+/** Bounds so small that most readers come to know them. */
+function watchOf(chance: Chance): WatchConfig {
+  return {
+    watchersMax: 100, // Nobody is to be kept out for good.
+    watchQueueMax: chance.pick([1, 4, 4_096]),
+    watchQueueBytesMax: chance.pick([1_000, 1_048_576]),
+    watchLoadBytesMax: chance.pick([2_000, 1_048_576]),
+    watchPage: chance.pick([1, 3, 1_000]),
+    watchValuesPage: chance.pick([1, 3, 64]),
+    watchServedPerTurn: chance.pick([1, 512]),
+    watchProgressMs: chance.pick([100, 1_000, 10_000]),
+    watchStallMs: chance.pick([500, 30_000]),
+  }
+}
+
 export function planOf(seed: number): Plan {
   const chance = new Chance(seed, 0)
   const [heartbeatMs, electionMinMs, electionMaxMs] = chance.pick(TIMINGS)
@@ -278,6 +299,9 @@ export function planOf(seed: number): Plan {
       keysMax: chance.pick([3, 30, 1_000]),
       windowMs: chance.pick([2_000, 10_000, 200_000]),
     },
+    watchers: chance.pick([0, 0, 0, 1, 2, 3]),
+    watch: watchOf(chance),
+    feedKept: chance.pick([0, 0, 20, 200]),
     stagers: chance.int(0, 1),
   }
 }

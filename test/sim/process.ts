@@ -65,14 +65,14 @@ export function openProcess(host: ProcessHost): Process {
   const mesh = ofProduction ? openProductionMesh(host, identity, () => replica) : null
   const store = openStore(host, wal, state)
   const port = present(mesh ?? light, 'one mesh or the other')
-  const { upkeep, custody, removeDeadAfterMs } = around.plan
+  const { upkeep, custody, watch, removeDeadAfterMs } = around.plan
   const replica: Replica = new Replica(
     {
       raft: raftConfigOf(host, identity),
       initial: initialState(state, wal, node.readClock()),
       identity,
       founding: around.founding,
-      config: { ...upkeep, ...custody, removeDeadAfterMs },
+      config: { ...upkeep, ...custody, ...watch, removeDeadAfterMs },
     },
     state,
     portsOf(host, wal, port, store),
@@ -134,6 +134,7 @@ function openStore(host: ProcessHost, wal: Wal, state: StateMachine): SimStore {
     installing: (snapshot) => {
       node.counts.installs += 1
       if (node.isWitness) around.sometimes.met('a witness was given its place')
+      if (node.replica.watches.size > 0) around.sometimes.met('a watch went on in a snapshot')
       world.note(`${node.id} installs a snapshot`, snapshot.index)
       node.view.installing(committedTerms(around, snapshot.index))
       observer.installing(node, snapshot.index)

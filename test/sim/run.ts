@@ -28,6 +28,7 @@ import { allSituations, Sometimes } from './sometimes/mod.ts'
 import { SharedStates, SqliteStates, type StateOptions } from './state-source.ts'
 import type { Surroundings } from './surroundings.ts'
 import { insist, Violation } from './violation.ts'
+import { Watchers } from './watchers.ts'
 import { Workload } from './workload.ts'
 import { World } from './world.ts'
 
@@ -73,6 +74,7 @@ class Run {
   readonly #decay: Decay
   readonly #casualties: Casualties
   readonly #workload: Workload
+  readonly #watchers: Watchers
   readonly #sometimes = new Sometimes()
   #next = 0
 
@@ -142,6 +144,10 @@ class Run {
     const told = { history, promises, wakes, sometimes, ...oracles }
     const bench = { world, plan, chance: chanceOf(4), nodes, ...told }
     this.#workload = new Workload({ ...bench, next: around.next })
+    this.#watchers = new Watchers(
+      { ...bench, chance: chanceOf(9), next: around.next },
+      this.#workload,
+    )
     const pressure = new Pressure(
       { ...bench, chance: chanceOf(7), next: around.next },
       this.#workload,
@@ -156,6 +162,7 @@ class Run {
       chance,
       forgetful: this.#plan.forgetful,
       keyRules: this.#plan.keyRules,
+      feedKept: this.#plan.feedKept,
       isWitness: (id) => this.#node(id).isWitness,
       committing: (id, entries) => {
         this.#node(id).mustKnow(entries)
@@ -205,6 +212,7 @@ class Run {
     if (roughStart && this.#chance.oneIn(3))
       this.#world.after(0, () => this.#nemesis.strikeFounder())
     this.#workload.start()
+    this.#watchers.start()
     this.#world.run(safetyMs)
     this.#heal()
     this.#churn.restore()
@@ -340,6 +348,7 @@ class Run {
 
   #isAtRest(): boolean {
     if (!this.#workload.isIdle || !this.#casualties.areNone) return false
+    if (!this.#watchers.areCaughtUp) return false
     const { last, model } = this.#history
     for (const { raft } of this.#core) {
       if (raft.applied !== last || raft.last !== last) return false
@@ -357,7 +366,7 @@ class Run {
     })
     const leases = this.#history.model.leases(this.#history.last).map(({ id }) => id)
     const clients = this.#workload.isIdle ? 'idle' : 'busy'
-    return `${nodes.join('; ')}; leases [${leases.join(' ')}]; clients ${clients}`
+    return `${nodes.join('; ')}; leases [${leases.join(' ')}]; clients ${clients}; ${this.#watchers.describe()}`
   }
 
   #noteDisks(): void {

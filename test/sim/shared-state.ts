@@ -21,8 +21,11 @@ import type {
   ServiceRow,
   StageRow,
   StateNote,
+  StoredEvent,
   TopicChange,
 } from '../../src/state/mod.ts'
+import { EMPTY_BYTES } from '../../src/lib/bytes.ts'
+import type { ModelEvent } from './oracle/feed.ts'
 import type { History } from './oracle/history.ts'
 
 /**
@@ -41,11 +44,17 @@ export class SharedState {
   exposedAt: LogIndex | null = null
   readonly #hashes = new Map<LogIndex, string>()
 
+  readonly #feedKept: number
+
   constructor(
     history: History,
     appliedIndex: LogIndex,
-    committing: (entries: readonly Entry[]) => void,
+    {
+      feedKept,
+      committing,
+    }: { readonly feedKept: number; readonly committing: (entries: readonly Entry[]) => void },
   ) {
+    this.#feedKept = feedKept
     this.#history = history
     this.appliedIndex = appliedIndex
     this.#committing = committing
@@ -53,6 +62,20 @@ export class SharedState {
 
   get revision(): number {
     return this.appliedIndex
+  }
+
+  /** Old events leave the feed as entries are applied, and on every node at the same one. */
+  get oldestRevision(): number {
+    return oldestOf(this.appliedIndex, this.#feedKept)
+  }
+
+  eventsAfter(revision: number, { limit }: { readonly limit: number }): readonly StoredEvent[] {
+    const events: StoredEvent[] = []
+    for (let at = Math.max(revision, this.oldestRevision) + 1; at <= this.appliedIndex; at++) {
+      if (events.length >= limit) break
+      events.push(...present(this.#history.at(at), 'what is applied').events.map(stored))
+    }
+    return events
   }
 
   get #applied(): Entry | null {
@@ -94,18 +117,20 @@ export class SharedState {
     const leases: LeaseChange[] = []
     const topics: TopicChange[] = []
     const notes: StateNote[] = []
+    const events: StoredEvent[] = []
     const outcomes = entries.map((entry) => {
       assert(entry.index === this.appliedIndex + 1, 'entries are applied without a gap')
       this.appliedIndex = entry.index
       const known = present(this.#history.at(entry.index), 'what is applied is committed')
       const { effect, command } = known
+      events.push(...known.events.map(stored))
       if (entry.type === 'command') notes.push(...this.#notesOf(command)) // Not withheld.
       if (effect === null) return null
       leases.push(...effect.leases)
       topics.push(...effect.topics)
       return effect.outcome
     })
-    return { outcomes, topics, leases, notes, membershipChanged: null }
+    return { outcomes, topics, leases, notes, events, membershipChanged: null }
   }
 
   #notesOf(command: Command | null): readonly StateNote[] {
@@ -178,16 +203,17 @@ export class SharedState {
     return this.#history.model.topics.changedAt(ns, topic, this.appliedIndex)
   }
 
-  stageFor(ns: string, key: string, labels: Labels): StageRow | null {
-    const { stages } = this.#history.model
-    const stage = stages.seenBy(`${ns}/${key}`, labels, this.appliedIndex)
-    return stage === null ? null : { ...stage.meta, value: stage.value }
-  }
-
-  configRevisionFor(ns: string, key: string, labels: Labels): number {
-    const { stages } = this.#history.model
-    const staged = stages.changedFor(`${ns}/${key}`, labels, this.appliedIndex)
-    return Math.max(staged, this.configRevision(ns, key))
+  readonly stages = {
+    seenBy: (ns: string, key: string, labels: Labels): StageRow | null => {
+      const { stages } = this.#history.model
+      const stage = stages.seenBy(`${ns}/${key}`, labels, this.appliedIndex)
+      return stage === null ? null : { ...stage.meta, value: stage.value }
+    },
+    revisionFor: (ns: string, key: string, labels: Labels): number => {
+      const { stages } = this.#history.model
+      const staged = stages.changedFor(`${ns}/${key}`, labels, this.appliedIndex)
+      return Math.max(staged, this.configRevision(ns, key))
+    },
   }
 
   serviceSettings(ns: string, service: string): ServiceRow | null {
@@ -203,4 +229,14 @@ export class SharedState {
   }
 
   close(): void {}
+}
+
+/** Of a feed that keeps about `kept` revisions; 0: all of them. It is cut in pieces. */
+function oldestOf(applied: LogIndex, kept: number): number {
+  return kept === 0 ? 0 : Math.max(0, Math.floor((applied - kept) / kept) * kept)
+}
+
+/** Watchers here compare which events they are told, not what stands in them. */
+function stored(event: ModelEvent): StoredEvent {
+  return { ...event, atMs: 0, body: EMPTY_BYTES, size: null, value: null }
 }

@@ -8,7 +8,14 @@ import type { Entry, LogIndex, NodeId, Term } from '../../src/raft/mod.ts'
 import { withhold } from '../../src/raft/witness.ts'
 import { openBun } from '../../src/runtime/sqlite-bun.ts'
 import { StateMachine } from '../../src/state/mod.ts'
-import type { KeyRules, LeaseChange, Outcome, Sql, TopicChange } from '../../src/state/mod.ts'
+import type {
+  KeyRules,
+  LeaseChange,
+  Outcome,
+  Sql,
+  StoredEvent,
+  TopicChange,
+} from '../../src/state/mod.ts'
 import type { Chance } from './chance.ts'
 import type { History } from './oracle/history.ts'
 import { SharedState, type Rot } from './shared-state.ts'
@@ -49,6 +56,8 @@ export interface StateOptions {
   readonly chance: Chance
   readonly forgetful: boolean
   readonly keyRules: KeyRules
+  /** About so many revisions stay in the feed of a state without SQLite; 0: all. */
+  readonly feedKept: number
   /** Whose state is a place in the log. */
   isWitness(id: NodeId): boolean
   /** The node is about to apply these. */
@@ -161,10 +170,11 @@ export class SharedStates implements StateSource {
   }
 
   open(id: NodeId): StateMachine {
-    const { history } = this.#options
-    const state = new SharedState(history, this.appliedBy(id).index, (entries) =>
-      this.#options.committing(id, entries),
-    )
+    const { history, feedKept } = this.#options
+    const state = new SharedState(history, this.appliedBy(id).index, {
+      feedKept,
+      committing: (entries) => this.#options.committing(id, entries),
+    })
     // Rows that a disk hurt show in no hash that was kept.
     state.rot = this.rotOf(id) === 'apply' ? 'apply' : null
     this.#open.set(id, state)
@@ -285,6 +295,7 @@ export class SqliteStates implements StateSource {
       })
       this.#compareLeases(entries, batch.leases)
       this.#compareTopics(entries, batch.topics)
+      this.#compareEvents(entries, batch.events)
       return batch
     }
     return state
@@ -327,6 +338,24 @@ export class SqliteStates implements StateSource {
       () =>
         `by entries ${entries[0]?.index} to ${entries.at(-1)?.index}: ` +
         `${JSON.stringify(told)}, not ${JSON.stringify(due)}`,
+    )
+  }
+
+  /** What watchers are told must be what the model says, in its order. */
+  #compareEvents(entries: readonly Entry[], events: readonly StoredEvent[]): void {
+    const { history } = this.#options
+    const expected = entries.flatMap(({ index }) => history.at(index)?.events ?? [])
+    const told = events.map(({ revision, n, ns, topic, kind }) => ({
+      revision,
+      n,
+      ns,
+      topic,
+      kind,
+    }))
+    insist(
+      Bun.deepEquals(told, expected),
+      'watchers are told of every change',
+      () => `${JSON.stringify(told)}, not ${JSON.stringify(expected)}`,
     )
   }
 

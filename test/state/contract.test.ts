@@ -4,7 +4,7 @@ import { prng, type Random } from '../../src/lib/prng.ts'
 import type { Entry } from '../../src/raft/types.ts'
 import { decodeOutcome, encodeOutcome, isAvailable } from '../../src/state/mod.ts'
 import type { Outcome, StateMachine, StateNote } from '../../src/state/mod.ts'
-import { randomCommand, readAll } from './random-commands.ts'
+import { randomCommand, randomTrim, readAll } from './random-commands.ts'
 import { randomWrapped } from './random-wrapped.ts'
 import { commandEntry, DRIVERS, entry, Fed, FEW_KEYS } from './support.ts'
 
@@ -51,6 +51,7 @@ function nextEntry(random: Random, index: number, machine: StateMachine): Entry 
     return entry(index, { type: 'membership', data: new Uint8Array([random(256)]) })
   }
   if (random(20) === 0) return commandEntry(index, { type: 'state_check' })
+  if (random(20) === 0) return commandEntry(index, randomTrim(random))
   const isWrapped = random(4) === 0
   return commandEntry(index, (isWrapped ? randomWrapped : randomCommand)(random, machine))
 }
@@ -158,6 +159,7 @@ function revisionOf(machine: StateMachine, ns: string, topic: string): number | 
   const [kind, service, id] = topic.split('/')
   if (kind === 'config') return machine.configRevision(ns, topic.slice('config/'.length))
   if (kind === 'leases' || kind === 'stages') return null
+  if (kind === 'config-schemas') return machine.configSchemasRevision(ns)
   if (service === undefined) return machine.servicesRevision(ns)
   if (id === undefined) return machine.serviceRevision(ns, service)
   return machine.instanceRevision({ ns, service, id })

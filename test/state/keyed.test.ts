@@ -119,6 +119,7 @@ test('what is past the window leaves, a few with each new key', async () => {
   const codes = [5, 6, 7, 8, 9].map((n) => codeOf(fed.apply(keyed(`k${n}`, configPut('a', 'x')))))
 
   expect(codes).toEqual(['ok', 'ok', 'ok', 'ok', 'too_many_requests'])
+  expect(fed.machine.idempotencyKeys).toBe(4)
   expect(fed.machine.recomputeHash()).toBe(fed.machine.stateHash())
 })
 

@@ -73,6 +73,7 @@ test('an empty batch does nothing', async () => {
     topics: [],
     leases: [],
     notes: [],
+    events: [],
     membershipChanged: null,
   })
 })

@@ -11,11 +11,12 @@ import type {
   StateMachine,
 } from '../../src/state/mod.ts'
 
-const NAMESPACES = ['default', 'ns～', 'ns🦊']
+export const NAMESPACES = ['default', 'ns～', 'ns🦊']
 const SERVICES = ['web', 'wéb', 'db']
 const IDS = ['a', 'b', '🦊', '～']
 const NODES = ['h1', 'h2']
 const KEYS = ['app', 'app/a', 'app/b/c', 'app/～', 'app/🦊', 'z']
+const PREFIXES = ['', 'app', 'app/', 'app/～', 'z']
 const STATUSES = ['starting', 'up', 'draining', 'down'] as const
 const HEALTHS = ['passing', 'warning', 'critical'] as const
 /** Texts that drivers and codecs stumble over. */
@@ -46,7 +47,7 @@ export function randomCommand(random: Random, machine: StateMachine): Command {
   const refs = () => Array.from({ length: random(4) }, ref)
   const plainRefs = () => refs().map(({ id, leaseRevision }) => ({ id, leaseRevision }))
 
-  switch (random(28)) {
+  switch (random(36)) {
     case 0:
     case 1:
     case 2:
@@ -101,8 +102,30 @@ export function randomCommand(random: Random, machine: StateMachine): Command {
       return { type: 'config_delete', ns, key: pick(KEYS), by: maybe(pick(TEXTS)), expect }
     case 22:
     case 23:
+      return {
+        type: 'config_rollback',
+        ns,
+        key: pick(KEYS),
+        to: 1 + random(6),
+        comment: maybe(pick(TEXTS)),
+        by: maybe(pick(TEXTS)),
+        expect,
+      }
     case 24:
+      return {
+        type: 'config_schema_put',
+        ns,
+        prefix: pick(PREFIXES),
+        schema: Uint8Array.from({ length: random(40) }, () => random(256)),
+        by: maybe(pick(TEXTS)),
+        expect,
+      }
     case 25:
+      return { type: 'config_schema_delete', ns, prefix: pick(PREFIXES), expect }
+    case 26:
+    case 27:
+    case 28:
+    case 29:
       return stageCommand(random, { ns, key: pick(KEYS), expect })
     default:
       return {
@@ -116,6 +139,19 @@ export function randomCommand(random: Random, machine: StateMachine): Command {
         lease: random(3) === 0 ? ref().id : null,
         expect,
       }
+  }
+}
+
+/** The leader's own, with limits so tight that it removes something. */
+export function randomTrim(random: Random): Command {
+  const pick = (values: readonly number[]): number => values[random(values.length)] as number
+  return {
+    type: 'history_trim',
+    versions: 1 + random(3),
+    ageMs: pick([0, 0, 100, 1_000]),
+    feedMs: pick([0, 200, 600]),
+    feedRevisions: 1 + random(200),
+    rows: 1 + random(12),
   }
 }
 
@@ -207,6 +243,7 @@ export function readAll(machine: StateMachine): object {
     term: machine.appliedTerm,
     clusterMs: machine.clusterMs,
     hash: machine.stateHash(),
+    oldestRevision: machine.oldestRevision,
     leases: [...machine.leases()].map((lease) => [lease, machine.leaseHoldings(lease.id)]),
     namespaces: NAMESPACES.map((ns) => ({
       services: machine.services(ns, page),
@@ -218,10 +255,14 @@ export function readAll(machine: StateMachine): object {
         machine.configPrefixRevision(ns, prefix),
       ),
       stages: KEYS.map((key) => [
-        machine.stages(ns, key).map(({ stage }) => machine.stage(ns, key, stage)),
-        machine.configRevisionFor(ns, key, new Map([['zone', 'eu']])),
+        machine.stages.of(ns, key).map(({ stage }) => machine.stages.find(ns, key, stage)),
+        machine.stages.revisionFor(ns, key, new Map([['zone', 'eu']])),
       ]),
       config: KEYS.map((key) => [machine.config(ns, key), machine.configRevision(ns, key)]),
+      history: KEYS.map((key) => machine.configHistory(ns, key, { before: null, limit: 1_000 })),
+      versions: KEYS.map((key) => [1, 2, 3, 9].map((at) => machine.configVersion(ns, key, at))),
+      schemas: [machine.configSchemas(ns, page), machine.configSchemasRevision(ns)],
+      governing: KEYS.map((key) => machine.configSchemasOf(ns, key)),
     })),
   }
 }

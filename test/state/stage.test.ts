@@ -29,13 +29,13 @@ function abort(
 
 /** What a caller with these labels can tell of the key. */
 function view({ machine }: Fed, labels: ReadonlyMap<string, string>) {
-  const stage = machine.stageFor('default', 'app', labels)
+  const stage = machine.stages.seenBy('default', 'app', labels)
   const config = machine.config('default', 'app')
   const value = stage?.value ?? config?.value
   return {
     value: value === undefined ? null : new TextDecoder().decode(value),
     stage: stage?.stage ?? null,
-    revision: machine.configRevisionFor('default', 'app', labels),
+    revision: machine.stages.revisionFor('default', 'app', labels),
   }
 }
 
@@ -89,7 +89,7 @@ test('a key that does not exist may have a stage, and comes into being by its pr
   })
   expect(fed.topics()).toEqual(['config/app', 'stages/app'])
   expect(view(fed, US)).toEqual({ value: 'staged', stage: null, revision: 3 })
-  expect(fed.machine.stages('default', 'app')).toEqual([])
+  expect(fed.machine.stages.of('default', 'app')).toEqual([])
 })
 
 test('a promotion does not undo in silence what was written meanwhile', async () => {
@@ -99,7 +99,7 @@ test('a promotion does not undo in silence what was written meanwhile', async ()
   fed.ok(configPut('app', 'fix'))
 
   expect(fed.apply(promote())).toMatchObject({ code: 'version_mismatch', current: 2 })
-  expect(fed.machine.stages('default', 'app')).toHaveLength(1)
+  expect(fed.machine.stages.of('default', 'app')).toHaveLength(1)
   expect(fed.apply(promote({ expect: match(1) }))).toMatchObject({ code: 'version_mismatch' })
   expect(fed.apply(promote({ expect: match(2), comment: 'go' }))).toMatchObject({
     created: false,
@@ -150,7 +150,11 @@ test('of several stages that match, the first by name is given', async () => {
   expect(view(fed, EU)).toMatchObject({ stage: 'b' })
   fed.ok(stagePut({ stage: 'a', text: 'a' }))
   expect(view(fed, EU)).toMatchObject({ stage: 'a', value: 'a' })
-  expect(fed.machine.stages('default', 'app').map(({ stage }) => stage)).toEqual(['10', 'a', 'b'])
+  expect(fed.machine.stages.of('default', 'app').map(({ stage }) => stage)).toEqual([
+    '10',
+    'a',
+    'b',
+  ])
 })
 
 test('a key has at most 16 stages, and marks of at most 64 rules', async () => {
@@ -171,8 +175,8 @@ test('stages are listed by key and name, a whole key at a time', async () => {
     for (const stage of ['two', 'one']) fed.ok(stagePut({ key, stage }))
   }
   const list = (after: string | null, limit: number) =>
-    fed.machine
-      .stageList('default', { prefix: 'app/', after, limit })
+    fed.machine.stages
+      .list('default', { prefix: 'app/', after, limit })
       .map(({ key, stage }) => `${key} ${stage}`)
   expect(list(null, 1)).toEqual(['app/a one', 'app/a two'])
   expect(list('app/a', 9)).toEqual(['app/b one', 'app/b two'])
@@ -181,5 +185,5 @@ test('stages are listed by key and name, a whole key at a time', async () => {
 test('an older cluster refuses what its members do not all know', async () => {
   const fed = await Fed.open()
   expect(fed.apply(stagePut())).toMatchObject({ ok: false, code: 'conflict' })
-  expect(fed.machine.stages('default', 'app')).toEqual([])
+  expect(fed.machine.stages.of('default', 'app')).toEqual([])
 })

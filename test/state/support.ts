@@ -33,7 +33,14 @@ export const FEW_KEYS: KeyRules = { keysMax: 4, windowMs: 1_000 }
 export class Fed {
   readonly machine: StateMachine
   /** What the last batch came to. */
-  last: AppliedBatch = { outcomes: [], topics: [], leases: [], notes: [], membershipChanged: null }
+  last: AppliedBatch = {
+    outcomes: [],
+    topics: [],
+    leases: [],
+    notes: [],
+    events: [],
+    membershipChanged: null,
+  }
 
   constructor(machine: StateMachine) {
     this.machine = machine

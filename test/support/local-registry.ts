@@ -3,9 +3,18 @@
  * state machine at once. Nothing lapses unless a test says so.
  */
 import type * as http from '../../src/http/registry.ts'
+import { REPLICA_DEFAULTS, type ReplicaConfig, type WatchSink } from '../../src/replica/mod.ts'
+import { WatchHub } from '../../src/replica/watch-hub.ts'
 import { openSql } from '../../src/runtime/sqlite.ts'
 import { encodeCommand, sinceClusterVersion, StateMachine } from '../../src/state/mod.ts'
-import type { Command, LeaseRow, Outcome, StateReader, TopicChange } from '../../src/state/mod.ts'
+import type {
+  Command,
+  KeyRules,
+  LeaseRow,
+  Outcome,
+  StateReader,
+  TopicChange,
+} from '../../src/state/mod.ts'
 
 interface Waiter {
   readonly target: http.WaitTarget
@@ -15,6 +24,7 @@ interface Waiter {
 
 export class LocalRegistry implements http.Registry {
   readonly local: StateMachine
+  readonly watches: WatchHub
   /** Everything that was proposed, in order. */
   readonly proposed: Command[] = []
   /** How reads were asked for, in order. */
@@ -28,12 +38,36 @@ export class LocalRegistry implements http.Registry {
   isLeader = true
   readonly #waiters = new Set<Waiter>()
 
-  private constructor(state: StateMachine) {
+  private constructor(state: StateMachine, config: Partial<ReplicaConfig>) {
     this.local = state
+    const host = {
+      state,
+      nowMs: () => this.nowMs,
+      defer: (run: () => void) => void setImmediate(run),
+      setTimer: (_: number, run: () => void) => {
+        this.#timers.add(run)
+        return () => void this.#timers.delete(run)
+      },
+    }
+    this.watches = new WatchHub(host, { ...REPLICA_DEFAULTS, ...config })
   }
 
-  static async open(): Promise<LocalRegistry> {
-    return new LocalRegistry(StateMachine.open(await openSql({ driver: null, path: ':memory:' })))
+  static async open(config: Partial<ReplicaConfig> = {}, rules?: KeyRules): Promise<LocalRegistry> {
+    const sql = await openSql({ driver: null, path: ':memory:' })
+    return new LocalRegistry(StateMachine.open(sql, rules), config)
+  }
+
+  /** What watches take for the time: it passes when a test says so. */
+  nowMs = 0
+  readonly #timers = new Set<() => void>()
+
+  /** Lets so much time pass, and runs the timers that are set. */
+  pass(ms: number): void {
+    this.nowMs += ms
+    for (const run of Array.from(this.#timers)) {
+      this.#timers.delete(run)
+      run()
+    }
   }
 
   get waiting(): number {
@@ -52,10 +86,11 @@ export class LocalRegistry implements http.Registry {
     const index = this.local.appliedIndex + 1
     const data = encodeCommand(command)
     const times = { clusterMs: index, wallMs: 1_800_000_000_000 + index }
-    const { outcomes, topics } = this.local.applyBatch([
+    const { outcomes, topics, events } = this.local.applyBatch([
       { type: 'command', term: 1, index, ...times, data },
     ])
     this.#wake(topics)
+    this.watches.applied(events, index)
     const [outcome] = outcomes
     if (outcome == null) throw new Error('a command has an outcome')
     return outcome
@@ -110,6 +145,18 @@ export class LocalRegistry implements http.Registry {
     this.#waiters.add(waiter)
     options.signal.addEventListener('abort', () => resolve(null))
     return promise.finally(() => this.#waiters.delete(waiter))
+  }
+
+  /** Of this one store: what lies ahead of it is of another. */
+  async watch({ since, ...options }: http.WatchOptions, sink: WatchSink) {
+    if (this.failure !== null) return this.failure
+    const { revision, oldestRevision: oldest } = this.local
+    if (since !== null && (since > revision || since < oldest)) {
+      const detail = `${since} is not to be had`
+      return { ok: false, failure: 'revision_compacted', detail, oldest } as const
+    }
+    const watch = this.watches.open({ ...options, since: since ?? revision }, sink)
+    return { ok: true, watch } as const
   }
 
   /** Of a cluster of one. */

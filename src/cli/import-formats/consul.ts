@@ -1,4 +1,4 @@
-import { fromBase64, Gathering, ImportFormatError, isObject, parseJson } from './entry.ts'
+import { base64Value, Gathering, ImportFormatError, isObject, parseJson } from './entry.ts'
 import type { Imported } from './entry.ts'
 
 const WHAT = '"consul kv export"'
@@ -20,7 +20,7 @@ export function fromConsul(bytes: Uint8Array): Imported {
     if (typeof value !== 'string' && value !== null) {
       throw new ImportFormatError(`"${key}" has a value that is no text, as ${WHAT} writes it`)
     }
-    const decoded = fromBase64(value ?? '', key)
+    const decoded = base64Value(value ?? '', key)
     gathering.add(key, { value: decoded, contentType: null, comment: null })
   }
   return gathering.imported

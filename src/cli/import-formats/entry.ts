@@ -2,6 +2,7 @@
  * What other systems' exports are read into: entries for `POST /v1/config-import`. Nothing is left
  * out in silence: what cannot be carried over is named with the reason.
  */
+import { fromBase64, toBase64 } from '../../lib/base64.ts'
 import { utf8, utf8Text } from '../../lib/bytes.ts'
 import { keyProblem } from '../../lib/names.ts'
 
@@ -58,12 +59,10 @@ export function parseJson(bytes: Uint8Array, what: string): unknown {
   }
 }
 
-export function fromBase64(text: string, name: string): Uint8Array {
-  try {
-    return Uint8Array.fromBase64(text)
-  } catch (cause) {
-    throw Object.assign(new ImportFormatError(`"${name}" is not base64`), { cause })
-  }
+export function base64Value(text: string, name: string): Uint8Array {
+  const bytes = fromBase64(text)
+  if (bytes === null) throw new ImportFormatError(`"${name}" is not base64`)
+  return bytes
 }
 
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -77,7 +76,7 @@ export function toLines(entries: readonly ImportEntry[], prefix = ''): Uint8Arra
     const line = {
       key: prefix + key,
       ...(contentType === null ? {} : { contentType }),
-      ...(text === null ? { valueBase64: value.toBase64() } : { value: text }),
+      ...(text === null ? { valueBase64: toBase64(value) } : { value: text }),
       ...(comment === null ? {} : { comment }),
     }
     return `${JSON.stringify(line)}\n`

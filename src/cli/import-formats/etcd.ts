@@ -1,5 +1,5 @@
 import { utf8Text } from '../../lib/bytes.ts'
-import { fromBase64, Gathering, ImportFormatError, isObject, parseJson } from './entry.ts'
+import { base64Value, Gathering, ImportFormatError, isObject, parseJson } from './entry.ts'
 import type { Imported } from './entry.ts'
 
 const WHAT = '"etcdctl get --prefix -w json"'
@@ -33,12 +33,12 @@ function addPair(
   pair: Readonly<Record<string, unknown>>,
   base64: string,
 ): void {
-  const key = utf8Text(fromBase64(base64, base64))
+  const key = utf8Text(base64Value(base64, base64))
   if (key === null) return gathering.skip(base64, 'its name is not UTF-8')
   if ((pair['lease'] ?? 0) !== 0) return gathering.skip(key, 'it hangs on a lease')
   const value = pair['value'] ?? '' // Left out where it is empty.
   if (typeof value !== 'string') {
     throw new ImportFormatError(`"${key}" has a value that is no text, as ${WHAT} writes it`)
   }
-  gathering.add(key, { value: fromBase64(value, key), contentType: null, comment: null })
+  gathering.add(key, { value: base64Value(value, key), contentType: null, comment: null })
 }

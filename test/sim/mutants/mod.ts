@@ -13,6 +13,7 @@ import { REPLICATION_MUTANTS } from './replication.ts'
 import { SERVICE_MUTANTS } from './services.ts'
 import { STAGE_MUTANTS } from './stages.ts'
 import { STORAGE_MUTANTS } from './storage.ts'
+import { WATCH_MUTANTS } from './watches.ts'
 import { WITNESS_MUTANTS } from './witnesses.ts'
 import { WORLD_MUTANTS } from './world.ts'
 import { WRAPPED_MUTANTS } from './wrapped.ts'
@@ -24,6 +25,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...READ_MUTANTS,
   ...STORAGE_MUTANTS,
   ...SERVICE_MUTANTS,
+  ...WATCH_MUTANTS,
   ...STAGE_MUTANTS,
   ...CUSTODY_MUTANTS,
   ...WITNESS_MUTANTS,

@@ -54,8 +54,8 @@ export const WRAPPED_MUTANTS: readonly Mutant[] = [
     source:
       'a guard that asks to be checked again is kept: the write can never be made (DESIGN §8)',
     file: 'src/state/keyed.ts',
-    find: "return outcome.ok || outcome.code !== 'schema_changed'",
-    replace: 'return outcome.ok || outcome.revision > 0',
+    find: "return outcome.ok || (outcome.code !== 'schema_changed' &&",
+    replace: "return outcome.ok || (outcome.code !== 'conflict' &&",
   },
   {
     name: 'kept-outcome-depends-on-waiter',
@@ -111,8 +111,8 @@ export const WRAPPED_MUTANTS: readonly Mutant[] = [
     name: 'txn-tells-what-was-not',
     source: 'waiters are woken for what a failed transaction took back (V1)',
     file: 'src/state/context.ts',
-    find: 'this.topics.length = topics',
-    replace: 'this.topics.length = Math.max(topics, this.topics.length)',
+    find: 'return [this.topics, this.leases, this.notes]',
+    replace: 'return [this.leases, this.notes]',
   },
   {
     name: 'txn-keeps-scopes',
@@ -125,8 +125,8 @@ export const WRAPPED_MUTANTS: readonly Mutant[] = [
     name: 'txn-keeps-leases',
     source: 'a failed transaction starts deadlines of leases that are not (L2)',
     file: 'src/state/context.ts',
-    find: 'this.leases.length = leases',
-    replace: 'this.leases.length = Math.max(leases, this.leases.length)',
+    find: 'return [this.topics, this.leases, this.notes]',
+    replace: 'return [this.topics, this.notes]',
   },
   {
     name: 'txn-hash-not-restored',

@@ -6,12 +6,15 @@ import { sameBytes } from '../../../src/lib/bytes.ts'
 import type { Entry, LogIndex, Term } from '../../../src/raft/mod.ts'
 import { decodeCommand, type Command, type KeyRules } from '../../../src/state/mod.ts'
 import { insist } from '../violation.ts'
+import { memberEvents, type ModelEvent } from './feed.ts'
 import { Model, type Effect } from './model.ts'
 
 export interface Committed {
   readonly entry: Entry
   readonly command: Command | null
   readonly effect: Effect | null
+  /** What watchers are told of it. */
+  readonly events: readonly ModelEvent[]
   /** The first node that knew it. */
   readonly by: string
   /** The newest entry up to this one that changed a row. */
@@ -77,7 +80,8 @@ export class History {
     const changedAt = changesRows(entry, command)
       ? entry.index
       : (this.at(entry.index - 1)?.changedAt ?? 0)
-    const committed = { entry, command, effect, changedAt, ...seen }
+    const events = effect?.events ?? memberEvents(entry, this.model.clusterVersion(entry.index))
+    const committed = { entry, command, effect, events, changedAt, ...seen }
     this.entries.push(committed)
     if (entry.type === 'membership') this.#memberships.push(entry)
     this.#onCommit(committed)

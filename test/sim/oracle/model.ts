@@ -7,6 +7,7 @@ import type {
   Command,
   CommandOf,
   ConfigMeta,
+  ConfigSchemaRow,
   Expect,
   InstanceKey,
   InstanceRow,
@@ -23,13 +24,20 @@ import type {
   StageMeta,
   TopicChange,
 } from '../../../src/state/mod.ts'
-import { instanceLease, instanceOfLease, sinceClusterVersion } from '../../../src/state/mod.ts'
+import {
+  EVENT_KINDS,
+  instanceLease,
+  instanceOfLease,
+  sinceClusterVersion,
+} from '../../../src/state/mod.ts'
+import type { ModelEvent } from './feed.ts'
 import { unexpected } from './expect.ts'
 import { mergePatch } from './merge.ts'
 import { Stages } from './stages.ts'
 import { Topics } from './topics.ts'
 import { Versions } from './versions.ts'
 import { guardedModel, KeyModel, txnModel, type Now } from './wrapped.ts'
+import { Written } from './written.ts'
 
 export interface ModelConfig {
   readonly meta: ConfigMeta
@@ -41,6 +49,8 @@ export interface Effect {
   readonly leases: readonly LeaseChange[]
   /** What waiters are told of; a topic may be named more than once. */
   readonly topics: readonly TopicChange[]
+  /** What watchers are told, in order. */
+  readonly events: readonly ModelEvent[]
   /** Leases whose TTL ran out by this entry. */
   readonly expired: readonly LeaseRow[]
 }
@@ -53,6 +63,11 @@ function storeOf<T>(map: Map<string, Versions<T>>, id: string): Versions<T> {
   return versions
 }
 
+/** In the order of names. */
+function byName<T>(map: ReadonlyMap<string, Versions<T>>): Versions<T>[] {
+  return [...map].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, versions]) => versions)
+}
+
 export class Model {
   readonly #configs = new Map<string, Versions<ModelConfig>>()
   /** The version a key had last, also while it is deleted. */
@@ -62,8 +77,11 @@ export class Model {
   readonly #services = new Map<string, Versions<ServiceRow>>()
   readonly #overrides = new Map<string, Versions<OverrideRow>>()
   readonly #nodeOverrides = new Map<string, Versions<OverrideRow>>()
+  readonly #schemas = new Map<string, Versions<ConfigSchemaRow>>()
   readonly stages = new Stages()
   readonly topics = new Topics()
+  /** Every version of every key, for ever. */
+  readonly written = new Written()
   readonly #version = new Versions<number>()
   readonly #keys: KeyModel
   #revision = 0
@@ -71,6 +89,7 @@ export class Model {
   #clusterMs = 0
   #changes: LeaseChange[] = []
   #touched: TopicChange[] = []
+  #told: ModelEvent[] = []
   #expired: LeaseRow[] = []
 
   constructor(rules: KeyRules) {
@@ -83,6 +102,10 @@ export class Model {
 
   config(ns: string, key: string, revision: number): ModelConfig | null {
     return this.#configs.get(`${ns}/${key}`)?.at(revision) ?? null
+  }
+
+  configSchema(ns: string, prefix: string, revision: number): ConfigSchemaRow | null {
+    return this.#schemas.get(`${ns}/${prefix}`)?.at(revision) ?? null
   }
 
   /** Whether the key was ever written. */
@@ -133,9 +156,11 @@ export class Model {
     this.#clusterMs = clusterMs
     this.#changes = []
     this.#touched = []
+    this.#told = []
     this.#expired = []
     const outcome = this.#outcome(command)
-    return { outcome, leases: this.#changes, topics: this.#touched, expired: this.#expired }
+    const [leases, topics, events] = [this.#changes, this.#touched, this.#told]
+    return { outcome, leases, topics, events, expired: this.#expired }
   }
 
   #outcome(command: Command): Outcome {
@@ -177,13 +202,15 @@ export class Model {
         return this.#leaseGrant(command)
       case 'lease_revoke': {
         const lease = this.#lease(command.id)
-        if (lease !== null && lease.ns === command.ns) this.#end(lease)
+        if (lease !== null && lease.ns === command.ns) this.#end(lease, 'instance.deregistered')
         return this.#ok(false, null)
       }
       case 'lease_expire':
         return this.#expire(command.leases)
       case 'lease_remove':
-        for (const lease of this.#held(command.leases)) if (lease.lapsed) this.#end(lease)
+        for (const lease of this.#held(command.leases)) {
+          if (lease.lapsed) this.#end(lease, 'instance.expired')
+        }
         return this.#ok(false, null)
       case 'lease_suspect':
         for (const { remainingMs, ...ref } of command.leases) {
@@ -199,6 +226,12 @@ export class Model {
           this.#version.set(this.#revision, command.version)
         }
         return this.#ok(false, null)
+      case 'config_rollback':
+        return this.#configRollback(command)
+      case 'config_schema_put':
+      case 'config_schema_delete':
+        return this.#configSchema(command)
+      case 'history_trim': // Nobody is told of it; what may be gone is judged where it is read.
       case 'state_check':
       case 'state_verdict':
         return this.#ok(false, null)
@@ -238,6 +271,7 @@ export class Model {
     this.topics.drop(this.#revision)
     this.#changes = []
     this.#touched = []
+    this.#told = []
     return outcome
   }
 
@@ -288,8 +322,68 @@ export class Model {
       updatedAtMs: this.#wallMs,
     }
     versions.set(this.#revision, { meta, value: put.value })
+    this.written.add(meta, { value: put.value, comment: put.comment })
     this.#touch(put.ns, `config/${put.key}`)
+    this.#tell(put.ns, `config/${put.key}`, 'config.put')
     return this.#ok(old === null, { type: 'config', config: meta })
+  }
+
+  /** A new version of the old bytes; what is kept is the state machine's business (`trim`). */
+  #configRollback(command: CommandOf<'config_rollback'>): Outcome {
+    const { ns, key, to, comment, by } = command
+    const refusal = this.#unexpected(
+      command.expect,
+      this.#configs.get(`${ns}/${key}`)?.last?.meta.version ?? null,
+    )
+    if (refusal !== null) return refusal
+    const newest = this.#configVersions.get(`${ns}/${key}`) ?? 0
+    const old = this.written.find(ns, key, to)
+    if (old === null) {
+      const detail =
+        newest === 0
+          ? `there never was a config key "${key}"`
+          : `there is no version ${to} of "${key}": the newest is ${newest}`
+      return { ok: false, revision: this.#revision, code: 'not_found', detail }
+    }
+    const { contentType, value } = old
+    const put = { ns, key, contentType, value, comment, by, lease: null, expect: null }
+    return this.#configPut({ type: 'config_put', ...put })
+  }
+
+  #configSchema(
+    command: CommandOf<'config_schema_put'> | CommandOf<'config_schema_delete'>,
+  ): Outcome {
+    const { ns, prefix } = command
+    const versions = storeOf(this.#schemas, `${ns}/${prefix}`)
+    const old = versions.last
+    const refusal = this.#unexpected(command.expect, old?.revision ?? null)
+    if (refusal !== null) return refusal
+    const isPut = command.type === 'config_schema_put'
+    if (!isPut && old === null) return this.#ok(false, null)
+    this.#touch(ns, 'config-schemas')
+    if (!isPut) {
+      versions.set(this.#revision, null)
+      return this.#ok(false, null)
+    }
+    const { schema, by: updatedBy } = command
+    const row: ConfigSchemaRow = {
+      ns,
+      prefix,
+      size: schema.length,
+      updatedBy,
+      revision: this.#revision,
+      createdRevision: old?.createdRevision ?? this.#revision,
+      createdAtMs: old?.createdAtMs ?? this.#wallMs,
+      updatedAtMs: this.#wallMs,
+      schema,
+    }
+    versions.set(this.#revision, row)
+    const { schema: _, ...meta } = row
+    return this.#ok(old === null, { type: 'config_schema', schema: meta })
+  }
+
+  get #stamp(): { readonly revision: number; readonly atMs: number } {
+    return { revision: this.#revision, atMs: this.#wallMs }
   }
 
   #configDelete(command: CommandOf<'config_delete'>): Outcome {
@@ -297,8 +391,10 @@ export class Model {
     const refusal = this.#unexpected(command.expect, versions.last?.meta.version ?? null)
     if (refusal !== null) return refusal
     if (versions.last !== null) {
+      this.written.deleted(versions.last.meta, { by: command.by, ...this.#stamp })
       versions.set(this.#revision, null)
       this.#touch(command.ns, `config/${command.key}`)
+      this.#tell(command.ns, `config/${command.key}`, 'config.deleted')
     }
     return this.#ok(false, null)
   }
@@ -403,11 +499,23 @@ export class Model {
   }
 
   /** Every change of an instance is one of its service, and of its namespace's services. */
-  #setInstance(key: InstanceKey, row: InstanceRow | null): void {
-    storeOf(this.#instances, idOf(key)).set(this.#revision, row)
+  #setInstance(
+    key: InstanceKey,
+    row: InstanceRow | null,
+    why: 'instance.expired' | 'instance.deregistered' = 'instance.expired',
+  ): void {
+    const versions = storeOf(this.#instances, idOf(key))
+    const written = versions.last === null ? 'instance.registered' : 'instance.updated'
+    versions.set(this.#revision, row)
+    this.#tell(key.ns, `services/${key.service}/${key.id}`, row === null ? why : written)
     this.#touch(key.ns, `services/${key.service}/${key.id}`)
     this.#touch(key.ns, `services/${key.service}`)
     this.#touch(key.ns, 'services')
+  }
+
+  #tell(ns: string, topic: string, kind: keyof typeof EVENT_KINDS): void {
+    const { length: n } = this.#told
+    this.#told.push({ revision: this.#revision, n, ns, topic, kind: EVENT_KINDS[kind] })
   }
 
   #touch(ns: string, topic: string): void {
@@ -520,8 +628,7 @@ export class Model {
     const row = command.type === 'node_override_put' ? this.#overrideRow(old, command) : null
     if (row === null && old === null) return this.#ok(false, null)
     versions.set(this.#revision, row)
-    for (const instances of this.#instances.values()) {
-      const { last } = instances
+    for (const { last } of byName(this.#instances)) {
       if (last?.ns === ns && last.spec.node === node) this.#changeInstance(last, {})
     }
     return row === null
@@ -551,6 +658,7 @@ export class Model {
     versions.set(this.#revision, row)
     this.#touch(ns, `services/${service}`)
     this.#touch(ns, 'services')
+    this.#tell(ns, `services/${service}`, isPut ? 'service.updated' : 'service.deleted')
     if (row === null) return this.#ok(false, null)
     return this.#ok(old === null, { type: 'service', service: row })
   }
@@ -560,7 +668,7 @@ export class Model {
     const refusal = this.#unexpected(command.expect, old?.revision ?? null)
     if (refusal !== null) return refusal
     const lease = old?.lease == null ? null : this.#lease(old.lease)
-    if (lease !== null) this.#end(lease)
+    if (lease !== null) this.#end(lease, 'instance.deregistered')
     return this.#ok(false, null)
   }
 
@@ -600,7 +708,7 @@ export class Model {
     for (const lease of this.#held(refs)) {
       if (lease.lapsed) continue
       this.#expired.push(lease)
-      if (lease.onLapse === 'remove') this.#end(lease)
+      if (lease.onLapse === 'remove') this.#end(lease, 'instance.expired')
       else {
         this.#change('lapsed', { ...lease, suspectMs: null, lapsed: true })
         this.#setHealth(lease, { health: 'critical', healthReason: 'ttl' })
@@ -625,16 +733,18 @@ export class Model {
   }
 
   /** A lease goes with everything that hangs on it. */
-  #end(lease: LeaseRow): void {
-    const key = instanceOfLease(lease.id)
-    if (key === null) this.#touch(lease.ns, `leases/${lease.id}`)
-    else this.#setInstance(key, null)
-    for (const versions of this.#configs.values()) {
+  #end(lease: LeaseRow, why: 'instance.expired' | 'instance.deregistered'): void {
+    for (const versions of byName(this.#configs)) {
       if (versions.last?.meta.lease !== lease.id) continue
       const { ns, key: name } = versions.last.meta
+      this.written.deleted(versions.last.meta, { by: null, ...this.#stamp })
       versions.set(this.#revision, null)
       this.#touch(ns, `config/${name}`)
+      this.#tell(ns, `config/${name}`, 'config.deleted')
     }
+    const key = instanceOfLease(lease.id)
+    if (key === null) this.#touch(lease.ns, `leases/${lease.id}`)
+    else this.#setInstance(key, null, why)
     storeOf(this.#leases, lease.id).set(this.#revision, null)
     this.#changes.push({ type: 'gone', id: lease.id })
   }

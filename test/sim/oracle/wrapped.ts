@@ -34,6 +34,9 @@ interface Kept {
   readonly atMs: number
 }
 
+/** Refusals after which the same key may come again. */
+const DECIDE_NOTHING = new Set(['schema_changed', 'too_many_requests'])
+
 export class KeyModel {
   readonly #rules: KeyRules
   readonly #kept = new Map<string, Kept>()
@@ -54,7 +57,7 @@ export class KeyModel {
     }
     if (this.#kept.size >= this.#rules.keysMax) return full(now)
     const outcome = now.run(command.command)
-    if (!outcome.ok && outcome.code === 'schema_changed') return outcome
+    if (!outcome.ok && DECIDE_NOTHING.has(outcome.code)) return outcome
     this.#kept.set(name, { requestHash, outcome, atMs: now.clusterMs })
     return outcome
   }

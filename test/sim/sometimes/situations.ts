@@ -63,6 +63,13 @@ export const SITUATIONS = [
   'a wait was woken',
   'a wait ran out',
   'a wait was for the future',
+  // Watches
+  'a watch went on at another node',
+  'a watch was told several events of one revision',
+  'a watch was refused as too old',
+  'a watch fell behind what is kept',
+  'a watch went on in a snapshot',
+  'a watch was cut for a reader that does not read',
   // Configuration
   'a staged value was read',
   'a promotion came too late',

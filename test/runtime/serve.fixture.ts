@@ -1,8 +1,9 @@
-/** Run under Deno by `serve-deno.test.ts`: prints what it found as one line of JSON. */
+/** Run on other runtimes by `serve-elsewhere.test.ts`: prints what it found as one line of JSON. */
+import { deferred } from '../../src/lib/deferred.ts'
 import { silentLogger } from '../../src/lib/logger.ts'
 import { prng } from '../../src/lib/prng.ts'
 import { hmacSha256, Mesh, meshConfig, randomNonce } from '../../src/mesh/mod.ts'
-import { dial } from '../../src/runtime/dial.ts'
+import { loadDial } from '../../src/runtime/dial.ts'
 import { serve, type ServeOptions } from '../../src/runtime/serve.ts'
 
 const options: ServeOptions = {
@@ -40,6 +41,34 @@ facts.portInUse = await serve({ ...options, port: server.port }).then(
   () => 'none',
   (error) => error.code,
 )
+// A stream that the client gives up comes to its end here too.
+facts.givenUp = await (async () => {
+  const cancelled = deferred<string>()
+  const slow = await serve({
+    ...options,
+    fetch: () => {
+      const never = new ReadableStream({
+        start: (controller) => controller.enqueue(new Uint8Array(10)),
+        cancel: () => cancelled.resolve('cancelled'),
+      })
+      return new Response(never)
+    },
+  })
+  const leaving = new AbortController()
+  const answer = await fetch(slow.url, { signal: leaving.signal })
+  await answer.body?.getReader().read()
+  leaving.abort()
+  const heard = await cancelled.promise
+  slow.closeNow()
+  return heard
+})()
+facts.whole = await (async () => {
+  const bytes = 8 * 1024 * 1024
+  const large = await serve({ ...options, fetch: () => new Response(new Uint8Array(bytes)) })
+  const { byteLength } = await (await fetch(large.url)).arrayBuffer()
+  await large.stop()
+  return byteLength === bytes
+})()
 facts.pageAtMesh = await (async () => {
   const meshed = await serve({ ...options, mesh: (socket) => (socket.close(), inert) })
   const headers = { Upgrade: 'websocket', Connection: 'Upgrade', Origin: 'http://evil.example' }
@@ -59,7 +88,8 @@ await server.stop()
 
 const inert = { open: () => {}, message: () => {}, close: () => {} }
 const heard: string[] = []
-const done = Promise.withResolvers<void>()
+const done = deferred<void>()
+const dial = await loadDial()
 
 async function node(id: string) {
   const own = await serve({ ...options, mesh: (socket) => mesh.accept(socket) })
