@@ -4,15 +4,7 @@
  * whoever installs the package for it must not load a server; the server has its libraries inside.
  */
 import { spawnSync } from 'node:child_process'
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { ROOT, toolchain, why } from './toolchain.mjs'
 
@@ -20,8 +12,6 @@ const OUT = join(ROOT, 'dist/npm')
 const TYPES = join(OUT, 'types')
 const STEP_MS_MAX = 5 * 60_000
 
-/** What is compiled into the bundles, with the licence that asks to be told. */
-const BUNDLED = ['@msgpack/msgpack', 'hono', 'sql.js', 'valibot', 'ws']
 /** `AsyncDisposable` is younger than what most projects are compiled for. */
 const LIBRARY = '/// <reference lib="esnext.disposable" />'
 /** Modules of one runtime only, and what others load if it happens to be there. */
@@ -38,29 +28,33 @@ function main() {
   const { bun } = toolchain()
   rmSync(OUT, { recursive: true, force: true })
   mkdirSync(OUT, { recursive: true })
-  bundle(
-    bun,
-    ['src/mod.ts', 'src/state-worker.ts'],
-    [
-      '--target=node',
-      '--splitting',
-      '--chunk-naming=chunk-[hash].[ext]',
-      '--define=ROLLCALL_PACKAGED=true',
-      ...EXTERNAL.map((name) => `--external=${name}`),
-    ],
-  )
+  const server = [
+    '--target=node',
+    '--splitting',
+    '--chunk-naming=chunk-[hash].[ext]',
+    '--define=ROLLCALL_PACKAGED=true',
+    ...EXTERNAL.map((name) => `--external=${name}`),
+  ]
+  const libraries = bundle(bun, ['src/mod.ts', 'src/state-worker.ts'], server)
   copyFileSync(join(ROOT, 'node_modules/sql.js/dist/sql-wasm.wasm'), join(OUT, 'sql-wasm.wasm'))
-  bundle(
-    bun,
-    ['src/client/mod.ts'],
-    ['--target=browser', '--minify', '--entry-naming=client.[ext]'],
-  )
+  const client = ['--target=browser', '--minify', '--entry-naming=client.[ext]']
+  bundle(bun, ['src/client/mod.ts'], client)
   declarations(['src/mod.ts', 'src/client/mod.ts'])
-  writeFileSync(join(OUT, 'THIRD-PARTY-LICENSES'), licences())
+  writeFileSync(join(OUT, 'THIRD-PARTY-LICENSES'), licences(libraries))
 }
 
+/** Answers the folders of the packages that were compiled in. */
 function bundle(bun, entries, options) {
-  run(bun, ['build', ...entries, '--format=esm', `--outdir=${OUT}`, ...options])
+  const metafile = join(OUT, 'meta.json')
+  const where = [`--outdir=${OUT}`, `--metafile=${metafile}`]
+  run(bun, ['build', ...entries, '--format=esm', ...where, ...options])
+  const { inputs } = JSON.parse(readFileSync(metafile, 'utf8'))
+  rmSync(metafile)
+  const folders = Object.keys(inputs).flatMap((path) => {
+    const inside = /^.*\bnode_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path)
+    return inside === null ? [] : [resolve(ROOT, inside[0])]
+  })
+  return [...new Set(folders)]
 }
 
 /** Only what the entries show: the inside of the program is nobody's types. */
@@ -112,14 +106,17 @@ function removeIfEmpty(path) {
   if (!path.endsWith('.d.ts') && readdirSync(path).length === 0) rmSync(path, { recursive: true })
 }
 
-function licences() {
-  return BUNDLED.map((name) => {
-    const folder = join(ROOT, 'node_modules', name)
-    const { version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-    const file = ['LICENSE', 'LICENSE.md'].map((f) => join(folder, f)).find((f) => existsSync(f))
+/** Each library is passed on under a licence that asks to be told. */
+function licences(folders) {
+  const texts = folders.map((folder) => {
+    const { name, version, license } = JSON.parse(
+      readFileSync(join(folder, 'package.json'), 'utf8'),
+    )
+    const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry))
     if (file === undefined) throw new Error(`${name} has no licence file to pass on`)
-    return `${name} ${version} (${license})\n\n${readFileSync(file, 'utf8').trim()}\n`
-  }).join(`\n${'-'.repeat(80)}\n\n`)
+    return `${name} ${version} (${license})\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`
+  })
+  return texts.sort().join(`\n${'-'.repeat(80)}\n\n`)
 }
 
 function run(program, args) {

@@ -2,10 +2,11 @@
 import { expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
+import process from 'node:process'
 import { freePorts, TEST_MS } from './support/cluster.ts'
 import { scripts, shell } from './support/curl-lines.ts'
-import { binary, Program, ROOT } from './support/program.ts'
+import { binary, plainEnv, Program, ROOT } from './support/program.ts'
 
 const PATH = join(ROOT, 'README.md')
 /** Where the README's cluster listens, and where ours does if those are taken. */
@@ -33,7 +34,7 @@ for (const [name, steps] of readme) {
             (text, port, i) => text.replaceAll(`127.0.0.1:${port}`, `127.0.0.1:${first + i}`),
             command,
           )
-          const { code, said } = await shell(typed)
+          const { code, said } = await shell(typed, readerEnv(first))
 
           expect([command, code, said]).toEqual([command, 0, said])
           for (const text of expected) expect(said).toContain(text)
@@ -66,6 +67,12 @@ test('scripts() joins the blocks of one name and pairs commands with what they p
   expect(() => scripts('<!-- test: a -->\nprose\n```sh\nx\n```')).toThrow('1 tags, but 0')
   expect(() => scripts('<!-- test: a -->\n```sh\n# → x\n```')).toThrow('no command before')
 })
+
+/** `rollcall` is found by its name, and its default endpoint is where the cluster listens. */
+function readerEnv(port: number): Record<string, string> {
+  const path = [dirname(binary()), process.env['PATH']].join(delimiter)
+  return { ...plainEnv(), PATH: path, ROLLCALL_ENDPOINT: `http://127.0.0.1:${port}` }
+}
 
 /** 7400 where it and its neighbours are free, else three others in a row. */
 async function firstPort(): Promise<number> {

@@ -314,7 +314,7 @@ class Typed<T> implements Config<T> {
     this.#good = { value, version }
     this.#problem = null
     const change = { ...this.#good, previous: previous?.value ?? null }
-    if (previous !== null) for (const listener of this.#listeners) listener(change)
+    for (const listener of this.#listeners) listener(change)
     this.#save?.(copy)
   }
 

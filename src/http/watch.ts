@@ -1,4 +1,17 @@
-/** `GET /v1/watch`: the events of a few topics as they happen, over SSE or NDJSON. */
+/**
+ * `GET /v1/watch`: the events of a few topics as they happen, over SSE or NDJSON.
+ *
+ * | message | id | data |
+ * | --- | --- | --- |
+ * | an event | on the last of its revision | the thing with its revision (`event-json.ts`) |
+ * | `sync` | yes | `{revision}`: what was pending has been sent |
+ * | `progress` | yes | `{revision}`: nothing happened up to there; after 10 quiet seconds |
+ * | `cut` | yes | `{code, revision}`: the end; go on after `revision`, on any data node |
+ *
+ * Codes of a cut: `slow_reader`, `node_stopping`, `fenced`, and `revision_compacted`, after which a
+ * resume would be 410. That is also the answer to a `since` above the revision of the whole cluster:
+ * it was seen in another store, and what its reader has to do is the same, to read anew.
+ */
 import { Hono } from 'hono'
 
 import type { Watch, WatchTopic } from '../replica/watch.ts'

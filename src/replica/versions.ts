@@ -37,6 +37,8 @@ export interface Upgrade {
 export class Versions {
   readonly #host: VersionsHost
   #nextLookMs = 0
+  /** What was proposed last, and until when it may still be on its way. */
+  #proposed = { to: 0, untilMs: 0 }
 
   constructor(host: VersionsHost) {
     this.#host = host
@@ -50,7 +52,9 @@ export class Versions {
     this.#nextLookMs = nowMs + LOOK_MS
     const upgrade = this.upgrade()
     if (upgrade === null || upgrade.blockedBy.length > 0) return
-    this.#nextLookMs = nowMs + PATIENCE_MS
+    // The next step does not wait for the patience of this one: writes of clients wait for it.
+    if (upgrade.to === this.#proposed.to && nowMs < this.#proposed.untilMs) return
+    this.#proposed = { to: upgrade.to, untilMs: nowMs + PATIENCE_MS }
     this.#host.propose({ type: 'cluster_version', version: upgrade.to })
   }
 

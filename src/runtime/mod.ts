@@ -1,5 +1,5 @@
 /**
- * All that differs between Bun and Deno, and all that touches the machine: files, locks, sockets,
+ * All that differs between Bun, Deno and Node, and all that touches the machine: files, locks, sockets,
  * SQLite. Nothing is decided here; other folders declare the ports that this one satisfies.
  *
  * @module

@@ -1,4 +1,4 @@
-import { assert, present } from '../lib/assert.ts'
+import { assert } from '../lib/assert.ts'
 import type { MultisetHash } from '../lib/hash.ts'
 import type { LeaseChange, StateNote, TopicChange } from './changes.ts'
 import type { CommandOf, Expect } from './command.ts'

@@ -4,6 +4,7 @@
  */
 import { utf8Text } from '../lib/bytes.ts'
 import { decode } from '../lib/msgpack.ts'
+import { decodeConfigBody } from './config-event.ts'
 import type {
   Health,
   InstanceKey,
@@ -99,13 +100,7 @@ function readOverride(raw: unknown): OverrideNote | null {
 }
 
 export function readConfigEvent(event: StoredEvent): ConfigEvent {
-  const [version, contentType, by, comment, lease] = decode(event.body) as [
-    number,
-    string,
-    string | null,
-    string | null,
-    string | null,
-  ]
+  const { version, contentType, by, comment, lease } = decodeConfigBody(event.body)
   const { ns, topic, revision, atMs, size, value } = event
   const key = topic.slice(topic.indexOf('/') + 1)
   return { ns, key, version, contentType, by, comment, lease, revision, atMs, size, value }

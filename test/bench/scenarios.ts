@@ -1,11 +1,13 @@
 import { performance } from 'node:perf_hooks'
 import type { Cluster, ClusterNode } from '../support/cluster.ts'
+import { DISCOVER } from './discover.ts'
 import { failover } from './failover.ts'
 import { figure, type Figure, type Scenario } from './figure.ts'
 import { idlePolls } from './idle-polls.ts'
 import { busyShare, residentMiB, writtenBytes } from './process.ts'
 import { REPLAY } from './replay.ts'
 import { SNAPSHOT } from './snapshot.ts'
+import { WATCH, WATCH_CATCH_UP } from './watch.ts'
 import { wrk, type Script } from './wrk.ts'
 
 const POLLS = 5_000
@@ -37,9 +39,12 @@ export const SCENARIOS: ReadonlyMap<string, Scenario> = new Map<string, Scenario
   ['read', { run: reads }],
   ['heartbeat', { run: heartbeats }],
   ['polls', { run: polls }],
+  ['watch', WATCH],
+  ['watch-catchup', WATCH_CATCH_UP],
   ['failover', { run: failover }],
   ['replay', REPLAY],
   ['snapshot', SNAPSHOT],
+  ['discover', DISCOVER],
 ])
 
 async function idle(cluster: Cluster, seconds: number): Promise<Figure[]> {

@@ -27,6 +27,19 @@ test('lock() is lost one time to live after the sending of the last answered ren
   expect(lock.isHeld).toBe(false)
 })
 
+test('lock() is lost in time where no renewal was ever answered, nor its fetch ever given up', async () => {
+  const world = new World()
+  const deaf = clientIn(world, {}, { fetch: async () => (isFirst ? json(GRANT) : await never()) })
+  let isFirst = true
+  const startMs = world.nowMs
+  const lock = await deaf.lock('a')
+  isFirst = false
+
+  await world.pass(startMs + TTL_MS * 0.95 - world.nowMs)
+
+  expect(lock.signal.reason).toMatchObject({ code: 'lost' })
+})
+
 test('lock() counts from the sending, not from the answer', async () => {
   const world = new World()
   const { reply, answer } = held()

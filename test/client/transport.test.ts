@@ -16,6 +16,29 @@ test('request() goes on to the next node when one does not answer', async () => 
   expect(world.asked.map(({ node }) => node)).toEqual(NODES)
 })
 
+test('request() leaves a node that failed alone for a while', async () => {
+  const world = new World()
+  const down = new Set<string>()
+  world.script = ({ node }) =>
+    down.has(node) ? problem(503, 'no_leader') : json({}, 200, { leader: 'http://b' })
+  const client = clientIn(world)
+  const asked = async (method: string): Promise<string> => {
+    world.asked.length = 0
+    await client.request(method, '/v1/services')
+    return world.asked.map(({ node }) => node.at(-1)).join('')
+  }
+  expect(await asked('DELETE')).toBe('a')
+  down.add('http://b')
+  expect(await asked('DELETE')).toBe('ba')
+  down.add('http://a')
+
+  expect(await asked('GET')).toBe('ac') // Not b, which is next in the list.
+  down.clear()
+  expect(await asked('DELETE')).toBe('c')
+  world.nowMs += 300
+  expect(await asked('DELETE')).toBe('b')
+})
+
 test('request() sends a write to the node that is named as the leader, and a read elsewhere', async () => {
   const world = new World()
   world.script = () => json({}, 200, { leader: 'http://b/' })
@@ -202,6 +225,7 @@ test('request() follows no redirect, and takes no page of a proxy for an answer'
     code: 'invalid_answer',
     status: 302,
   })
+  expect(world.asked[0]?.redirect).toBe('manual')
 
   world.script = () => new Response('<html>', { status: 403 })
   expect(await failure(client.request('GET', '/v1/services'))).toMatchObject({

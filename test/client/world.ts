@@ -13,6 +13,7 @@ export interface Asked {
   readonly headers: Headers
   readonly body: string
   readonly signal: AbortSignal
+  readonly redirect: string | undefined
   readonly atMs: number
 }
 
@@ -89,6 +90,7 @@ export class World {
           ? init.body
           : new TextDecoder().decode(init.body as Uint8Array),
       signal,
+      redirect: init.redirect,
       atMs: this.nowMs,
     }
     this.asked.push(asked)
@@ -212,6 +214,10 @@ export async function failure(promise: Promise<unknown>): Promise<RollcallError>
 
 export const NODES = ['http://a', 'http://b', 'http://c']
 
-export function clientIn(world: World, options: Partial<ClientOptions> = {}): Client {
-  return createClient({ endpoints: NODES, ...options }, world.ports)
+export function clientIn(
+  world: World,
+  options: Partial<ClientOptions> = {},
+  ports: Partial<Ports> = {},
+): Client {
+  return createClient({ endpoints: NODES, ...options }, { ...world.ports, ...ports })
 }

@@ -1,8 +1,8 @@
 /** Watches over real processes: they move, they resume, and nobody pays for a reader that stalls. */
 import { expect, test } from 'bun:test'
-import { connect, type Socket } from 'node:net'
 import { residentMiB } from '../bench/process.ts'
 import { type ClusterNode, TEST_MS, withCluster } from '../support/cluster.ts'
+import { stalledReader } from '../support/stalled-reader.ts'
 import { until } from '../support/until.ts'
 import { type WatchMessage, WatchReader } from '../support/watch-reader.ts'
 
@@ -183,22 +183,14 @@ const VALUE = 'x'.repeat(60_000)
 /** For each reader 24 MB: far more than sockets hold. */
 const VALUES = 400
 
-/** Asks, and reads nothing. */
-function stalled({ port }: ClusterNode, query: string): Socket {
-  const socket = connect(port, '127.0.0.1', () => {
-    socket.write(`GET /v1/watch?${query} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`)
-    socket.pause()
-  })
-  socket.on('error', () => {}) // The node gives it up in the end.
-  return socket
-}
-
 test(
   'cluster: watch: readers that do not read are cut, cost a bounded memory, and hold up nobody',
   withCluster({ size: 1 }, async (cluster) => {
     const node = cluster.node(0)
     const query = 'topic=config/big/*&values=true'
-    const sockets = Array.from({ length: STALLED }, () => stalled(node, query))
+    const sockets = Array.from({ length: STALLED }, () =>
+      stalledReader(node.port, `/v1/watch?${query}`),
+    )
     await until('all watch', async () => (await node.metric('rollcall_watchers')) === STALLED)
     const reader = new WatchReader(await fetch(`${node.url}/v1/watch?${query}`))
     await reader.next()

@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { stateOf, TEST_MS, withCluster } from '../support/cluster.ts'
 import { binary, Program, ROOT, run } from '../support/program.ts'
+import { stalledReader } from '../support/stalled-reader.ts'
 import { until } from '../support/until.ts'
+import { WatchReader } from '../support/watch-reader.ts'
 
 const MAIN = join(ROOT, 'src/main.ts')
 
@@ -63,6 +65,33 @@ test(
       }
     },
   ),
+  TEST_MS,
+)
+
+test(
+  'deno: a watch is told what happens; a reader that does not read is cut',
+  withCluster({ size: 1, command: () => DENO }, async (cluster) => {
+    const node = cluster.node(0)
+    const query = 'topic=config/big/*&values=true'
+    const stalled = stalledReader(node.port, `/v1/watch?${query}`)
+    await until('it watches', async () => (await node.metric('rollcall_watchers')) === 1)
+    const watch = new WatchReader(await fetch(`${node.url}/v1/watch?${query}`))
+    const sync = await watch.next()
+    const reading = watch.take(300)
+    for (let i = 0; i < 300; i++) await node.set('big/a', `${i}${'x'.repeat(60_000)}`)
+    const told = await reading
+    await until('the other is cut', async () => (await node.metric('rollcall_watchers')) === 1)
+    node.process.signal('SIGTERM')
+    const cut = await watch.next()
+    stalled.destroy()
+
+    expect(sync.event).toBe('sync')
+    expect(told.map(({ data }) => parseInt(String(data['value']), 10))).toEqual(
+      Array.from({ length: 300 }, (_, i) => i),
+    )
+    expect(cut).toMatchObject({ event: 'cut', data: { code: 'node_stopping' } })
+    expect(await node.process.ended()).toBe(0)
+  }),
   TEST_MS,
 )
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { Hono } from 'hono'
+import { createClient } from '../../src/client/mod.ts'
 import { silentLogger } from '../../src/lib/logger.ts'
 import { createNode, StartError, type CreateNodeOptions, type EmbeddedNode } from '../../src/mod.ts'
 import { freePorts } from '../support/cluster.ts'
@@ -105,6 +106,25 @@ test('embed: a long poll and a watch outlive the idle limit of the host that the
     await server.stop(true)
   }
 }, 30_000)
+
+test('embed: the client finds its way to a node that is mounted below a path', async () => {
+  const node = made()
+  await node.start()
+  const host = new Hono().route('/registry', node.app)
+  const server = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: host.fetch })
+  try {
+    await using client = createClient({ endpoints: [`${server.url.origin}/registry`] })
+    const put = await client.request('PUT', '/v1/config/app%2Fk', {
+      body: 'v',
+      idempotencyKey: null,
+    })
+    const read = await client.request('GET', '/v1/config/app/k')
+
+    expect([put.status, read.text()]).toEqual([201, 'v'])
+  } finally {
+    await server.stop(true)
+  }
+})
 
 test('embed: no dot segment leads out of where it is mounted', async () => {
   const node = made()

@@ -55,6 +55,19 @@ test('it rises once all members say that they know it, and is proposed once', ()
   expect(versions.upgrade()).toBeNull()
 })
 
+test('the next step follows as soon as one is applied: writes wait for the newest', () => {
+  const { versions, proposed, at } = leader([identity('b', 3), identity('c', 3)], 3)
+  versions.endOfTurn()
+  at.version = 2
+  at.nowMs += 1_000
+  versions.endOfTurn()
+
+  expect(proposed).toEqual([
+    { type: 'cluster_version', version: 2 },
+    { type: 'cluster_version', version: 3 },
+  ])
+})
+
 test('a proposal that came to nothing is made again', () => {
   const { versions, proposed, at } = leader([identity('b', 2), identity('c', 2)])
   versions.endOfTurn()

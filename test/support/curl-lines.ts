@@ -10,6 +10,7 @@
  *
  * Blocks of one name are one script. A line that ends in `\` goes on in the next one.
  */
+import process from 'node:process'
 
 export interface Step {
   /** As a reader would paste it. */
@@ -56,8 +57,10 @@ function steps(body: string): Step[] {
 /** What a shell says to a command, both outputs in one, and its exit code. */
 export async function shell(
   command: string,
+  env: Readonly<Record<string, string | undefined>> = process.env,
 ): Promise<{ readonly code: number | null; readonly said: string }> {
   const child = Bun.spawn(['sh', '-c', `${command}\n`], {
+    env,
     stdin: 'ignore',
     stdout: 'pipe',
     stderr: 'pipe',

@@ -56,7 +56,6 @@ export async function lockRun(call: Call): Promise<number> {
   const api = openApi(call)
   const stop = new AbortController()
   let group: number | null = null
-  let isOver = false
   context.onSignal((name) => {
     const signal = name as NodeJS.Signals // Of the list below.
     if (group !== null) signalGroup(group, signal)
@@ -69,7 +68,6 @@ export async function lockRun(call: Call): Promise<number> {
   })
   try {
     const lock = await acquireLock(api, call, { timing, stop: stop.signal })
-    lock.signal.addEventListener('abort', () => (isOver = true))
     return await runUnder(call, { api, lock, timing, guard }, (id) => (group = id))
   } finally {
     guard.done()

@@ -5,7 +5,7 @@ import type { RwHold } from '../../src/client/mod.ts'
 import { startCluster, TEST_MS } from '../support/cluster.ts'
 import type { Cluster } from '../support/cluster.ts'
 import { until } from '../support/until.ts'
-import { clientOf, raised, withRaisedCluster } from './real.ts'
+import { clientOf, raised, withRaisedCluster } from '../support/client.ts'
 
 const codeOf = (error: unknown) => (error as { readonly code?: string }).code
 

@@ -2,9 +2,9 @@
 import { createClient } from '../../src/client/mod.ts'
 import type { Client, ClientOptions } from '../../src/client/mod.ts'
 import { CLUSTER_VERSION_MAX } from '../../src/state/mod.ts'
-import { withCluster } from '../support/cluster.ts'
-import type { Cluster, ClusterOptions } from '../support/cluster.ts'
-import { until } from '../support/until.ts'
+import { withCluster } from './cluster.ts'
+import type { Cluster, ClusterOptions } from './cluster.ts'
+import { until } from './until.ts'
 
 export function clientOf(cluster: Cluster, options: Partial<ClientOptions> = {}): Client {
   return createClient({ endpoints: cluster.nodes.map(({ url }) => url), ...options })

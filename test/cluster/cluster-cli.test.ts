@@ -1,0 +1,100 @@
+/** The command line of the compiled program against a cluster of it. */
+import { expect, test } from 'bun:test'
+import { TEST_MS, withCluster } from '../support/cluster.ts'
+import type { Cluster } from '../support/cluster.ts'
+import { binary, plainEnv, Program, run } from '../support/program.ts'
+import { until } from '../support/until.ts'
+
+/** Runs a command that may ask any node. */
+async function rollcall(cluster: Cluster, args: readonly string[]) {
+  return await run(args, { env: environment(cluster) })
+}
+
+function environment(cluster: Cluster): Record<string, string> {
+  return { ...plainEnv(), ROLLCALL_ENDPOINT: cluster.nodes.map(({ url }) => url).join(',') }
+}
+
+test(
+  'cluster: cli: a value is written, read, refused, listed and deleted, also without its leader',
+  withCluster({}, async (cluster) => {
+    const put = (value: string, version: number) =>
+      rollcall(cluster, [
+        'config',
+        'put',
+        'app/motd',
+        '--value',
+        value,
+        '--if-version',
+        `${version}`,
+      ])
+
+    expect(await put('hello', 0)).toEqual({ code: 0, out: 'app/motd is at version 1', err: '' })
+    expect(await put('again', 0)).toMatchObject({ code: 1, out: '' })
+    const leader = await cluster.leader()
+    await leader.process.kill()
+    expect((await put('without', 1)).out).toBe('app/motd is at version 2')
+    expect(await rollcall(cluster, ['config', 'get', 'app/motd'])).toEqual({
+      code: 0,
+      out: 'without',
+      err: '',
+    })
+    const missed = await rollcall(cluster, ['config', 'get', 'app/mtod'])
+    expect(missed.err).toContain('did you mean "app/motd"?')
+    const list = await rollcall(cluster, ['config', 'list', 'app/', '--output', 'json'])
+    expect(JSON.parse(list.out)).toMatchObject({
+      items: [{ key: 'app/motd', version: 2, size: 7 }],
+    })
+    expect((await rollcall(cluster, ['config', 'delete', 'app/motd'])).code).toBe(0)
+    expect((await rollcall(cluster, ['config', 'list'])).err).toBe('no keys')
+  }),
+  TEST_MS,
+)
+
+test(
+  'cluster: cli: a registered instance outlives its leader, is drained, and goes with its keeper',
+  withCluster({}, async (cluster) => {
+    const flags = ['--address', '10.0.0.5', '--port', '8080', '--ttl', '2s', '--zone', 'eu']
+    const keeper = new Program(
+      'register',
+      [binary(), 'service', 'register', 'web', 'web-1', ...flags],
+      { env: environment(cluster) },
+    )
+    try {
+      await keeper.says('keeping web-1 of web alive')
+      const leader = await cluster.leader()
+      await leader.process.kill()
+      await cluster.leader(cluster.others(leader))
+      const drain = ['service', 'drain', 'web', 'web-1', '--reason', 'deploy']
+      expect((await rollcall(cluster, drain)).out).toStartWith('web-1 of web is draining')
+      const found = await rollcall(cluster, ['service', 'get', 'web'])
+      expect(found.out).toContain('draining (declares up)')
+      expect((await rollcall(cluster, [...drain.slice(0, 4), '--undo'])).code).toBe(0)
+      const [, line = ''] = (await rollcall(cluster, ['service', 'list'])).out.split('\n')
+      expect(line.trim().split(/ +/)).toEqual(['web', '1', '1'])
+
+      keeper.signal('SIGINT')
+      expect(await keeper.ended()).toBe(0)
+      expect((await rollcall(cluster, ['service', 'get', 'web'])).out).toBe('')
+    } finally {
+      await keeper.kill()
+    }
+  }),
+  TEST_MS,
+)
+
+test(
+  'cluster: cli: a key vanishes with its lease',
+  withCluster({ size: 1 }, async (cluster) => {
+    const { out: lease } = await rollcall(cluster, ['lease', 'grant', '--ttl', '60s'])
+    await rollcall(cluster, ['config', 'put', 'here', '--value', 'x', '--lease', lease])
+
+    expect((await rollcall(cluster, ['lease', 'get', lease])).out).toContain('here')
+    expect((await rollcall(cluster, ['lease', 'renew', lease])).out).toContain('is renewed for 1m')
+    expect((await rollcall(cluster, ['lease', 'revoke', lease])).code).toBe(0)
+    await until('the key is gone', async () => {
+      return (await rollcall(cluster, ['config', 'get', 'here'])).code === 1
+    })
+    expect((await rollcall(cluster, ['lease', 'get', lease])).code).toBe(1)
+  }),
+  TEST_MS,
+)
