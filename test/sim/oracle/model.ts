@@ -418,6 +418,7 @@ export class Model {
     }
     this.stages.set(id, this.#revision, put.stage, { meta, value })
     this.#touch(put.ns, `stages/${put.key}`)
+    this.#tell(put.ns, `stages/${put.key}`, 'config.staged')
     return this.#ok(old === null, { type: 'stage', stage: meta })
   }
 
@@ -432,6 +433,7 @@ export class Model {
   #endStage(ns: string, key: string, stage: string): void {
     this.stages.set(`${ns}/${key}`, this.#revision, stage, null)
     this.#touch(ns, `stages/${key}`)
+    this.#tell(ns, `stages/${key}`, 'config.staged')
   }
 
   /** A put of the staged bytes; without a word of the caller only over what they were staged on. */
