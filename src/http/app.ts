@@ -21,6 +21,8 @@ import { leaseRoutes } from './leases.ts'
 import { DEFAULT_LIMITS } from './limits.ts'
 import type { Limits } from './limits.ts'
 import { Listeners } from './listeners.ts'
+import { lockListRoutes } from './lock-list.ts'
+import { lockRoutes } from './locks.ts'
 import { lookupRoutes } from './lookup.ts'
 import { memberRoutes } from './members.ts'
 import { metricsRoutes } from './metrics.ts'
@@ -92,6 +94,8 @@ const ROUTES: readonly ((edge: Edge) => Hono<Env>)[] = [
   leaseRoutes,
   configRoutes,
   configListRoutes,
+  lockRoutes,
+  lockListRoutes,
   txnRoutes,
   watchRoutes,
   configHistoryRoutes,

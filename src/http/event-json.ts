@@ -6,9 +6,10 @@
 import { rfc3339 } from '../lib/rfc3339.ts'
 import { membersOf } from '../replica/mod.ts'
 import { EVENT_KINDS, EVENT_VALUE_MAX } from '../state/mod.ts'
-import { readConfigEvent, readInstanceEvent, readServiceEvent, stagedEvent } from '../state/mod.ts'
+import { readConfigEvent, readInstanceEvent, readLockEvent } from '../state/mod.ts'
+import { readServiceEvent, stagedEvent } from '../state/mod.ts'
 import type { EventKind, StoredEvent } from '../state/mod.ts'
-import { valueFields } from './answer.ts'
+import { ttlFields, valueFields } from './answer.ts'
 import { instanceJson } from './instance-json.ts'
 
 type KindName = keyof typeof EVENT_KINDS
@@ -25,6 +26,10 @@ const EVENT_JSON: Readonly<Record<KindName, ToJson>> = {
   'config.staged': staged,
   'service.updated': service,
   'service.deleted': service,
+  'lock.acquired': lock,
+  'lock.released': lock,
+  'lock.expired': lock,
+  'lock.updated': lock,
   'member.changed': members,
 }
 
@@ -102,6 +107,21 @@ function service(event: StoredEvent): object {
     createdRevision: row.createdRevision,
     ...(createdAtMs === null ? {} : { createdAt: rfc3339(createdAtMs) }),
     updatedAt: rfc3339(row.updatedAtMs),
+  }
+}
+
+function lock(event: StoredEvent): object {
+  const { ns, name, owner, token, value, ttlMs, lease, revision, atMs } = readLockEvent(event)
+  return {
+    ns,
+    name,
+    owner,
+    token,
+    ...(value === null ? {} : { value }),
+    ...ttlFields(ttlMs),
+    ...(lease === null ? {} : { lease }),
+    revision,
+    updatedAt: rfc3339(atMs),
   }
 }
 

@@ -15,6 +15,8 @@ export type Fetch = (request: Request) => Promise<Response>
 /** Of this node, or asked of the leader over the mesh. */
 const OWN =
   /^\/(livez|readyz|health|metrics|v1\/status|v1\/cluster(\/members(\/.*)?|\/snapshot|\/transfer)?)?$/
+/** Asking for one; what is below it, a renewal, does not wait. */
+const LOCK = /^\/v1\/locks\/[^/]+$/
 /** Marks what was passed on once: a leader's address that leads back here must not go round. */
 const HOP = 'Rollcall-Forwarded-By'
 /** Beyond what the leader itself waits: its own reason is better than our impatience. */
@@ -42,6 +44,9 @@ export async function forward(c: Call, edge: Edge, ask: Fetch): Promise<Response
   }
   const waitMs = timeoutMs(c, query, edge)
   if (waitMs >= TIMEOUT_DEFAULT_MS) c.env?.keepOpen?.()
+  // A lock may be waited for at the leader, which keeps the place in the queue.
+  const heldMs = LOCK.test(c.req.path) && c.req.method === 'POST' ? edge.limits.waitMaxMs : 0
+  if (heldMs > 0) c.env?.keepOpen?.()
   const endMs = performance.now() + waitMs
   const body = hasBody(c) ? await c.req.arrayBuffer() : null
   for (;;) {
@@ -49,7 +54,7 @@ export async function forward(c: Call, edge: Edge, ask: Fetch): Promise<Response
     try {
       const signal = AbortSignal.any([
         c.req.raw.signal,
-        AbortSignal.timeout(Math.max(0, endMs - performance.now()) + GRACE_MS),
+        AbortSignal.timeout(Math.max(0, endMs - performance.now()) + heldMs + GRACE_MS),
       ])
       return givenBack(await ask(passedOn(c, { leader, id, body, signal })))
     } catch (error) {

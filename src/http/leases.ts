@@ -76,6 +76,7 @@ async function getLease(c: Call, edge: Edge): Promise<Response> {
     owner: lease.owner,
     instances: holdings.instances.map(({ service, id }) => ({ service, id })),
     config: holdings.config,
+    locks: holdings.locks,
     ...(expiresInMs === null ? {} : { expiresInMs }),
     revision: lease.leaseRevision,
   }

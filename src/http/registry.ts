@@ -6,7 +6,8 @@ import type { MemberChange } from '../replica/member-change.ts'
 import type { Watch, WatchRequest, WatchSink } from '../replica/watch.ts'
 import type { Survey } from '../replica/surveys.ts'
 import type { Command } from '../state/command.ts'
-import type { Outcome } from '../state/outcome.ts'
+import type { LockGrantRow } from '../state/lock-rows.ts'
+import type { Outcome, Refusal } from '../state/outcome.ts'
 import type { StateReader } from '../state/reader.ts'
 import type { NodeStatus } from './node-status.ts'
 
@@ -49,6 +50,39 @@ export interface Renewal {
   readonly ttlMs: number
   readonly expiresInMs: number
 }
+
+/** Asks for a lock, and waits for it. */
+export interface LockRequest {
+  readonly ns: string
+  readonly name: string
+  /** A `lock_acquire` as it is proposed, or what wraps one. */
+  readonly command: Command
+  /** A repeat of it has the same outcome, so its place in the queue outlives the connection. */
+  readonly isKeyed: boolean
+  /** As in the command; above 0 where `waitMs` is. */
+  readonly waiterTtlMs: number
+  readonly waitMs: number
+  /** For each step beside the wait. */
+  readonly timeoutMs: number
+  /** The client hung up. */
+  readonly gone: AbortSignal
+  /** This node ends. */
+  readonly closing: AbortSignal | null
+}
+
+export type LockAnswer =
+  | { readonly ok: true; readonly type: 'granted'; readonly grant: LockGrantRow }
+  | {
+      readonly ok: true
+      readonly type: 'not_granted'
+      /** `lost`: it was granted or queued, and has lapsed or been given up since. */
+      readonly why: 'waited' | 'lost'
+      readonly revision: number
+    }
+  /** Nobody is there to be answered. */
+  | { readonly ok: true; readonly type: 'left' }
+  | Refusal
+  | Failure
 
 /** A resource that can be waited for; see `state/changes.ts` for topics. */
 export interface WaitTarget {
@@ -203,6 +237,9 @@ export interface Registry {
     options: WatchOptions,
     sink: WatchSink,
   ): Promise<{ readonly ok: true; readonly watch: Watch } | Failure | Compacted>
+
+  /** Ends when it is granted and renewed, or the waiting is over and nothing is left of it. */
+  acquireLock(request: LockRequest): Promise<LockAnswer>
 
   /**
    * Asks the edge of every member that keeps data, this node's too; a member that did not answer

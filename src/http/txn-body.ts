@@ -27,6 +27,7 @@ export const OPS = [
   'instance.put',
   'instance.patch',
   'instance.delete',
+  'lock.release',
 ] as const
 
 export type OpName = (typeof OPS)[number]
@@ -151,6 +152,7 @@ const configPut = bodyParser({
 const configRollback = bodyParser({ key: s.key, to: s.integer({ ...NUMBER, min: 1 }) })
 const configKey = bodyParser({ key: s.key })
 const instanceKey = bodyParser({ service: s.name, id: s.name })
+const lockRelease = bodyParser({ name: s.name, token: s.integer(TOKEN) })
 
 /** `item` is what stands beside `op`. */
 const PARSERS: Readonly<Record<OpName, (item: Item, place: Place) => TxnOp>> = {
@@ -178,6 +180,7 @@ const PARSERS: Readonly<Record<OpName, (item: Item, place: Place) => TxnOp>> = {
   },
   'instance.delete': (item, { ns }) =>
     write({ type: 'instance_delete', key: { ns, ...instanceKey(item) }, expect: null }),
+  'lock.release': (item, { ns }) => write({ type: 'lock_release', ns, ...lockRelease(item) }),
 }
 
 function write(command: Extract<TxnOp, { type: 'write' }>['command']): TxnOp {

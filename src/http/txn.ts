@@ -51,6 +51,7 @@ const STATUS: Readonly<Record<OpName, (result: TxnResult) => number>> = {
   'instance.put': createdOrNot,
   'instance.patch': () => 200,
   'instance.delete': () => 204,
+  'lock.release': () => 204,
 }
 
 function createdOrNot({ created }: TxnResult): number {

@@ -17,7 +17,8 @@ import type {
   Term,
 } from '../raft/mod.ts'
 import { encodeCommand } from '../state/mod.ts'
-import type { Command, LeaseChange, LeaseRow, Outcome } from '../state/mod.ts'
+import type { AppliedBatch, Command, LeaseRow, LockKey, Outcome } from '../state/mod.ts'
+import { LockDuty } from './lock-duty.ts'
 import type { MemberResult } from './member-codec.ts'
 import type { Liveness, Renewed } from './liveness.ts'
 
@@ -51,6 +52,8 @@ export interface DeskHost {
   /** What fits into a segment of the log; a larger command would be the end of the node. */
   commandBytesMax(): number
   leases(): Iterable<LeaseRow>
+  /** Where a permit and a waiter have not met. */
+  readyLocks(): readonly LockKey[]
   clusterInfo(): Uint8Array
   changeMembers(change: Uint8Array, reply: ReplyTo): void
   stateReported(from: NodeId, report: StateReport): void
@@ -62,6 +65,7 @@ export interface DeskHost {
 export class LeaderDesk {
   readonly #host: DeskHost
   readonly #liveness: Liveness
+  readonly #locks = new LockDuty()
   readonly #proposalsMax: number
   /** Asked of the core, not appended yet. */
   readonly #asked = new Map<RequestId, { readonly type: 'propose' | 'read'; reply: ReplyTo }>()
@@ -197,11 +201,14 @@ export class LeaderDesk {
     }
   }
 
-  /** What apply did to leases. */
-  leasesChanged(changes: readonly LeaseChange[]): void {
-    if (changes.length === 0 || !this.#liveness.active) return
-    this.#advance()
-    this.proposeOwn(this.#liveness.applied(changes))
+  /** What apply did to leases, and to locks that have more to give. */
+  stateChanged({ leases, readyLocks }: Pick<AppliedBatch, 'leases' | 'readyLocks'>): void {
+    if (!this.#liveness.active) return
+    if (leases.length > 0) {
+      this.#advance()
+      this.proposeOwn(this.#liveness.applied(leases))
+    }
+    this.#locks.noted(readyLocks)
   }
 
   /**
@@ -212,6 +219,7 @@ export class LeaderDesk {
     const { raft } = this.#host
     if (!this.#mayServe) {
       this.#liveness.stop()
+      this.#locks.stop()
       for (const { reply } of this.#parkedBeats.splice(0)) reply(NOT_LEADER)
       return
     }
@@ -219,7 +227,9 @@ export class LeaderDesk {
     if (!raft.hasAppliedInTerm) return
     if (!this.#liveness.active) {
       this.#liveness.start(this.#host.leases(), this.#host.clock().nowMs)
+      this.#locks.start(this.#host.readyLocks())
     }
+    if (this.#host.acceptsWrites()) this.proposeOwn(this.#locks.take())
     const held = this.#advance()
     if (!held) return
     if (this.#host.acceptsWrites()) this.proposeOwn(this.#liveness.due())

@@ -6,6 +6,8 @@ import type {
   ClusterView,
   Compacted,
   Failure,
+  LockAnswer,
+  LockRequest,
   MembersAnswer,
   MembersRequest,
   NodeStatus,
@@ -29,6 +31,7 @@ import { REPLICA_DEFAULTS } from './config.ts'
 import type { Reply } from './desk.ts'
 import type { CallFailure } from './leader-calls.ts'
 import { failure, NO_STATE } from './failures.ts'
+import { acquireLock, type LockHost } from './lock-acquire.ts'
 import { encodeMemberRequest } from './member-codec.ts'
 import type { Replica } from './replica.ts'
 import type { Survey } from './surveys.ts'
@@ -93,6 +96,19 @@ export class Gateway implements Registry {
       { nowMs: () => ports.clock().nowMs, setTimer: (ms, run) => ports.setTimer(ms, run) },
       { gatherMs: beatGatherMs, beatsMax },
     )
+  }
+
+  get #lockHost(): LockHost {
+    const { ports, state } = this.#replica
+    return {
+      local: state,
+      propose: (command, options) => this.propose(command, options),
+      read: (options, query) => this.read(options, query),
+      wait: (target, options) => this.wait(target, options),
+      heartbeat: (leases, options) => this.heartbeat(leases, options),
+      nowMs: () => ports.clock().nowMs,
+      setTimer: (ms, run) => ports.setTimer(ms, run),
+    }
   }
 
   get local(): StateReader {
@@ -242,6 +258,10 @@ export class Gateway implements Registry {
     sink: WatchSink,
   ): Promise<{ readonly ok: true; readonly watch: Watch } | Failure | Compacted> {
     return openWatch(this.#replica, options, sink)
+  }
+
+  acquireLock(request: LockRequest): Promise<LockAnswer> {
+    return acquireLock(this.#lockHost, request)
   }
 
   survey(

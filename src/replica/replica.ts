@@ -165,6 +165,7 @@ export class Replica {
         acceptsWrites: () => ports.log.acceptsWrites,
         commandBytesMax: () => ports.log.commandBytesMax,
         leases: () => state.leases(),
+        readyLocks: () => state.locks.ready(),
         clusterInfo: () => encodeClusterInfo(this),
         changeMembers: (change, reply) => {
           this.members.ask(change, reply)
@@ -434,7 +435,7 @@ export class Replica {
     assert(this.state.revision === index, 'the state stands at the last entry of the batch')
     this.raft.step({ type: 'applied', index }, this.ports.clock())
     if (!this.custody.applied(batch.notes)) return // What it came to is not to be trusted.
-    this.desk.leasesChanged(batch.leases)
+    this.desk.stateChanged(batch)
     this.desk.applied(entries, batch.outcomes)
     this.#applied.reached(index)
     this.waits.wake(batch.topics)

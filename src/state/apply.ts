@@ -11,6 +11,7 @@ import { instanceDelete, instanceHealth, instancePatch, instancePut } from './in
 import { keyed } from './keyed.ts'
 import { leaseClear, leaseExpire, leaseGrant, leaseRemove } from './lease-commands.ts'
 import { leaseRevoke, leaseSuspect } from './lease-commands.ts'
+import { lockAcquire, lockCancel, lockGrant, lockRelease, lockValue } from './lock-commands.ts'
 import type { Outcome } from './outcome.ts'
 import { nodeOverrideDelete, nodeOverridePut } from './override-commands.ts'
 import { overrideDelete, overridePut } from './override-commands.ts'
@@ -98,6 +99,16 @@ function dispatch(context: Context, command: Command): Outcome {
       return guarded(context, command, run)
     case 'txn':
       return txn(context, command, run)
+    case 'lock_acquire':
+      return lockAcquire(context, command)
+    case 'lock_cancel':
+      return lockCancel(context, command)
+    case 'lock_release':
+      return lockRelease(context, command)
+    case 'lock_value':
+      return lockValue(context, command)
+    case 'lock_grant':
+      return lockGrant(context, command)
     default:
       return unreachable(command)
   }

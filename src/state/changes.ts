@@ -5,7 +5,8 @@ import type { LeaseRow } from './rows.ts'
 
 /**
  * One resource that changed. Topics: `services` (all of a namespace), `services/{name}`,
- * `services/{name}/{id}`, `config/{key}`, `stages/{key}`, `leases/{id}`.
+ * `services/{name}/{id}`, `config/{key}`, `stages/{key}`, `leases/{id}`, `locks` (all of a namespace),
+ * `locks/{name}`, and `locks/{name}/{place}` of one who waited: it is granted, or waits no more.
  */
 export interface TopicChange {
   readonly ns: string
@@ -21,6 +22,12 @@ export type LeaseChange =
   | { readonly type: 'cleared'; readonly lease: LeaseRow }
   | { readonly type: 'lapsed'; readonly lease: LeaseRow }
   | { readonly type: 'gone'; readonly id: string }
+
+/** A lock by its name. */
+export interface LockKey {
+  readonly ns: string
+  readonly name: string
+}
 
 /** What the log says about the state itself (DESIGN §4), for whoever drives the state machine. */
 export type StateNote =
@@ -45,6 +52,11 @@ export interface AppliedBatch {
   readonly topics: readonly TopicChange[]
   /** In the order in which they happened. */
   readonly leases: readonly LeaseChange[]
+  /**
+   * Where a permit and a waiter are left that this batch did not bring together: the leader proposes
+   * `lock_grant` for them (DESIGN §8). A lock may be told more than once.
+   */
+  readonly readyLocks: readonly LockKey[]
   /** In the order of the log. */
   readonly notes: readonly StateNote[]
   /** As the event table has them now, in its order; of each revision all. Values of any size. */

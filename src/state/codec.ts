@@ -36,6 +36,11 @@
  * | config_stage_put | 30 | 3 | ns, key, stage, rule, contentType, value, comment, by, expect |
  * | config_stage_delete | 31 | 3 | ns, key, stage, by, expect |
  * | config_stage_promote | 32 | 3 | ns, key, stage, stageRevision, comment, by, expect |
+ * | lock_acquire | 35 | 3 | ns, name, owner, ttlMs, lease, limit, value, waiterTtlMs |
+ * | lock_cancel | 36 | 3 | ns, name, place |
+ * | lock_release | 37 | 3 | ns, name, token |
+ * | lock_value | 38 | 3 | ns, name, token, value |
+ * | lock_grant | 39 | 3 | locks |
  *
  * A command that stands in another is the same array, in its place: a payload is encoded once.
  *
@@ -45,7 +50,8 @@ import { encode } from '../lib/msgpack.ts'
 import { CLUSTER_VERSION_MAX } from './cluster-version.ts'
 import type { Command, CommandOf, CommandType } from './command.ts'
 import { expectation, health, instanceKey, instancePatch, instanceSpec } from './fields.ts'
-import { leaseRef, overrideSpec, serviceSettings, stageRule, suspectRef } from './fields.ts'
+import { leaseRef, lockKey, overrideSpec, serviceSettings, stageRule } from './fields.ts'
+import { suspectRef } from './fields.ts'
 import { caller, condition, fence, requestHash, schemaGuard, txnOp } from './txn-fields.ts'
 import {
   bytes,
@@ -94,12 +100,16 @@ function constant<T extends string>(number: number, type: T): Wire<T> {
   return { to: () => number, from: () => type }
 }
 
-// A lease of an instance begins with `i:` (lease.ts); a client's must never look like one.
+// Leases that hang on one thing begin so (lease.ts); a client's must never look like one.
+const RESERVED = /^([ilw]):/
+
 const grantedId: Wire<string> = {
   to: (value, at) => grantedId.from(value, at),
   from: (raw, at) => {
     const id = name.from(raw, at)
-    if (id.startsWith('i:')) throw new InvalidCommand(`${at}: "i:" begins leases of instances`)
+    if (RESERVED.test(id)) {
+      throw new InvalidCommand(`${at}: "${id.slice(0, 2)}" begins leases of instances or locks`)
+    }
     return id
   },
 }
@@ -108,6 +118,7 @@ const v1 = (number: number) => ({ number, since: 1 })
 const v2 = (number: number) => ({ number, since: 2 })
 const v3 = (number: number) => ({ number, since: 3 })
 const own = (numbers: ReturnType<typeof v1>) => ({ ...numbers, own: true })
+const alone = (numbers: ReturnType<typeof v1>) => ({ ...numbers, alone: true })
 const expect = expectation
 
 const ALL_KINDS: readonly Kind[] = [
@@ -208,6 +219,20 @@ const ALL_KINDS: readonly Kind[] = [
     by: nullable(text),
     expect,
   }),
+  kind('lock_acquire', alone(v3(35)), {
+    ns: name,
+    name,
+    owner: text,
+    ttlMs: nullable(positive),
+    lease: nullable(name),
+    limit: positive,
+    value: nullable(text),
+    waiterTtlMs: nullable(positive),
+  }),
+  kind('lock_cancel', alone(v3(36)), { ns: name, name, place: positive }),
+  kind('lock_release', v3(37), { ns: name, name, token: positive }),
+  kind('lock_value', v3(38), { ns: name, name, token: positive, value: nullable(text) }),
+  kind('lock_grant', own(v3(39)), { locks: list(lockKey) }),
 ]
 
 /** What this program knows. */

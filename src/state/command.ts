@@ -4,6 +4,8 @@
  * in the order of `codec.ts`; a kind is never changed, only followed by a new one.
  */
 
+import type { LockCommand } from './lock-command.ts'
+
 /** `If-Match` and `If-None-Match` of a write, judged at apply. */
 export interface Expect {
   /** The write passes only where the resource has this ETag number; '*': where it exists. */
@@ -278,6 +280,7 @@ export type Command =
       readonly whenTrue: readonly TxnOp[]
       readonly whenFalse: readonly TxnOp[]
     }
+  | LockCommand
 
 /** Passes iff the token is a current holder of the lock when the entry is applied (DESIGN §8). */
 export interface Fence {

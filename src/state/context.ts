@@ -1,6 +1,6 @@
 import { assert } from '../lib/assert.ts'
 import type { MultisetHash } from '../lib/hash.ts'
-import type { LeaseChange, StateNote, TopicChange } from './changes.ts'
+import type { LeaseChange, LockKey, StateNote, TopicChange } from './changes.ts'
 import type { CommandOf, Expect } from './command.ts'
 import { Keys } from './keyed.ts'
 import type { KeyRules } from './keyed.ts'
@@ -33,6 +33,9 @@ export class Context {
   notes: StateNote[] = []
   /** What the batch told, in order. */
   events: StoredEvent[] = []
+  /** Permits that the command at work gave back (`grantFreed`); empty between commands. */
+  freedLocks: LockKey[] = []
+  readyLocks: LockKey[] = []
   revision = 0
   clusterMs = 0
   wallMs = 0
@@ -67,15 +70,18 @@ export class Context {
     readonly leases: LeaseChange[]
     readonly notes: StateNote[]
     readonly events: StoredEvent[]
+    readonly readyLocks: LockKey[]
   } {
     this.scopes.flush(this.topics)
-    const { topics, leases, notes, events } = this
+    assert(this.freedLocks.length === 0, 'what a command freed it has passed on')
+    const { topics, leases, notes, events, readyLocks } = this
     this.topics = []
     this.leases = []
     this.notes = []
     this.events = []
+    this.readyLocks = []
     this.#eventsBefore = 0
-    return { topics, leases, notes, events }
+    return { topics, leases, notes, events, readyLocks }
   }
 
   /**
@@ -118,7 +124,7 @@ export class Context {
 
   /** What the batch tells, in lists that only grow. */
   get #told(): readonly unknown[][] {
-    return [this.topics, this.leases, this.notes, this.events]
+    return [this.topics, this.leases, this.notes, this.events, this.readyLocks]
   }
 
   /** The tail of a row that this entry writes; `old` is the row it replaces. */
@@ -163,6 +169,18 @@ export class Context {
 
   conflict(detail: string): Refusal {
     return { ok: false, revision: this.revision, code: 'conflict', detail }
+  }
+
+  staleToken(detail: string): Refusal {
+    return { ok: false, revision: this.revision, code: 'stale_token', detail }
+  }
+
+  tooMany(detail: string): Refusal {
+    return { ok: false, revision: this.revision, code: 'too_many_requests', detail }
+  }
+
+  invalid(path: string, detail: string): Refusal {
+    return { ok: false, revision: this.revision, code: 'invalid_request', detail, path }
   }
 
   /**

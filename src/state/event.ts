@@ -16,6 +16,10 @@ export const EVENT_KINDS = {
   'service.deleted': 8,
   'config.staged': 9,
   'member.changed': 13,
+  'lock.acquired': 10,
+  'lock.released': 11,
+  'lock.expired': 12,
+  'lock.updated': 14,
 } as const
 
 export type EventKind = (typeof EVENT_KINDS)[keyof typeof EVENT_KINDS]
@@ -23,8 +27,8 @@ export type EventKind = (typeof EVENT_KINDS)[keyof typeof EVENT_KINDS]
 export interface EventBody {
   readonly ns: string
   /**
-   * The finest topic: `services/{name}/{id}`, `services/{name}`, `config/{key}`, `members`; `stages/{key}` of
-   * what only callers that match a rule may see.
+   * The finest topic: `services/{name}/{id}`, `services/{name}`, `config/{key}`, `locks/{name}`,
+   * `members`; `stages/{key}` of what only callers that match a rule may see.
    */
   readonly topic: string
   readonly kind: EventKind

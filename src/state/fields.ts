@@ -1,4 +1,5 @@
 /** The wire formats of what several commands and outcomes have in common. */
+import type { LockKey } from './changes.ts'
 import type {
   Expect,
   InstanceKey,
@@ -80,6 +81,8 @@ export const serviceSettings = struct<ServiceSettings>({
   metadata: serviceMetadata,
   protectThreshold: real,
 })
+
+export const lockKey = struct<LockKey>({ ns: name, name })
 
 export const leaseRef = struct<LeaseRef>({ id: key, leaseRevision: positive })
 

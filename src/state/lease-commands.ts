@@ -16,6 +16,8 @@ import type { CommandOf, LeaseRef } from './command.ts'
 import type { Context } from './context.ts'
 import { removeInstance, writeHealth } from './instance.ts'
 import { armLease, dropLease, instanceOfLease, updateLease } from './lease.ts'
+import { endLockPart, endLocksOf } from './lock-commands.ts'
+import { grantFreed } from './lock.ts'
 import type { Outcome } from './outcome.ts'
 import type { InstanceRecord, LeaseRecord } from './schema.ts'
 
@@ -31,7 +33,8 @@ export function leaseGrant(context: Context, command: CommandOf<'lease_grant'>):
 
 export function leaseRevoke(context: Context, command: CommandOf<'lease_revoke'>): Outcome {
   const lease = context.tables.lease.find(command.id)
-  if (lease !== null && lease.ns === command.ns) end(context, lease, 'instance.deregistered')
+  if (lease !== null && lease.ns === command.ns) end(context, lease, 'released')
+  grantFreed(context)
   return context.ok(false, null)
 }
 
@@ -39,9 +42,10 @@ export function leaseExpire(context: Context, command: CommandOf<'lease_expire'>
   for (const lease of held(context, command.leases)) {
     if (lease.lapsed === 1) continue
     const instance = instanceOn(context, lease)
-    if (lease.onLapse === 0 || instance === null) end(context, lease, 'instance.expired')
+    if (lease.onLapse === 0 || instance === null) end(context, lease, 'expired')
     else lapse(context, lease, instance)
   }
+  grantFreed(context) // Only now: who was ended here too is not granted anything.
   return context.ok(false, null)
 }
 
@@ -54,7 +58,7 @@ function lapse(context: Context, lease: LeaseRecord, instance: InstanceRecord): 
 
 export function leaseRemove(context: Context, command: CommandOf<'lease_remove'>): Outcome {
   for (const lease of held(context, command.leases)) {
-    if (lease.lapsed === 1) end(context, lease, 'instance.expired')
+    if (lease.lapsed === 1) end(context, lease, 'expired')
   }
   return context.ok(false, null)
 }
@@ -93,13 +97,14 @@ function instanceOn(context: Context, lease: LeaseRecord): InstanceRecord | null
   return key === null ? null : context.tables.instance.find(key.ns, key.service, key.id)
 }
 
-/** Removes a lease with everything that hangs on it. */
-function end(
-  context: Context,
-  lease: LeaseRecord,
-  why: 'instance.expired' | 'instance.deregistered',
-): void {
+/** Removes a lease with everything that hangs on it. Freed permits are passed on by the caller. */
+function end(context: Context, lease: LeaseRecord, why: 'expired' | 'released'): void {
   const instance = instanceOn(context, lease)
-  if (instance === null) dropLease(context, lease)
-  else removeInstance(context, instance, why)
+  if (instance !== null) {
+    const event = why === 'expired' ? 'instance.expired' : 'instance.deregistered'
+    return removeInstance(context, instance, event)
+  }
+  if (endLockPart(context, lease.id, why)) return
+  endLocksOf(context, lease.id, why)
+  dropLease(context, lease)
 }

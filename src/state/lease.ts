@@ -2,6 +2,7 @@ import { utf8, utf8Text } from '../lib/bytes.ts'
 import type { InstanceKey, InstanceSpec } from './command.ts'
 import { deleteConfig } from './config.ts'
 import type { Context } from './context.ts'
+import { lockPartOf } from './lock-lease.ts'
 import type { LeaseRow } from './rows.ts'
 import type { LeaseRecord } from './schema.ts'
 
@@ -92,10 +93,18 @@ export function updateLease(
   return leaseRow(record)
 }
 
-/** Removes a lease and the config keys that hang on it. Its instance is the caller's business. */
+/** One that a client was granted, and knows by its id. */
+function isClientLease(id: string): boolean {
+  return instanceOfLease(id) === null && lockPartOf(id) === null
+}
+
+/**
+ * Removes a lease and the config keys that hang on it. Its instance and its locks are the caller's
+ * business.
+ */
 export function dropLease(context: Context, lease: LeaseRecord): void {
   for (const config of context.tables.configOfLease(lease.id)) deleteConfig(context, config, null)
   context.tables.lease.delete(lease)
   context.leases.push({ type: 'gone', id: lease.id })
-  if (instanceOfLease(lease.id) === null) context.changed(lease.ns, `leases/${lease.id}`)
+  if (isClientLease(lease.id)) context.changed(lease.ns, `leases/${lease.id}`)
 }

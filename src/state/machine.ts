@@ -16,6 +16,7 @@ import { KEY_RULES } from './keyed.ts'
 import type { KeyRules } from './keyed.ts'
 import { instanceOfLease, leaseRow } from './lease.ts'
 import type { StoredEvent } from './event.ts'
+import { LockQueries } from './lock-queries.ts'
 import type { Outcome } from './outcome.ts'
 import { nodeOverrideRow, overrideRow } from './override.ts'
 import type { EventPlace, Page, StageReader, StateReader } from './reader.ts'
@@ -237,7 +238,7 @@ export class StateMachine implements StateReader {
     assert(this.#usable, 'a state machine that failed is not used again')
     const last = entries.at(-1)
     if (last === undefined) {
-      const nothing = { topics: [], leases: [], notes: [], events: [] }
+      const nothing = { topics: [], leases: [], notes: [], events: [], readyLocks: [] }
       return { outcomes: [], ...nothing, membershipChanged: null }
     }
     this.#assertFollows(entries)
@@ -355,6 +356,10 @@ export class StateMachine implements StateReader {
     return this.#db.configs.prefixRevision(ns, prefix)
   }
 
+  get locks(): LockQueries {
+    return this.#db.locks
+  }
+
   configNewestVersion(ns: string, key: string): number {
     return this.#db.configs.newestVersion(ns, key)
   }
@@ -411,7 +416,7 @@ export class StateMachine implements StateReader {
     const key = instanceOfLease(id)
     const holds = key !== null && this.instance(key)?.lease === id
     const config = this.#db.tables.configOfLease(id).map((record) => record.key)
-    return { instances: holds ? [key] : [], config }
+    return { instances: holds ? [key] : [], config, locks: this.locks.ofLease(id) }
   }
 
   close(): void {
@@ -429,6 +434,7 @@ interface Database {
   readonly services: ServiceQueries
   readonly configs: ConfigQueries
   readonly events: EventQueries
+  readonly locks: LockQueries
   readonly stages: StageQueries
   readonly begin: Statement
   readonly commit: Statement
@@ -449,6 +455,7 @@ function databaseOf(sql: Sql, hash: MultisetHash, rules: KeyRules): Database {
     services: new ServiceQueries(sql, tables, context.scopes),
     configs,
     events: new EventQueries(sql),
+    locks: new LockQueries(tables, context.scopes),
     stages: new StageQueries(sql, tables, configs),
     begin: sql.prepare('BEGIN IMMEDIATE'),
     commit: sql.prepare('COMMIT'),

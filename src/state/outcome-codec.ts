@@ -5,6 +5,7 @@
 import { assert, unreachable } from '../lib/assert.ts'
 import { encode } from '../lib/msgpack.ts'
 import { health, instanceSpec, overrideRowWire, revisions, serviceSettings } from './fields.ts'
+import type { LockGrantRow } from './lock-rows.ts'
 import { stageMeta } from './fields.ts'
 import type { Outcome, OutcomeResult, Refusal, TxnResult } from './outcome.ts'
 import type { ConfigMeta, ConfigSchemaMeta, InstanceRow, LeaseRow, ServiceRow } from './rows.ts'
@@ -68,6 +69,23 @@ const configMeta = struct<ConfigMeta>({
   ...revisions,
 })
 
+/** Numbers of results, as the first ones stand below: never used again. */
+const LOCK = 10
+const LOCK_QUEUED = 11
+
+const lockGrantRow = struct<LockGrantRow>({
+  ns: name,
+  name,
+  token: count,
+  place: count,
+  owner: text,
+  value: nullable(text),
+  ttlMs: count,
+  lease: nullable(key),
+  revision: count,
+  createdAtMs: count,
+})
+
 const txnResult = struct<TxnResult>({
   created: flag,
   version: nullable(count),
@@ -103,6 +121,10 @@ const result: Wire<OutcomeResult> = {
         return [5, txn.to(value, at)]
       case 'config_schema':
         return [6, configSchemaMeta.to(value.schema, at)]
+      case 'lock':
+        return [LOCK, lockGrantRow.to(value.grant, at)]
+      case 'lock_queued':
+        return [LOCK_QUEUED, count.to(value.place, at)]
       case 'stage':
         return [8, stageMeta.to(value.stage, at)]
       default:
@@ -118,6 +140,8 @@ const result: Wire<OutcomeResult> = {
     if (type === 4) return { type: 'config', config: configMeta.from(row, at) }
     if (type === 5) return { type: 'txn', ...txn.from(row, at) }
     if (type === 6) return { type: 'config_schema', schema: configSchemaMeta.from(row, at) }
+    if (type === LOCK) return { type: 'lock', grant: lockGrantRow.from(row, at) }
+    if (type === LOCK_QUEUED) return { type: 'lock_queued', place: count.from(row, at) }
     if (type === 8) return { type: 'stage', stage: stageMeta.from(row, at) }
     throw new InvalidCommand('an outcome holds a thing of a known type')
   },

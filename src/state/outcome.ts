@@ -2,6 +2,7 @@
  * What a command came to, as data: every replica computes the same. It travels to the node that
  * asked, so it holds nothing but plain values.
  */
+import type { LockGrantRow } from './lock-rows.ts'
 import type {
   ConfigMeta,
   ConfigSchemaMeta,
@@ -31,6 +32,9 @@ export type OutcomeResult =
   | { readonly type: 'lease'; readonly lease: LeaseRow }
   | { readonly type: 'config'; readonly config: ConfigMeta }
   | { readonly type: 'config_schema'; readonly schema: ConfigSchemaMeta }
+  | { readonly type: 'lock'; readonly grant: LockGrantRow }
+  /** Not granted yet: it waits at that place (`LockWaiterRow.place`). */
+  | { readonly type: 'lock_queued'; readonly place: number }
   | { readonly type: 'stage'; readonly stage: StageMeta }
   | {
       readonly type: 'txn'

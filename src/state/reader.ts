@@ -1,5 +1,6 @@
 /** The questions that can be asked of the state: read-only, synchronous, at the applied index. */
 import type { InstanceKey } from './command.ts'
+import type { LockReader } from './lock-queries.ts'
 import type {
   ConfigMeta,
   ConfigRow,
@@ -73,6 +74,7 @@ export interface StateReader {
   /** Of the last change of any schema of the namespace: what a checked write names. */
   configSchemasRevision(ns: string): number
 
+  readonly locks: LockReader
   readonly stages: StageReader
 
   lease(id: string): LeaseRow | null

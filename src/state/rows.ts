@@ -70,6 +70,7 @@ export interface LeaseRow {
 export interface LeaseHoldings {
   readonly instances: readonly InstanceKey[]
   readonly config: readonly string[]
+  readonly locks: readonly { readonly name: string; readonly token: number }[]
 }
 
 export interface ConfigMeta extends Revisions {

@@ -1,9 +1,7 @@
 /** The tables of staged release; `schema.ts` has the rules. */
-import type { Tail } from './schema.ts'
+import { INT, NAME, tail } from './columns.ts'
+import type { Tail } from './columns.ts'
 import type { TableSpec } from './table.ts'
-
-const NAME = 'TEXT NOT NULL'
-const INT = 'INTEGER NOT NULL'
 
 /** A value of a key for some callers, beside the one that all others see. */
 export interface ConfigStageRecord extends Tail {
@@ -39,11 +37,7 @@ export const CONFIG_STAGE: TableSpec<ConfigStageRecord> = {
     comment: 'BLOB',
     eventRevision: INT,
     eventN: INT,
-    createdRevision: INT,
-    revision: INT,
-    createdAtMs: INT,
-    updatedAtMs: INT,
-    attributes: 'TEXT',
+    ...tail,
   },
   indexes: [],
 }

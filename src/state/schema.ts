@@ -6,33 +6,16 @@
  *
  * A change of this file is a new `SCHEMA_VERSION` and a migration at a log index (DESIGN §1.7).
  */
+import { INT, NAME, tail } from './columns.ts'
+import type { Tail } from './columns.ts'
+import { LOCK, LOCK_GRANT, LOCK_WAITER } from './lock-schema.ts'
 import { CONFIG_STAGE, STAGE_MARK } from './schema-stages.ts'
 import type { TableShape, TableSpec } from './table.ts'
 
+export type { Tail } from './columns.ts'
 export * from './schema-stages.ts'
 
 export const SCHEMA_VERSION = 1
-
-/** What every replicated row ends with. */
-export interface Tail {
-  createdRevision: number
-  revision: number
-  /** The leader's wall clock, for display only. */
-  createdAtMs: number
-  updatedAtMs: number
-  attributes: string | null
-}
-
-const NAME = 'TEXT NOT NULL'
-const INT = 'INTEGER NOT NULL'
-
-const tail = {
-  createdRevision: INT,
-  revision: INT,
-  createdAtMs: INT,
-  updatedAtMs: INT,
-  attributes: 'TEXT',
-} as const
 
 export interface LeaseRecord extends Tail {
   id: string
@@ -324,41 +307,6 @@ const CHECK: TableShape = {
   indexes: [],
 }
 
-const LOCK_GRANT: TableShape = {
-  name: 'lock_grant',
-  number: 13,
-  keys: 3,
-  columns: {
-    ns: NAME,
-    name: NAME,
-    token: INT,
-    owner: 'BLOB',
-    permits: INT,
-    value: 'BLOB',
-    lease: 'TEXT',
-    ...tail,
-  },
-  indexes: [],
-}
-
-const LOCK_WAITER: TableShape = {
-  name: 'lock_waiter',
-  number: 14,
-  keys: 3,
-  columns: {
-    ns: NAME,
-    name: NAME,
-    place: INT,
-    owner: 'BLOB',
-    node: NAME,
-    incarnation: NAME,
-    deadlineMs: INT,
-    request: 'BLOB NOT NULL',
-    ...tail,
-  },
-  indexes: [],
-}
-
 export interface IdempotencyRecord extends Tail {
   /** Empty while callers have no identity. */
   caller: string
@@ -439,6 +387,7 @@ export const TABLES: readonly TableShape[] = [
   IDEMPOTENCY,
   CONFIG_SCHEMA,
   HISTORY_MARK,
+  LOCK,
   STAGE_MARK,
 ]
 

@@ -1,3 +1,4 @@
+import { assert } from '../lib/assert.ts'
 import { CLUSTER_VERSION_FIRST } from './cluster-version.ts'
 import type { CommandOf } from './command.ts'
 import type { Context } from './context.ts'
@@ -52,15 +53,21 @@ export function raiseClusterVersion(
   command: CommandOf<'cluster_version'>,
 ): Outcome {
   if (command.version <= clusterVersion(context.tables)) return context.ok(false, null)
-  const old = context.tables.setting.find(CLUSTER_VERSION)
-  context.tables.setting.put(old, {
-    name: CLUSTER_VERSION,
-    value: command.version,
-    createdRevision: old?.createdRevision ?? context.revision,
-    revision: context.revision,
-    attributes: old?.attributes ?? null,
-  })
+  writeSetting(context, CLUSTER_VERSION, command.version)
   return context.ok(false, null)
+}
+
+const LOCK_WAITERS = 'lock_waiters'
+
+/** How many wait for locks, of all names: kept, since counting 100,000 rows takes milliseconds. */
+export function lockWaiterCount(tables: Tables): number {
+  return setting(tables, LOCK_WAITERS)
+}
+
+export function countLockWaiters(context: Context, by: 1 | -1): void {
+  const value = lockWaiterCount(context.tables) + by
+  assert(value >= 0, 'who waits is counted')
+  writeSetting(context, LOCK_WAITERS, value)
 }
 
 /** The membership in force, as the core encoded it: bytes to this folder. */

@@ -2,6 +2,7 @@ import { assert, present } from '../lib/assert.ts'
 import type { MultisetHash } from '../lib/hash.ts'
 import { ConfigChain } from './config-chain.ts'
 import { EventSweep, Marks } from './event-sweep.ts'
+import * as locks from './lock-schema.ts'
 import * as schema from './schema.ts'
 import type { Sql } from './sql.ts'
 import { Table } from './table.ts'
@@ -20,6 +21,14 @@ export interface Tables {
   readonly scope: Table<schema.ScopeRecord>
   readonly membership: Table<schema.MembershipRecord>
   readonly setting: Table<schema.SettingRecord>
+  readonly lock: Table<locks.LockRecord>
+  readonly lockGrant: Table<locks.LockGrantRecord>
+  readonly lockWaiter: Table<locks.LockWaiterRecord>
+  readonly firstLockWaiter: (ns: string, name: string) => locks.LockWaiterRecord | null
+  /** Who was granted from that place of the queue. */
+  readonly lockGrantAt: (ns: string, name: string, place: number) => locks.LockGrantRecord | null
+  readonly lockGrantsOfLease: (lease: string) => readonly locks.LockGrantRecord[]
+  readonly lockWaitersOfLease: (lease: string) => readonly locks.LockWaiterRecord[]
   readonly idempotency: Table<schema.IdempotencyRecord>
   /** The rows that were made first, in that order. */
   readonly oldestKeys: (limit: number) => readonly schema.IdempotencyRecord[]
@@ -76,6 +85,14 @@ export function openTables(sql: Sql, hash: MultisetHash): Tables {
   const stagesOf = stage.query('WHERE ns = ?1 AND key = ?2 ORDER BY name')
   const marksOf = stageMark.query('WHERE ns = ?1 AND key = ?2 ORDER BY revision DESC, name, rule')
   const ofLease = config.query('WHERE lease = ?1 ORDER BY ns, key')
+  const lockGrant = new Table(sql, hash, locks.LOCK_GRANT)
+  const lockWaiter = new Table(sql, hash, locks.LOCK_WAITER)
+  const firstWaiter = lockWaiter.query('WHERE ns = ?1 AND name = ?2 ORDER BY place LIMIT 1')
+  const grantAt = lockGrant.query(
+    'WHERE ns = ?1 AND name = ?2 AND place = ?3 ORDER BY token LIMIT 1',
+  )
+  const grantsOf = lockGrant.query('WHERE lease = ?1 ORDER BY ns, name, token')
+  const waitersOf = lockWaiter.query('WHERE lease = ?1 ORDER BY ns, name, place')
   return {
     lease: new Table(sql, hash, schema.LEASE),
     node: new Table(sql, hash, schema.NODE),
@@ -89,6 +106,13 @@ export function openTables(sql: Sql, hash: MultisetHash): Tables {
     scope: new Table(sql, hash, schema.SCOPE),
     membership: new Table(sql, hash, schema.MEMBERSHIP),
     setting: new Table(sql, hash, schema.SETTING),
+    lock: new Table(sql, hash, locks.LOCK),
+    lockGrant,
+    lockWaiter,
+    firstLockWaiter: (ns, name) => firstWaiter(ns, name)[0] ?? null,
+    lockGrantAt: (ns, name, place) => grantAt(ns, name, place)[0] ?? null,
+    lockGrantsOfLease: (lease) => grantsOf(lease),
+    lockWaitersOfLease: (lease) => waitersOf(lease),
     idempotency,
     oldestKeys: (limit) => oldestKeys(limit),
     ...questions(sql),

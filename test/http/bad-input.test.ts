@@ -23,6 +23,34 @@ const put = (name: string, body: object | string, path: string, says: string): C
   says,
 })
 
+const lock = (name: string, body: object, path: string, says: string): Case => ({
+  name: `a lock with ${name}`,
+  line: 'POST /v1/locks/job',
+  body,
+  path,
+  says,
+})
+
+const lockBodies: readonly Case[] = [
+  lock('neither ttl nor lease', { owner: 'a' }, 'ttl', 'is needed'),
+  lock('a bare ttl', { owner: 'a', ttl: 5_000 }, 'ttl', 'does not say its unit'),
+  lock('no owner', { ttl: '5s' }, 'owner', 'is needed'),
+  lock('an empty owner', { owner: '', ttl: '5s' }, 'owner', 'must not be empty'),
+  lock('a wait of an hour', { owner: 'a', ttl: '5s', wait: '1h' }, 'wait', 'to 10m'),
+  lock('no permits', { owner: 'a', ttl: '5s', limit: 0 }, 'limit', 'from 1 to 1000'),
+  lock('half a permit', { owner: 'a', ttl: '5s', limit: 1.5 }, 'limit', 'whole number'),
+  lock('a long value', { owner: 'a', ttl: '5s', value: 'x'.repeat(4_097) }, 'value', 'longer'),
+  lock('a lease of another shape', { owner: 'a', lease: 'w:a/b/1' }, 'lease', 'U+002F'),
+  lock('a mistyped field', { owner: 'a', ttl: '5s', limt: 2 }, 'limt', 'did you mean "limit"?'),
+  {
+    name: 'a renewal without token',
+    line: 'POST /v1/locks/job/renew',
+    body: {},
+    path: 'token',
+    says: 'is needed',
+  },
+]
+
 const instanceBodies: readonly Case[] = [
   put('an unknown field', { ...GOOD, prot: 1 }, 'prot', 'did you mean "port"?'),
   put('an unknown field near nothing', { ...GOOD, colour: 1 }, 'colour', 'is not a known field'),
@@ -376,6 +404,26 @@ const others: readonly Case[] = [
     name: 'a lease of another shape',
     line: 'DELETE /v1/leases/i:default%2Fweb%2Fa',
     path: 'id',
+    says: 'U+002F',
+  },
+  ...lockBodies,
+  {
+    name: 'a release of nothing in particular',
+    line: 'DELETE /v1/locks/job',
+    path: '?token',
+    says: 'is needed',
+  },
+  {
+    name: 'a token that is none',
+    line: 'DELETE /v1/locks/job?token=x',
+    path: '?token',
+    says: 'whole number',
+  },
+  {
+    name: 'a lock with a slash',
+    line: 'POST /v1/locks/a%2Fb',
+    body: { owner: 'a', ttl: '5s' },
+    path: 'name',
     says: 'U+002F',
   },
   {

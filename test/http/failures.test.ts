@@ -18,6 +18,9 @@ const WRITES = [
   'POST /v1/leases',
   'POST /v1/leases/l/heartbeat',
   'DELETE /v1/leases/l',
+  'POST /v1/locks/l',
+  'POST /v1/locks/l/renew',
+  'DELETE /v1/locks/l?token=1',
   'PUT /v1/config/k',
   'DELETE /v1/config/k',
 ] as const
@@ -30,6 +33,8 @@ const BODIES: Readonly<Record<string, object>> = {
   'PUT /v1/services/web/settings': {},
   'POST /v1/heartbeats': { instances: [{ service: 'web', id: 'a' }] },
   'POST /v1/leases': { ttl: '1s' },
+  'POST /v1/locks/l': { owner: 'a', ttl: '1s' },
+  'POST /v1/locks/l/renew': { token: 1 },
 }
 
 const FAILURES: readonly (readonly [Failure['failure'], number, string])[] = [

@@ -30,6 +30,7 @@ test('a lease shows what hangs on it', async () => {
     owner: 'worker 7',
     instances: [],
     config: ['app/leader'],
+    locks: [],
     expiresInMs: 500,
     revision: 1,
   })

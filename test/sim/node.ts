@@ -177,8 +177,9 @@ export class SimNode implements Endpoint {
    * whoever met what it does not know is started with the newer one.
    */
   #chooseProgram(): void {
-    const { history } = this.#around
-    const mayBeOld = history.model.clusterVersion(history.last) < CLUSTER_VERSION_MAX
+    const { history, plan } = this.#around
+    const hasLeftOld = history.model.clusterVersion(history.last) >= CLUSTER_VERSION_MAX
+    const mayBeOld = plan.upgrades && !hasLeftOld
     const isOld = mayBeOld && !this.#mustUpgrade && this.#chance.oneIn(3)
     this.clusterVersionMax = isOld ? CLUSTER_VERSION_MAX - 1 : CLUSTER_VERSION_MAX
     if (!isOld) this.everNewest = true

@@ -99,6 +99,10 @@ export interface Plan {
   readonly waiters: number
   /** Give their writes keys and ask again until they know. */
   readonly repeaters: number
+  /** Some nodes begin with the program of one step before; what is new waits for them. */
+  readonly upgrades: boolean
+  /** Take locks, hold and wait for them. */
+  readonly lockers: number
   /** How many keys the state keeps, and how long: little, so that both bounds are met. */
   readonly keyRules: KeyRules
   readonly ttlMs: number
@@ -302,6 +306,8 @@ export function planOf(seed: number): Plan {
     watchers: chance.pick([0, 0, 0, 1, 2, 3]),
     watch: watchOf(chance),
     feedKept: chance.pick([0, 0, 20, 200]),
+    lockers: chance.pick([0, 0, 2, 4, 6]),
+    upgrades: chance.oneIn(3),
     stagers: chance.int(0, 1),
   }
 }

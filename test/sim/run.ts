@@ -20,6 +20,7 @@ import { History } from './oracle/history.ts'
 import { KeyHistories } from './oracle/key-histories.ts'
 import { Promises } from './oracle/promises.ts'
 import { Repeats } from './oracle/repeats.ts'
+import { LockAnswers } from './oracle/lock-answers.ts'
 import { NeverEarly } from './oracle/ttl.ts'
 import { Wakes } from './oracle/wakes.ts'
 import { planOf, timesOf, type Plan } from './plan.ts'
@@ -67,6 +68,7 @@ class Run {
   readonly #keys = new KeyHistories()
   readonly #repeats: Repeats
   readonly #ttl: NeverEarly
+  readonly #locks: LockAnswers
   readonly #observer: Observer
   readonly #states: SharedStates | SqliteStates
   readonly #nemesis: Nemesis
@@ -97,7 +99,9 @@ class Run {
     const scene: Scene = { world, plan, history, nodes, electionMinMs, sometimes, durableState }
     this.#ttl = new NeverEarly(scene, clockDrift)
     const wakes = new Wakes(scene, clockDrift)
-    const observers = [...allInvariants(scene), this.#ttl, wakes, ...allSituations(scene)]
+    this.#locks = new LockAnswers(scene)
+    const oracles = [this.#ttl, wakes, this.#locks]
+    const observers = [...allInvariants(scene), ...oracles, ...allSituations(scene)]
     this.#observer = new Observer(observers)
     this.#states = this.#openStates(chanceOf(2))
     const around: Surroundings = {
@@ -140,8 +144,16 @@ class Run {
       changes: changes || plan.witnesses > 0 || this.#decay.isOn,
     }))
     this.#repeats = new Repeats({ history, promises, sometimes }, plan.keyRules)
-    const oracles = { keys: this.#keys, ttl: this.#ttl, repeats: this.#repeats }
-    const told = { history, promises, wakes, sometimes, ...oracles }
+    const told = {
+      history,
+      promises,
+      wakes,
+      sometimes,
+      keys: this.#keys,
+      ttl: this.#ttl,
+      locks: this.#locks,
+      repeats: this.#repeats,
+    }
     const bench = { world, plan, chance: chanceOf(4), nodes, ...told }
     this.#workload = new Workload({ ...bench, next: around.next })
     this.#watchers = new Watchers(
@@ -389,6 +401,7 @@ class Run {
       ...Object.entries(this.#keys.counts),
       ...Object.entries(this.#repeats.counts),
       ...Object.entries(this.#ttl.counts),
+      ...Object.entries(this.#locks.counts),
       ...this.#churn.counts,
       ...this.#decay.counts,
       ...[...this.#nemesis.counts].map(([kind, count]) => [`fault ${kind}`, count] as const),

@@ -17,6 +17,8 @@ import type {
   LeaseChange,
   LeaseHoldings,
   LeaseRow,
+  LockKey,
+  LockReader,
   OverrideRow,
   ServiceRow,
   StageRow,
@@ -118,6 +120,7 @@ export class SharedState {
     const topics: TopicChange[] = []
     const notes: StateNote[] = []
     const events: StoredEvent[] = []
+    const readyLocks: LockKey[] = []
     const outcomes = entries.map((entry) => {
       assert(entry.index === this.appliedIndex + 1, 'entries are applied without a gap')
       this.appliedIndex = entry.index
@@ -128,9 +131,10 @@ export class SharedState {
       if (effect === null) return null
       leases.push(...effect.leases)
       topics.push(...effect.topics)
+      readyLocks.push(...effect.readyLocks)
       return effect.outcome
     })
-    return { outcomes, topics, leases, notes, events, membershipChanged: null }
+    return { outcomes, topics, leases, readyLocks, notes, events, membershipChanged: null }
   }
 
   #notesOf(command: Command | null): readonly StateNote[] {
@@ -162,7 +166,28 @@ export class SharedState {
   }
 
   leaseHoldings(): LeaseHoldings {
-    return { instances: [], config: [] }
+    return { instances: [], config: [], locks: [] }
+  }
+
+  get locks(): LockReader {
+    const { locks, topics } = this.#history.model
+    const at = this.appliedIndex
+    const row = (ns: string, name: string) => locks.row(ns, name, at)
+    const grants = (ns: string, name: string) => locks.holders(ns, name, at)
+    return {
+      lock: row,
+      revision: (ns, name) => topics.changedAt(ns, `locks/${name}`, at),
+      locks: (ns, { limit }) =>
+        locks
+          .names(ns)
+          .flatMap((name) => row(ns, name) ?? [])
+          .slice(0, limit),
+      allRevision: (ns) => topics.changedAt(ns, 'locks', at),
+      grant: (ns, name, token) => grants(ns, name).find((one) => one.token === token) ?? null,
+      grantAt: (ns, name, place) => grants(ns, name).find((one) => one.place === place) ?? null,
+      waits: (ns, name, place) => locks.waits(ns, name, place, at),
+      ready: () => locks.readyAt(at),
+    }
   }
 
   config(ns: string, key: string): ConfigRow | null {

@@ -13,11 +13,13 @@ import type { History } from './oracle/history.ts'
 import type { Promises } from './oracle/promises.ts'
 import type { KeyHistories, KeyWrite } from './oracle/key-histories.ts'
 import type { Repeats } from './oracle/repeats.ts'
+import type { LockAnswers } from './oracle/lock-answers.ts'
 import type { NeverEarly } from './oracle/ttl.ts'
 import type { Wakes } from './oracle/wakes.ts'
 import type { Plan } from './plan.ts'
 import type { Sometimes } from './sometimes/situations.ts'
 import { Operators } from './operators.ts'
+import { Lockers } from './lockers.ts'
 import { Repeaters } from './repeaters.ts'
 import { Stagers } from './stagers.ts'
 import type { World } from './world.ts'
@@ -31,6 +33,7 @@ export interface Bench {
   readonly promises: Promises
   readonly keys: KeyHistories
   readonly ttl: NeverEarly
+  readonly locks: LockAnswers
   readonly wakes: Wakes
   readonly repeats: Repeats
   readonly sometimes: Sometimes
@@ -65,6 +68,8 @@ export class Workload {
     for (let i = 0; i < plan.waiters; i++) this.run(operators.wait())
     const repeaters = new Repeaters(this.#bench, this)
     for (let i = 0; i < plan.repeaters; i++) this.run(repeaters.repeat(i))
+    const lockers = new Lockers(this.#bench, this)
+    for (let i = 0; i < plan.lockers; i++) this.run(lockers.lock(i))
     const stagers = new Stagers(this.#bench, this)
     for (let i = 0; i < plan.stagers; i++) {
       this.run(stagers.release())

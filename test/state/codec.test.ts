@@ -206,6 +206,33 @@ const GOLDEN: readonly (readonly [Command, string])[] = [
     },
     '9820a764656661756c74a66170702f6462a663616e61727907a2676fc092920300c2',
   ],
+  [
+    {
+      type: 'lock_acquire',
+      ns: 'default',
+      name: 'job',
+      owner: 'me',
+      ttlMs: null,
+      lease: 'abc',
+      limit: 2,
+      value: 'n1',
+      waiterTtlMs: 5000,
+    },
+    '9923a764656661756c74a36a6f62a26d65c0a361626302a26e31cd1388',
+  ],
+  [{ type: 'lock_cancel', ns: 'default', name: 'job', place: 7 }, '9424a764656661756c74a36a6f6207'],
+  [
+    { type: 'lock_release', ns: 'default', name: 'job', token: 300 },
+    '9425a764656661756c74a36a6f62cd012c',
+  ],
+  [
+    { type: 'lock_value', ns: 'default', name: 'job', token: 300, value: null },
+    '9526a764656661756c74a36a6f62cd012cc0',
+  ],
+  [
+    { type: 'lock_grant', locks: [{ ns: 'default', name: 'job' }] },
+    '92279192a764656661756c74a36a6f62',
+  ],
 ]
 
 describe.each(GOLDEN.map(([command, bytes]) => [command.type, command, bytes] as const))(
@@ -235,7 +262,7 @@ describe.each(GOLDEN.map(([command, bytes]) => [command.type, command, bytes] as
 test('numbers of kinds are not used twice, and every kind has golden bytes', () => {
   const numbers = GOLDEN.map(([command]) => (decode(encodeCommand(command)) as unknown[])[0])
   const first = Array.from({ length: 24 }, (_, i) => i + 1)
-  expect(numbers).toEqual([...first, 25, 26, 27, 28, 30, 31, 32])
+  expect(numbers).toEqual([...first, 25, 26, 27, 28, 30, 31, 32, 35, 36, 37, 38, 39])
 })
 
 test('decodeCommand() stops at a kind from the future', () => {

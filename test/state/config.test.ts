@@ -172,7 +172,7 @@ test('a key may hang on a lease of its namespace that is there', async () => {
   })
   fed.ok(configPut('a', 'x', { lease: 'l' }))
   fed.ok(configPut('b', 'x', { lease: 'l' }))
-  expect(fed.machine.leaseHoldings('l')).toEqual({ instances: [], config: ['a', 'b'] })
+  expect(fed.machine.leaseHoldings('l')).toEqual({ instances: [], config: ['a', 'b'], locks: [] })
 
   // Written again without it, the key stands on its own.
   fed.ok(configPut('a', 'x'))

@@ -2,14 +2,20 @@
 import { describe, expect, test } from 'bun:test'
 import { prng, type Random } from '../../src/lib/prng.ts'
 import type { Entry } from '../../src/raft/types.ts'
-import { decodeOutcome, encodeOutcome, isAvailable } from '../../src/state/mod.ts'
+import {
+  decodeOutcome,
+  encodeOutcome,
+  isAvailable,
+  leaseOfGrant,
+  leaseOfWaiter,
+} from '../../src/state/mod.ts'
 import type { Outcome, StateMachine, StateNote } from '../../src/state/mod.ts'
 import { randomCommand, randomTrim, readAll } from './random-commands.ts'
 import { randomWrapped } from './random-wrapped.ts'
 import { commandEntry, DRIVERS, entry, Fed, FEW_KEYS } from './support.ts'
 
 const SEEDS = [1, 2, 3, 4, 5]
-const COMMANDS = 400
+const COMMANDS = 600
 
 interface History {
   readonly entries: readonly Entry[]
@@ -151,6 +157,14 @@ describe.each(SEEDS)('seed %d', (seed) => {
       const { instances } = machine.leaseHoldings(lease.id)
       expect(instances.length).toBe(lease.id.startsWith('i:') ? 1 : 0)
     }
+    for (const ns of ['default', 'ns～', 'ns🦊']) {
+      for (const lock of machine.locks.locks(ns, { prefix: '', after: null, limit: 100 }, 100)) {
+        expect(lock).toMatchObject({ held: lock.holders.length, waiting: lock.waiters.length })
+        expect(lock.held).toBeLessThanOrEqual(lock.limit)
+        const kept = [...lock.holders.map(leaseOfGrant), ...lock.waiters.map(leaseOfWaiter)]
+        expect(kept.filter((id) => !leases.some((lease) => lease.id === id))).toEqual([])
+      }
+    }
   })
 })
 
@@ -158,7 +172,13 @@ describe.each(SEEDS)('seed %d', (seed) => {
 function revisionOf(machine: StateMachine, ns: string, topic: string): number | null {
   const [kind, service, id] = topic.split('/')
   if (kind === 'config') return machine.configRevision(ns, topic.slice('config/'.length))
-  if (kind === 'leases' || kind === 'stages') return null
+  if (kind === 'stages') return null
+  if (kind === 'leases' || (kind === 'locks' && id !== undefined)) return null
+  if (kind === 'locks') {
+    return service === undefined
+      ? machine.locks.allRevision(ns)
+      : machine.locks.revision(ns, service)
+  }
   if (kind === 'config-schemas') return machine.configSchemasRevision(ns)
   if (service === undefined) return machine.servicesRevision(ns)
   if (id === undefined) return machine.serviceRevision(ns, service)

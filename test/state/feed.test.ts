@@ -2,8 +2,8 @@
  * The change feed is whole: what a reader can see is what its events, from the first one on, say.
  *
  * Covered: instances with what overrides them, the settings of services, config keys with their
- * values and what is staged for them, and the members, each as a row with all that a GET shows of it. Not covered, since no
- * watcher sees it: leases, overrides of instances and hosts that are not there, tombstones.
+ * values and what is staged for them, who holds locks, and the members, each as a row with all that a GET shows of it. Not covered, since no
+ * watcher sees it: leases, who waits for locks, overrides of instances and hosts that are not there, tombstones.
  */
 import { describe, expect, test } from 'bun:test'
 import { MultisetHash } from '../../src/lib/hash.ts'
@@ -11,12 +11,9 @@ import { encode } from '../../src/lib/msgpack.ts'
 import { prng } from '../../src/lib/prng.ts'
 import { EVENT_KINDS, StateMachine } from '../../src/state/mod.ts'
 import type { Command, InstanceEvent, InstanceRow, StoredEvent } from '../../src/state/mod.ts'
-import {
-  readConfigEvent,
-  readInstanceEvent,
-  readServiceEvent,
-  stagedEvent,
-} from '../../src/state/mod.ts'
+import { readConfigEvent, readInstanceEvent, readLockEvent } from '../../src/state/mod.ts'
+import { readServiceEvent, stagedEvent } from '../../src/state/mod.ts'
+import type { LockEvent, LockGrantRow } from '../../src/state/mod.ts'
 import { openSql } from '../../src/runtime/sqlite.ts'
 import { NAMESPACES, randomCommand } from './random-commands.ts'
 import { commandEntry, configPut, DRIVERS, entry, Fed, SPEC } from './support.ts'
@@ -52,6 +49,9 @@ function ofTables(machine: StateMachine): Rows {
       const row = [contentType, version, size, lease, updatedBy, value, ...tail]
       rows.set(`config/${ns}/${key}`, row)
     }
+    for (const { holders } of machine.locks.locks(ns, page, 1_000)) {
+      for (const row of holders) rows.set(`lock/${ns}/${row.name}/${row.token}`, holderRow(row))
+    }
     for (const meta of machine.stages.list(ns, page)) {
       const { key, stage } = meta
       const { rule, contentType, baseVersion, comment, updatedBy } = meta
@@ -73,6 +73,11 @@ function instanceRow(row: InstanceRow | InstanceEvent): Row {
   const { revision, createdRevision, createdAtMs, updatedAtMs } = row
   const said = [health, healthReason, lease, note(override), note(nodeOverride)]
   return [spec, ...said, revision, createdRevision, createdAtMs, updatedAtMs]
+}
+
+/** Who holds a lock, from either side. */
+function holderRow({ owner, value, ttlMs, lease, revision }: LockGrantRow | LockEvent): Row {
+  return [owner, value, ttlMs, lease, revision]
 }
 
 type Note = { status: unknown; weight: unknown; reason: unknown; by: unknown; updatedAtMs: unknown }
@@ -127,6 +132,18 @@ function replayOne(rows: Rows, event: StoredEvent): void {
     case EVENT_KINDS['config.deleted']: {
       const { ns, key } = readConfigEvent(event)
       rows.delete(`config/${ns}/${key}`)
+      return
+    }
+    case EVENT_KINDS['lock.acquired']:
+    case EVENT_KINDS['lock.updated']: {
+      const held = readLockEvent(event)
+      rows.set(`lock/${held.ns}/${held.name}/${held.token}`, holderRow(held))
+      return
+    }
+    case EVENT_KINDS['lock.released']:
+    case EVENT_KINDS['lock.expired']: {
+      const { ns, name, token } = readLockEvent(event)
+      rows.delete(`lock/${ns}/${name}/${token}`)
       return
     }
     case EVENT_KINDS['config.staged']:

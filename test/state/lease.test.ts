@@ -191,10 +191,14 @@ test('a config key may hang on an instance’s lease and goes with the instance'
   const fed = await Fed.open()
   fed.ok(instancePut())
   fed.ok(configPut('addr', 'x', { lease: LEASE }))
-  expect(fed.machine.leaseHoldings(LEASE)).toEqual({ instances: [WEB], config: ['addr'] })
+  expect(fed.machine.leaseHoldings(LEASE)).toEqual({
+    instances: [WEB],
+    config: ['addr'],
+    locks: [],
+  })
   fed.ok({ type: 'instance_delete', key: WEB, expect: null })
   expect(fed.machine.config('default', 'addr')).toBeNull()
-  expect(fed.machine.leaseHoldings(LEASE)).toEqual({ instances: [], config: [] })
+  expect(fed.machine.leaseHoldings(LEASE)).toEqual({ instances: [], config: [], locks: [] })
 })
 
 test('leases() gives all of them, over more than one page', async () => {

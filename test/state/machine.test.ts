@@ -74,6 +74,7 @@ test('an empty batch does nothing', async () => {
     leases: [],
     notes: [],
     events: [],
+    readyLocks: [],
     membershipChanged: null,
   })
 })

@@ -77,6 +77,25 @@ const OUTCOMES: readonly Outcome[] = [
       },
     },
   },
+  {
+    ...done,
+    result: {
+      type: 'lock',
+      grant: {
+        ns: 'default',
+        name: 'job',
+        token: 9,
+        place: 4,
+        owner: 'me',
+        value: null,
+        ttlMs: 5_000,
+        lease: null,
+        revision: 9,
+        createdAtMs: 1_700_000_000_000,
+      },
+    },
+  },
+  { ...done, result: { type: 'lock_queued', place: 4 } },
   { ...done, created: false, result: { type: 'txn', succeeded: false, results: [] } },
   {
     ...done,

@@ -10,6 +10,7 @@ import type {
   OverrideSpec,
   StateMachine,
 } from '../../src/state/mod.ts'
+import { LOCKS, randomLockCommand } from './random-locks.ts'
 
 export const NAMESPACES = ['default', 'ns～', 'ns🦊']
 const SERVICES = ['web', 'wéb', 'db']
@@ -47,6 +48,7 @@ export function randomCommand(random: Random, machine: StateMachine): Command {
   const refs = () => Array.from({ length: random(4) }, ref)
   const plainRefs = () => refs().map(({ id, leaseRevision }) => ({ id, leaseRevision }))
 
+  if (random(4) === 0) return randomLockCommand(random, machine, ns)
   switch (random(36)) {
     case 0:
     case 1:
@@ -244,8 +246,11 @@ export function readAll(machine: StateMachine): object {
     clusterMs: machine.clusterMs,
     hash: machine.stateHash(),
     oldestRevision: machine.oldestRevision,
+    readyLocks: machine.locks.ready(),
     leases: [...machine.leases()].map((lease) => [lease, machine.leaseHoldings(lease.id)]),
     namespaces: NAMESPACES.map((ns) => ({
+      locks: machine.locks.locks(ns, page, 1_000),
+      lockRevisions: LOCKS.map((name) => machine.locks.revision(ns, name)),
       services: machine.services(ns, page),
       revision: machine.servicesRevision(ns),
       perService: perService(ns),

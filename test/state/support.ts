@@ -37,6 +37,7 @@ export class Fed {
     outcomes: [],
     topics: [],
     leases: [],
+    readyLocks: [],
     notes: [],
     events: [],
     membershipChanged: null,

@@ -5,6 +5,8 @@
 import type * as http from '../../src/http/registry.ts'
 import { REPLICA_DEFAULTS, type ReplicaConfig, type WatchSink } from '../../src/replica/mod.ts'
 import { WatchHub } from '../../src/replica/watch-hub.ts'
+import { setTimer } from '../../src/lib/timer.ts'
+import { acquireLock } from '../../src/replica/mod.ts'
 import { openSql } from '../../src/runtime/sqlite.ts'
 import { encodeCommand, sinceClusterVersion, StateMachine } from '../../src/state/mod.ts'
 import type {
@@ -133,6 +135,21 @@ export class LocalRegistry implements http.Registry {
   lapse(id: string): void {
     const leaseRevision = this.local.lease(id)?.leaseRevision ?? 0
     this.apply({ type: 'lease_expire', leases: [{ id, leaseRevision }] })
+  }
+
+  acquireLock(request: http.LockRequest): Promise<http.LockAnswer> {
+    return acquireLock(
+      {
+        local: this.local,
+        propose: (command) => this.propose(command),
+        read: (options, query) => this.read(options, query),
+        wait: (target, options) => this.wait(target, options),
+        heartbeat: (leases) => this.heartbeat(leases),
+        nowMs: () => performance.now(),
+        setTimer,
+      },
+      request,
+    )
   }
 
   /** Without timers: it ends when something changes or somebody gives up. */

@@ -75,7 +75,7 @@ export const CUSTODY_MUTANTS: readonly Mutant[] = [
       this.ports.misplaced(error.message)
       return null`,
     replace: `      const outcomes = entries.map(() => null)
-      return { outcomes, topics: [], leases: [], notes: [], membershipChanged: null }`,
+      return { outcomes, topics: [], leases: [], readyLocks: [], notes: [], membershipChanged: null }`,
   },
   {
     name: 'late-refusal-is-loss',

@@ -43,7 +43,7 @@ export const WRAPPED_MUTANTS: readonly Mutant[] = [
     replace: 'const { keys, wallMs: clusterMs } = context',
   },
   {
-    name: 'key-of-other-request-answered',
+    name: 'key-of-other-request',
     source: 'a key answers whatever request comes with it (DESIGN §8)',
     file: 'src/state/keyed.ts',
     find: 'if (sameBytes(known.requestHash, requestHash)) return',
@@ -58,7 +58,7 @@ export const WRAPPED_MUTANTS: readonly Mutant[] = [
     replace: "return outcome.ok || (outcome.code !== 'conflict' &&",
   },
   {
-    name: 'kept-outcome-depends-on-waiter',
+    name: 'kept-depends-on-waiter',
     source: 'what a key keeps is whole only where somebody waits (DESIGN §1.2)',
     file: 'src/state/keyed.ts',
     find: 'context.wanted = true',

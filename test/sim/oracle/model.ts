@@ -16,12 +16,12 @@ import type {
   LeaseChange,
   LeaseRef,
   LeaseRow,
+  LockKey,
   Outcome,
   OutcomeResult,
   OverrideRow,
   OverrideSpec,
   ServiceRow,
-  StageMeta,
   TopicChange,
 } from '../../../src/state/mod.ts'
 import {
@@ -33,7 +33,8 @@ import {
 import type { ModelEvent } from './feed.ts'
 import { unexpected } from './expect.ts'
 import { mergePatch } from './merge.ts'
-import { Stages } from './stages.ts'
+import { LockModel } from './model-locks.ts'
+import { Stages, type StageHost } from './stages.ts'
 import { Topics } from './topics.ts'
 import { Versions } from './versions.ts'
 import { guardedModel, KeyModel, txnModel, type Now } from './wrapped.ts'
@@ -51,6 +52,8 @@ export interface Effect {
   readonly topics: readonly TopicChange[]
   /** What watchers are told, in order. */
   readonly events: readonly ModelEvent[]
+  /** Where a further grant has to wait for an entry of its own. */
+  readonly readyLocks: readonly LockKey[]
   /** Leases whose TTL ran out by this entry. */
   readonly expired: readonly LeaseRow[]
 }
@@ -82,6 +85,7 @@ export class Model {
   readonly topics = new Topics()
   /** Every version of every key, for ever. */
   readonly written = new Written()
+  readonly locks: LockModel
   readonly #version = new Versions<number>()
   readonly #keys: KeyModel
   #revision = 0
@@ -94,6 +98,16 @@ export class Model {
 
   constructor(rules: KeyRules) {
     this.#keys = new KeyModel(rules)
+    this.locks = new LockModel({
+      now: () => ({ revision: this.#revision, wallMs: this.#wallMs }),
+      lease: (id) => this.#lease(id),
+      arm: (ns, id, ttlMs) => {
+        this.#arm({ id, ns, ttlMs, removeAfterMs: 0, onLapse: 'remove', owner: null })
+      },
+      drop: (id) => this.#dropped(id),
+      touch: (ns, topic) => this.#touch(ns, topic),
+      tell: (ns, topic, kind) => this.#tell(ns, topic, kind),
+    })
   }
 
   clusterVersion(revision: number): number {
@@ -158,9 +172,25 @@ export class Model {
     this.#touched = []
     this.#told = []
     this.#expired = []
-    const outcome = this.#outcome(command)
-    const [leases, topics, events] = [this.#changes, this.#touched, this.#told]
-    return { outcome, leases, topics, events, expired: this.#expired }
+    this.locks.ready = []
+    const outcome = this.#tooNew(command) ?? this.#outcome(command)
+    const readyLocks = this.locks.ready
+    return {
+      outcome,
+      leases: this.#changes,
+      topics: this.#touched,
+      readyLocks,
+      events: this.#told,
+      expired: this.#expired,
+    }
+  }
+
+  /** What not all members know yet all refuse alike (DESIGN §1.7). */
+  #tooNew(command: Command): Outcome | null {
+    const version = this.clusterVersion(this.#revision)
+    if (sinceClusterVersion(command) <= version) return null
+    const detail = `${command.type} needs a newer clusterVersion than ${version}`
+    return { ok: false, revision: this.#revision, code: 'conflict', detail }
   }
 
   #outcome(command: Command): Outcome {
@@ -175,11 +205,11 @@ export class Model {
       case 'config_delete':
         return this.#configDelete(command)
       case 'config_stage_put':
-        return this.#stagePut(command)
+        return this.stages.put(command, this.#stageHost)
       case 'config_stage_delete':
-        return this.#stageDelete(command)
+        return this.stages.abort(command, this.#stageHost)
       case 'config_stage_promote':
-        return this.#stagePromote(command)
+        return this.stages.promote(command, this.#stageHost)
       case 'instance_put':
         return this.#instancePut(command)
       case 'instance_delete':
@@ -203,6 +233,7 @@ export class Model {
       case 'lease_revoke': {
         const lease = this.#lease(command.id)
         if (lease !== null && lease.ns === command.ns) this.#end(lease, 'instance.deregistered')
+        this.locks.passOn()
         return this.#ok(false, null)
       }
       case 'lease_expire':
@@ -241,6 +272,16 @@ export class Model {
         return guardedModel(command, this.#now)
       case 'txn':
         return this.#attempt(() => txnModel(command, this.#now))
+      case 'lock_acquire':
+        return this.locks.acquire(command)
+      case 'lock_cancel':
+        return this.locks.cancel(command)
+      case 'lock_release':
+        return this.locks.release(command)
+      case 'lock_value':
+        return this.locks.setValue(command)
+      case 'lock_grant':
+        return this.locks.serve(command)
     }
   }
 
@@ -252,7 +293,7 @@ export class Model {
       config: (ns, key) => this.#configs.get(`${ns}/${key}`)?.last ?? null,
       instance: (key) => this.#instances.get(idOf(key))?.last ?? null,
       lease: (id) => this.#lease(id),
-      isHolder: () => false, // Nobody takes a lock.
+      isHolder: (ns, name, token) => this.locks.isHolder({ ns, name }, token),
       schemaRevision: () => null, // Nobody writes a schema.
       run: (command) => this.#outcome(command),
     }
@@ -261,6 +302,7 @@ export class Model {
   /** Where it is refused nothing of it ever was. */
   #attempt(run: () => Outcome): Outcome {
     const versions = new Map(this.#configVersions)
+    const takeBackLocks = this.locks.mark()
     const outcome = run()
     if (outcome.ok) return outcome
     for (const store of this.#stores) {
@@ -269,6 +311,7 @@ export class Model {
     this.#configVersions.clear()
     for (const [key, version] of versions) this.#configVersions.set(key, version)
     this.topics.drop(this.#revision)
+    takeBackLocks()
     this.#changes = []
     this.#touched = []
     this.#told = []
@@ -399,65 +442,17 @@ export class Model {
     return this.#ok(false, null)
   }
 
-  #stagePut(put: CommandOf<'config_stage_put'>): Outcome {
-    const id = `${put.ns}/${put.key}`
-    const { expect, value, ...given } = put
-    const old = this.stages.last(id, put.stage)
-    const refusal = this.#unexpected(expect, old?.meta.revision ?? null)
-    if (refusal !== null) return refusal
-    const { type: _, by: updatedBy, ...named } = given
-    const meta: StageMeta = {
-      ...named,
-      updatedBy,
-      baseVersion: this.#configs.get(id)?.last?.meta.version ?? 0,
-      size: value.length,
+  get #stageHost(): StageHost {
+    return {
       revision: this.#revision,
-      createdRevision: old?.meta.createdRevision ?? this.#revision,
-      createdAtMs: old?.meta.createdAtMs ?? this.#wallMs,
-      updatedAtMs: this.#wallMs,
+      wallMs: this.#wallMs,
+      versionOf: (id) => this.#configs.get(id)?.last?.meta.version ?? 0,
+      put: (command) => this.#configPut(command),
+      changed: (ns, topic) => {
+        this.#touch(ns, topic)
+        this.#tell(ns, topic, 'config.staged')
+      },
     }
-    this.stages.set(id, this.#revision, put.stage, { meta, value })
-    this.#touch(put.ns, `stages/${put.key}`)
-    this.#tell(put.ns, `stages/${put.key}`, 'config.staged')
-    return this.#ok(old === null, { type: 'stage', stage: meta })
-  }
-
-  #stageDelete({ ns, key, stage, expect }: CommandOf<'config_stage_delete'>): Outcome {
-    const old = this.stages.last(`${ns}/${key}`, stage)
-    const refusal = this.#unexpected(expect, old?.meta.revision ?? null)
-    if (refusal !== null) return refusal
-    if (old !== null) this.#endStage(ns, key, stage)
-    return this.#ok(false, null)
-  }
-
-  #endStage(ns: string, key: string, stage: string): void {
-    this.stages.set(`${ns}/${key}`, this.#revision, stage, null)
-    this.#touch(ns, `stages/${key}`)
-    this.#tell(ns, `stages/${key}`, 'config.staged')
-  }
-
-  /** A put of the staged bytes; without a word of the caller only over what they were staged on. */
-  #stagePromote(command: CommandOf<'config_stage_promote'>): Outcome {
-    const { ns, key, stage, by } = command
-    const old = this.stages.last(`${ns}/${key}`, stage)
-    if (old === null) {
-      const detail = `nothing is staged for "${key}" as "${stage}"`
-      return { ok: false, revision: this.#revision, code: 'not_found', detail }
-    }
-    const { contentType, baseVersion, comment } = old.meta
-    const outcome = this.#configPut({
-      type: 'config_put',
-      ns,
-      key,
-      contentType,
-      value: old.value,
-      comment: command.comment ?? comment,
-      by,
-      lease: null,
-      expect: command.expect ?? { match: [baseVersion], absent: false },
-    })
-    if (outcome.ok) this.#endStage(ns, key, stage)
-    return outcome
   }
 
   #instancePut(put: CommandOf<'instance_put'>): Outcome {
@@ -716,6 +711,7 @@ export class Model {
         this.#setHealth(lease, { health: 'critical', healthReason: 'ttl' })
       }
     }
+    this.locks.passOn()
     return this.#ok(false, null)
   }
 
@@ -736,6 +732,7 @@ export class Model {
 
   /** A lease goes with everything that hangs on it. */
   #end(lease: LeaseRow, why: 'instance.expired' | 'instance.deregistered'): void {
+    if (this.locks.leaseEnds(lease.id, why === 'instance.expired' ? 'expired' : 'released')) return
     for (const versions of byName(this.#configs)) {
       if (versions.last?.meta.lease !== lease.id) continue
       const { ns, key: name } = versions.last.meta
@@ -747,7 +744,11 @@ export class Model {
     const key = instanceOfLease(lease.id)
     if (key === null) this.#touch(lease.ns, `leases/${lease.id}`)
     else this.#setInstance(key, null, why)
-    storeOf(this.#leases, lease.id).set(this.#revision, null)
-    this.#changes.push({ type: 'gone', id: lease.id })
+    this.#dropped(lease.id)
+  }
+
+  #dropped(id: string): void {
+    storeOf(this.#leases, id).set(this.#revision, null)
+    this.#changes.push({ type: 'gone', id })
   }
 }

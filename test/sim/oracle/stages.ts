@@ -3,7 +3,8 @@
  * Rules are read and buckets are counted by themselves, so that a bug of the production code does
  * not blind who looks for it.
  */
-import type { StageMeta } from '../../../src/state/mod.ts'
+import type { CommandOf, Outcome, StageMeta } from '../../../src/state/mod.ts'
+import { unexpected } from './expect.ts'
 import { Versions } from './versions.ts'
 
 export interface ModelStage {
@@ -18,6 +19,16 @@ interface OfKey {
   readonly stages: Map<string, Versions<ModelStage>>
   /** Ascending: which rule of which stage began or ended to hold. */
   readonly changes: { readonly revision: number; readonly stage: string; readonly rule: string }[]
+}
+
+/** The rest of the model, as of one entry. */
+export interface StageHost {
+  readonly revision: number
+  readonly wallMs: number
+  /** Of a key; 0 where there is none. */
+  versionOf(id: string): number
+  put(command: CommandOf<'config_put'>): Outcome
+  changed(ns: string, topic: string): void
 }
 
 export class Stages {
@@ -53,7 +64,67 @@ export class Stages {
     return change?.revision ?? 0
   }
 
-  set(id: string, revision: number, stage: string, next: ModelStage | null): void {
+  put(put: CommandOf<'config_stage_put'>, host: StageHost): Outcome {
+    const id = `${put.ns}/${put.key}`
+    const { type: _, expect, value, by: updatedBy, ...named } = put
+    const old = this.last(id, put.stage)
+    const refusal = unexpected(expect, old?.meta.revision ?? null, host.revision)
+    if (refusal !== null) return refusal
+    const meta: StageMeta = {
+      ...named,
+      updatedBy,
+      baseVersion: host.versionOf(id),
+      size: value.length,
+      revision: host.revision,
+      createdRevision: old?.meta.createdRevision ?? host.revision,
+      createdAtMs: old?.meta.createdAtMs ?? host.wallMs,
+      updatedAtMs: host.wallMs,
+    }
+    this.#set(id, host.revision, put.stage, { meta, value })
+    host.changed(put.ns, `stages/${put.key}`)
+    const result = { type: 'stage', stage: meta } as const
+    return { ok: true, revision: host.revision, created: old === null, result }
+  }
+
+  abort({ ns, key, stage, expect }: CommandOf<'config_stage_delete'>, host: StageHost): Outcome {
+    const old = this.last(`${ns}/${key}`, stage)
+    const refusal = unexpected(expect, old?.meta.revision ?? null, host.revision)
+    if (refusal !== null) return refusal
+    if (old !== null) this.#end({ ns, key, stage }, host)
+    return { ok: true, revision: host.revision, created: false, result: null }
+  }
+
+  /** A put of the staged bytes; without a word of the caller only over what they were staged on. */
+  promote(command: CommandOf<'config_stage_promote'>, host: StageHost): Outcome {
+    const { ns, key, stage, by, stageRevision } = command
+    const { revision } = host
+    const old = this.last(`${ns}/${key}`, stage)
+    if (old === null) {
+      const detail = `nothing is staged for "${key}" as "${stage}"`
+      return { ok: false, revision, code: 'not_found', detail }
+    }
+    if (stageRevision !== null && stageRevision !== old.meta.revision) {
+      const detail = `"${stage}" was staged anew meanwhile: look at it and promote it again`
+      return { ok: false, revision, code: 'conflict', detail }
+    }
+    const { contentType, baseVersion } = old.meta
+    const comment = command.comment ?? old.meta.comment
+    const expect = command.expect ?? { match: [baseVersion], absent: false }
+    const put = { ns, key, contentType, value: old.value, comment, by, lease: null, expect }
+    const outcome = host.put({ type: 'config_put', ...put })
+    if (outcome.ok) this.#end({ ns, key, stage }, host)
+    return outcome
+  }
+
+  #end(
+    { ns, key, stage }: { readonly ns: string; readonly key: string; readonly stage: string },
+    host: StageHost,
+  ): void {
+    this.#set(`${ns}/${key}`, host.revision, stage, null)
+    host.changed(ns, `stages/${key}`)
+  }
+
+  #set(id: string, revision: number, stage: string, next: ModelStage | null): void {
     const of = this.#keys.get(id) ?? { stages: new Map<string, never>(), changes: [] }
     this.#keys.set(id, of)
     const versions = of.stages.get(stage) ?? new Versions<ModelStage>()

@@ -81,6 +81,11 @@ export const SITUATIONS = [
   'a leader was fenced',
   'the clusterVersion rose',
   'an older program met what it does not know',
+  // Locks
+  'a lock was granted to one who waited',
+  'a permit was left for an entry of its own',
+  'a client hung up while it waited for a lock',
+  'a write under a token that was lost was refused',
   // Leases
   'a suspect lease was cleared by a beat',
   'a suspect lease went over to another leader',
