@@ -17,17 +17,14 @@ const PREFIX: Operand = {
 
 /** They stand under two names: where other systems have it, and where ours does. */
 const IMPORT = spec({
-  summary: 'read configuration from an archive, a folder, or the export of another system',
+  summary: 'write configuration from an archive, a folder, or the export of another system',
   operands: [{ name: 'FILE|FOLDER|-', such: 'export.ndjson', offer: 'file' }],
   notes: [
-    'All of it is written in one transaction, or nothing. --dry-run shows what would change.\n' +
-      '--from consul reads `consul kv export`, nacos the console’s zip, etcd `etcdctl get -w json`;\n' +
-      'without it the file is what config export wrote (NDJSON or tar), or a folder of values.',
+    'All of it is written in one transaction, or nothing. --dry-run shows what would change. The file is what config export wrote, NDJSON or tar, or a folder of values.',
   ],
   examples: [
     'rollcall config export app/ > app.ndjson; rollcall config import app.ndjson',
-    'rollcall import --from consul kv.json --dry-run',
-    'etcdctl get --prefix "" -w json | rollcall import --from etcd -',
+    'rollcall import ./values --prefix app/ --prune app/ --dry-run',
   ],
 })
 
@@ -82,8 +79,7 @@ export const CONFIG_COMMANDS = {
       { name: 'TO', such: '3', optional: true },
     ],
     notes: [
-      'A whole number is a version (./2 is a file of that name). Without one: the last change. With\n' +
-        'FROM alone: from that version to the current one. With a file: what putting it would change.',
+      'A whole number is a version (./2 is a file of that name). Without one: the last change. With FROM alone: from that version to the current one. With a file: what putting it would change.',
     ],
     examples: [
       'rollcall config diff app/motd',
@@ -139,8 +135,7 @@ export const CONFIG_COMMANDS = {
     summary: 'show who watches a key, and which version each of them holds',
     operands: [KEY],
     notes: [
-      'With --version the exit code tells whether all of them hold that version, or a newer one; with\n' +
-        '--wait it is waited for.',
+      'With --version the exit code tells whether all of them hold that version, or a newer one; with --wait it is waited for.',
     ],
     examples: ['rollcall config listeners app/motd --version 7 --wait 30s'],
   }),

@@ -25,8 +25,7 @@ export const REGISTRY_COMMANDS = {
     summary: 'register an instance and keep it alive until Ctrl-C, then take it away',
     operands: [SERVICE, ID],
     notes: [
-      'It beats every third of --ttl and registers again where it had expired. --once registers and\n' +
-        'ends: with --ttl others have to beat; without it the instance stays until it is deleted.',
+      'It beats every third of --ttl and registers again where it had expired. --once registers and ends: with --ttl others have to beat; without it the instance stays until it is deleted.',
       '--file takes all that API.md knows about an instance, as JSON; flags win over it.',
     ],
     examples: [
@@ -62,13 +61,9 @@ export const REGISTRY_COMMANDS = {
     operands: [LOCK],
     rest: 'CMD',
     notes: [
-      'CMD runs in a process group of its own, with ROLLCALL_LOCK (the name), ROLLCALL_LOCK_TOKEN (the\n' +
-        'fencing token) and ROLLCALL_ENDPOINT in its environment. Signals are passed on to it.',
-      'Before the lock can be lost, the whole group has been ended: SIGTERM --grace before the time\n' +
-        'that the last answered renewal vouches for, less a margin, then SIGKILL. Where CMD ends\n' +
-        'by itself, what it left behind in its group is ended before the lock is released.',
-      'Exit code: that of CMD; 128 + N where signal N ended it; 126 or 127 where it cannot be run;\n' +
-        '1 where the lock was not granted or was lost.',
+      'CMD runs in a process group of its own, with ROLLCALL_LOCK (the name), ROLLCALL_LOCK_TOKEN (the fencing token) and ROLLCALL_ENDPOINT in its environment. Signals are passed on to it.',
+      'Before the lock can be lost, the whole group has been ended: SIGTERM --grace before the time that the last answered renewal vouches for, less a margin, then SIGKILL. Where CMD ends by itself, what it left behind in its group is ended before the lock is released.',
+      'Exit code: that of CMD; 128 + N where signal N ended it; 126 or 127 where it cannot be run; 1 where the lock was not granted or was lost.',
     ],
     examples: [
       'rollcall lock nightly -- ./backup.sh',
@@ -116,8 +111,7 @@ export const REGISTRY_COMMANDS = {
       'follow changes: services, services/NAME, config/KEY, config/PREFIX*, locks/NAME, members',
     operands: [{ name: 'TOPIC', such: 'services/web', many: true, offer: 'topic' }],
     notes: [
-      'Events come in order, none missing, none twice, over the loss of a node. --since N begins\n' +
-        'behind revision N, which must still be kept. --output json writes one object a line.',
+      'Events come in order, none missing, none twice, over the loss of a node. --since N begins behind revision N, which must still be kept. --output json writes one object a line.',
     ],
     examples: [
       "rollcall watch services 'config/app/*'",

@@ -28,7 +28,7 @@ export interface CommandSpec {
   readonly operands?: readonly Operand[]
   /** It takes the words behind `--`, such as a command to run: their name. */
   readonly rest?: string
-  /** Paragraphs below the flags, at most 100 columns wide. */
+  /** Paragraphs below the flags; a line break in one stays a line break. */
   readonly notes?: readonly string[]
   readonly examples?: readonly string[]
   /** What scripts of ours start: kept out of help and hints. */
@@ -96,8 +96,7 @@ const SPECS = {
       'bash: put  source <(rollcall completion bash)  into ~/.bashrc\n' +
         'zsh:  put  source <(rollcall completion zsh)  into ~/.zshrc, below compinit\n' +
         'fish: rollcall completion fish > ~/.config/fish/completions/rollcall.fish',
-      'Keys, services and locks are completed too: the shell asks the node of ROLLCALL_ENDPOINT, for\n' +
-        'half a second at most, and offers none where it does not answer.',
+      'Keys, services and locks are completed too: the shell asks the node of ROLLCALL_ENDPOINT, for half a second at most, and offers none where it does not answer.',
     ],
     examples: ['rollcall completion bash > /etc/bash_completion.d/rollcall'],
   }),

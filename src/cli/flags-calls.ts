@@ -9,6 +9,7 @@ import {
   readDuration,
   readName,
   readPair,
+  readPrefix,
   readSwitch,
   readText,
   wholeBetween,
@@ -118,12 +119,13 @@ export const CALL_FLAGS = {
     fallback: 'rollcall',
     commands: IMPORTS,
     read: oneOf(['rollcall', 'consul', 'nacos', 'etcd']),
+    later: (system: string) => system !== 'rollcall',
   }),
   prefix: callFlag({
     value: 'PREFIX',
     about: 'put in front of every key',
     commands: IMPORTS,
-    read: readText,
+    read: readPrefix,
   }),
   'dry-run': callFlag({
     value: null,
@@ -132,10 +134,10 @@ export const CALL_FLAGS = {
     read: readSwitch,
   }),
   prune: callFlag({
-    value: null,
-    about: 'also delete the keys under --prefix that the import does not hold',
+    value: 'PREFIX',
+    about: 'also delete the keys under PREFIX that the import does not hold',
     commands: IMPORTS,
-    read: readSwitch,
+    read: readPrefix,
   }),
   tar: callFlag({
     value: null,

@@ -45,7 +45,7 @@ async function dispatch(context: CommandContext): Promise<number> {
   const { terminal } = context
   const { command, helpFor, words, rest, flags } = readArguments(context.argv)
   if (command === 'help') {
-    await terminal.out(helpText(helpFor, terminal.outPaint))
+    await terminal.out(helpText(helpFor, terminal.outPaint, terminal.columns))
     return 0
   }
   const settings = readSettings({ command, flags, env: context.env, readFile: context.readFile })

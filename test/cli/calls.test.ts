@@ -291,13 +291,22 @@ test('stages are put, promoted and withdrawn', async () => {
 })
 
 test('config import sends a folder as lines, without what is hidden', async () => {
-  const change = { change: 'created', key: 'x', version: 1 }
-  script = { 'POST /v1/config-import': () => Response.json({ items: [change] }) }
+  const to = { contentType: 'text/plain', size: 5 }
+  const counts = { created: 1, changed: 0, deleted: 0, unchanged: 4 }
+  const items = [{ change: 'created', key: 'x', to }]
+  script = { 'POST /v1/config-import': () => Response.json({ ...counts, items }) }
   mkdirSync(join(folder, 'in/app'), { recursive: true })
   file('in/app/motd', 'hello')
   file('in/app/bytes', Uint8Array.of(255))
   file('in/.hidden', 'no')
-  const ran = await rollcall(['config', 'import', join(folder, 'in'), '--dry-run'])
+  const ran = await rollcall([
+    'config',
+    'import',
+    join(folder, 'in'),
+    '--dry-run',
+    '--prefix',
+    'p/',
+  ])
 
   expect(asked[0]?.line).toBe('POST /v1/config-import?dryRun=true')
   expect(
@@ -306,11 +315,34 @@ test('config import sends a folder as lines, without what is hidden', async () =
       .split('\n')
       .map((line) => JSON.parse(line)),
   ).toEqual([
-    { key: 'app/bytes', valueBase64: '/w==' },
-    { key: 'app/motd', value: 'hello' },
+    { key: 'p/app/bytes', valueBase64: '/w==' },
+    { key: 'p/app/motd', value: 'hello' },
   ])
-  expect(ran.out).toBe('CHANGE   KEY  VERSION\ncreated  x    1\n')
-  expect(ran.err).toBe('1 of 1 keys would change\n')
+  expect(ran.out).toBe('CHANGE   KEY  FROM VERSION  SIZE\ncreated  x                  5 B\n')
+  expect(ran.err).toBe('1 created, 0 changed, 0 deleted, 4 unchanged; nothing was written\n')
+})
+
+test('config import tries again, under another key, where something was written meanwhile', async () => {
+  let left = 2
+  script = {
+    'POST /v1/config-import': () =>
+      left-- > 0
+        ? problem(409, 'conflict', 'keys were written meanwhile')
+        : Response.json({ items: [] }),
+  }
+  const ran = await rollcall([
+    'config',
+    'import',
+    file('in', '{"key":"a","value":"x"}\n'),
+    '--prune',
+    'a',
+  ])
+
+  expect(ran.code).toBe(0)
+  expect(asked.map(({ line }) => line)).toEqual(
+    Array.from({ length: 3 }, () => 'POST /v1/config-import?prune=true&prefix=a'),
+  )
+  expect(new Set(asked.map(({ headers }) => headers.get('idempotency-key'))).size).toBe(3)
 })
 
 test('service drain is the word about an instance, or about a host', async () => {

@@ -177,9 +177,12 @@ test(
   TEST_MS,
 )
 
-test.each([['kill', 'killed'] as const, ['pause', 'standing still'] as const])(
-  '%s: where the keeper itself is %s its guard ends the group in time',
-  async (what) => {
+test.each([
+  ['stopped', 'kill'],
+  ['held up', 'pause'],
+] as const)(
+  'where the keeper itself is %s by %s its guard ends the group in time',
+  async (_, what) => {
     const ran = lock('guarded', stubborn)
     await allBeat()
     await ran[what]()

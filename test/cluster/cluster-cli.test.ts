@@ -1,5 +1,8 @@
 /** The command line of the compiled program against a cluster of it. */
 import { expect, test } from 'bun:test'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { TEST_MS, withCluster } from '../support/cluster.ts'
 import type { Cluster } from '../support/cluster.ts'
 import { binary, plainEnv, Program, run } from '../support/program.ts'
@@ -98,3 +101,91 @@ test(
   }),
   TEST_MS,
 )
+
+test(
+  'cluster: cli: a watch goes on at another node when its own is killed: each change once, in order',
+  withCluster({}, async (cluster) => {
+    const watcher = new Program(
+      'watch',
+      [binary(), 'watch', 'config/w/*', '--values', '--output', 'json', '--since', '0'],
+      { env: environment(cluster) },
+    )
+    const put = (n: number) => rollcall(cluster, ['config', 'put', 'w/key', '--value', `${n}`])
+    try {
+      for (let n = 1; n <= 3; n++) expect((await put(n)).code).toBe(0)
+      await watcher.says('"value":"3"')
+      const [first, ...others] = cluster.nodes
+      // One after the other: whichever it follows, it has to move at least once.
+      await first?.process.kill()
+      await cluster.leader(others)
+      for (let n = 4; n <= 6; n++) expect((await put(n)).code).toBe(0)
+      first?.start()
+      await first?.ready()
+      await others[0]?.process.kill()
+      await cluster.leader(cluster.nodes.filter((node) => node !== others[0]))
+      for (let n = 7; n <= 9; n++) expect((await put(n)).code).toBe(0)
+      await watcher.says('"value":"9"')
+
+      const values = watcher.out.map((line) => JSON.parse(line).data.value)
+      expect(values).toEqual(['1', '2', '3', '4', '5', '6', '7', '8', '9'])
+      watcher.signal('SIGINT')
+      expect(await watcher.ended()).toBe(0)
+    } finally {
+      await watcher.kill()
+    }
+  }),
+  TEST_MS,
+)
+
+test(
+  'cluster: cli: with every node standing still, what ran under a lock ends before the next holder begins',
+  withCluster({}, async (cluster) => {
+    const folder = mkdtempSync(join(tmpdir(), 'rollcall-cli-lock-'))
+    const env = { ...environment(cluster), FOLDER: folder }
+    const lock = (name: string, script: string) =>
+      new Program(
+        name,
+        [binary(), 'lock', 'job', '--ttl', '3s', '--owner', name, '--', 'bash', '-c', script],
+        {
+          env,
+        },
+      )
+    // It ignores every request to end, and so does what it forks.
+    const stubborn = `trap '' TERM INT HUP
+      beat() { while :; do date +%s%3N >> "$FOLDER/$1"; sleep 0.02; done; }
+      (trap '' TERM INT HUP; beat forked) & echo "token $ROLLCALL_LOCK_TOKEN"; beat first`
+    const first = lock('first', stubborn)
+    let second: Program | null = null
+    try {
+      await first.says('token ')
+      await until('both processes run', () => readdirSync(folder).length === 2)
+      second = lock('second', 'date +%s%3N; echo "token $ROLLCALL_LOCK_TOKEN"')
+      await until('the second one waits', async () => {
+        const list = await rollcall(cluster, ['lock', 'get', 'job'])
+        return list.out.includes('waits')
+      })
+      for (const node of cluster.nodes) await node.process.pause()
+      expect(await first.ended()).toBe(1)
+      for (const node of cluster.nodes) node.process.resume()
+
+      expect(await second.ended()).toBe(0)
+      const lastMs = Math.max(...['first', 'forked'].map((name) => lastLine(join(folder, name))))
+      const [beganMs = 0] = second.out.map(Number)
+      expect(lastMs).toBeLessThan(beganMs)
+      expect(tokenOf(second)).toBeGreaterThan(tokenOf(first))
+    } finally {
+      for (const node of cluster.nodes) node.process.resume()
+      await Promise.all([first.kill(), second?.kill()])
+      rmSync(folder, { recursive: true })
+    }
+  }),
+  TEST_MS,
+)
+
+function lastLine(path: string): number {
+  return Number(readFileSync(path, 'utf8').trim().split('\n').at(-1))
+}
+
+function tokenOf(program: Program): number {
+  return Number(program.saying('token ')[0]?.split(' ')[1])
+}

@@ -1,12 +1,14 @@
 /** `rollcall config export` and `config import` (also `rollcall import`). */
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Answer, CallOptions } from '../../client/mod.ts'
 import { CommandFailed, messageOf, UsageError } from '../errors.ts'
-import { listOf, objectOf, openApi } from './api.ts'
-import type { Call } from './api.ts'
+import { isObject, isRefused, listOf, objectOf, openApi } from './api.ts'
+import type { Api, Call } from './api.ts'
+import { shown } from '../text.ts'
 import { textOf } from './config-read.ts'
 import { readBytes } from './input.ts'
-import { showRows } from './show.ts'
+import { showRows, sizeText } from './show.ts'
 
 /** As one line of NDJSON: what `/v1/config-import` takes. */
 export interface ImportEntry {
@@ -21,6 +23,7 @@ const NDJSON = 'application/x-ndjson'
 const TAR = 'application/x-tar'
 /** A folder of more files than this is not one of configuration. */
 const FILES_MAX = 100_000
+const TRIES_MAX = 4
 
 export async function configExport(call: Call): Promise<number> {
   const { context, settings, words } = call
@@ -40,20 +43,32 @@ export async function configExport(call: Call): Promise<number> {
 
 export async function configImport(call: Call): Promise<number> {
   const { settings, words } = call
-  const { body, contentType } = await archiveOf(call, words[0] ?? '-')
+  const body = await linesOrArchive(call, words[0] ?? '-')
+  const prune = settings.value('prune')
   const dryRun = settings.value('dry-run') === true
-  const answer = objectOf(
-    await openApi(call).call('POST', '/v1/config-import', {
-      query: {
-        dryRun: dryRun ? true : null,
-        prune: settings.value('prune') === true ? true : null,
-      },
-      body,
-      contentType,
-    }),
-  )
-  await showImport(call, answer, dryRun)
+  const answer = await sendImport(openApi(call), {
+    query: {
+      dryRun: dryRun ? true : null,
+      ...(prune === null ? {} : { prune: true, prefix: prune }),
+    },
+    body,
+  })
+  await showImport(call, objectOf(answer), dryRun)
   return 0
+}
+
+/**
+ * A key that was written while the node looked makes a conflict, and nothing is applied. The next
+ * try is another request, with another key: what was decided under the first one stays decided.
+ */
+async function sendImport(api: Api, options: CallOptions): Promise<Answer> {
+  for (let left = TRIES_MAX; ; left--) {
+    try {
+      return await api.call('POST', '/v1/config-import', options)
+    } catch (error) {
+      if (left <= 1 || !isRefused(error, 'conflict')) throw error
+    }
+  }
 }
 
 async function showImport(
@@ -61,27 +76,51 @@ async function showImport(
   answer: Readonly<Record<string, unknown>>,
   dryRun: boolean,
 ): Promise<void> {
-  const items = listOf(answer['items'])
-  const changes = items.filter((item) => item['change'] !== 'unchanged')
   await showRows(call, answer, {
-    head: ['CHANGE', 'KEY', 'VERSION'],
-    rows: changes.map((item) => [item['change'], item['key'], item['version']]),
+    head: ['CHANGE', 'KEY', 'FROM VERSION', 'SIZE'],
+    rows: listOf(answer['items']).map((item) => [
+      item['change'],
+      item['key'],
+      isObject(item['from']) ? item['from']['version'] : '',
+      isObject(item['to']) ? sizeText(item['to']['size']) : '',
+    ]),
     none: 'nothing changes',
   })
-  if (changes.length === 0) return
-  const done = dryRun ? 'would change' : 'changed'
-  call.context.terminal.err(`${changes.length} of ${items.length} keys ${done}\n`)
+  const counts = ['created', 'changed', 'deleted', 'unchanged'].map((name) => {
+    return `${shown(answer[name])} ${name}`
+  })
+  call.context.terminal.err(`${counts.join(', ')}${dryRun ? '; nothing was written' : ''}\n`)
 }
 
 /** What is sent: an archive as it is, all else as NDJSON. */
-async function archiveOf(
-  call: Call,
-  place: string,
-): Promise<{ readonly body: Uint8Array; readonly contentType: string }> {
-  if (place !== '-' && isFolder(place))
-    return { body: linesOf(folderEntries(place)), contentType: NDJSON }
+async function linesOrArchive(call: Call, place: string): Promise<Uint8Array> {
+  const prefix = call.settings.value('prefix') ?? ''
+  if (place !== '-' && isFolder(place)) return linesOf(folderEntries(place), prefix)
   const bytes = await readBytes(call, place)
-  return { body: bytes, contentType: isTar(bytes) ? TAR : NDJSON }
+  if (prefix === '') return bytes
+  if (isTar(bytes)) {
+    throw new UsageError('--prefix is for lines and folders: unpack the archive, and import that')
+  }
+  return linesOf(entriesOf(bytes, place), prefix)
+}
+
+function entriesOf(bytes: Uint8Array, place: string): readonly ImportEntry[] {
+  const lines = new TextDecoder().decode(bytes).split('\n')
+  return lines.flatMap((line, i) => {
+    if (line.trim() === '') return []
+    const entry = parsed(line)
+    if (isObject(entry) && typeof entry['key'] === 'string')
+      return [{ ...entry, key: entry['key'] }]
+    throw new CommandFailed(`${place}: line ${i + 1} is no JSON object with a key`)
+  })
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return null // Said with its line by whoever asked.
+  }
 }
 
 /** `ustar` stands at a fixed place of the first header. */
@@ -115,6 +154,9 @@ function entryOf(key: string, bytes: Uint8Array): ImportEntry {
     : { key, value: text }
 }
 
-function linesOf(entries: readonly ImportEntry[]): Uint8Array {
-  return new TextEncoder().encode(entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''))
+function linesOf(entries: readonly ImportEntry[], prefix: string): Uint8Array {
+  const lines = entries.map((entry) => {
+    return `${JSON.stringify({ ...entry, key: `${prefix}${entry.key}` })}\n`
+  })
+  return new TextEncoder().encode(lines.join(''))
 }

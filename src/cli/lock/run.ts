@@ -56,18 +56,21 @@ export async function lockRun(call: Call): Promise<number> {
   const api = openApi(call)
   const stop = new AbortController()
   let group: number | null = null
+  let isOver = false
   context.onSignal((name) => {
     const signal = name as NodeJS.Signals // Of the list below.
     if (group !== null) signalGroup(group, signal)
     else if (ENDING.has(name)) stop.abort(new Interrupted(signal))
   }, PASSED_ON)
   const guard = startGuard(context.self, context.env, () => {
+    if (isOver) return // It may have been faster in ending the group.
     context.terminal.err(
       'rollcall: the guard has ended: kill -9 of this process would not end CMD\n',
     )
   })
   try {
     const lock = await acquireLock(api, call, { timing, stop: stop.signal })
+    lock.signal.addEventListener('abort', () => (isOver = true))
     return await runUnder(call, { api, lock, timing, guard }, (id) => (group = id))
   } finally {
     guard.done()
