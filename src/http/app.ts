@@ -7,6 +7,7 @@ import { clusterRoutes } from './cluster.ts'
 import { configDiffRoutes } from './config-diff.ts'
 import { configHistoryRoutes } from './config-history.ts'
 import { configListRoutes } from './config-list.ts'
+import { answerListeners, listenerRoutes } from './config-listeners.ts'
 import { configSchemaRoutes } from './config-schemas.ts'
 import { configRoutes } from './config.ts'
 import type { Call, Edge, Env } from './edge.ts'
@@ -21,6 +22,7 @@ import { instanceRoutes } from './instances.ts'
 import { leaseRoutes } from './leases.ts'
 import { DEFAULT_LIMITS } from './limits.ts'
 import type { Limits } from './limits.ts'
+import { Listeners } from './listeners.ts'
 import { lockListRoutes } from './lock-list.ts'
 import { lockRoutes } from './locks.ts'
 import { lookupRoutes } from './lookup.ts'
@@ -30,7 +32,9 @@ import { overrideRoutes } from './overrides.ts'
 import { rawPath } from './path.ts'
 import type { Registry } from './registry.ts'
 import { serviceRoutes } from './services.ts'
+import { transferRoutes } from './transfer.ts'
 import { txnRoutes } from './txn.ts'
+import { stageRoutes } from './stages.ts'
 import { unknownRoute } from './unknown-route.ts'
 import type { ValueChecks } from './value-checks.ts'
 import { watchRoutes } from './watch.ts'
@@ -68,7 +72,9 @@ export function createApp(options: AppOptions): Hono<Env> {
     closing: options.closing ?? null,
     requests: new Map(),
     checks: options.checks ?? null,
+    listeners: new Listeners(() => performance.now()),
   }
+  edge.registry.answerSurveys((question) => answerListeners(edge, question))
   const allowedHosts = options.allowedHosts === undefined ? [] : options.allowedHosts
   const ask = options.forward ?? null
   const app = new Hono<Env>({ getPath: (request, given) => rawPath(request, given?.env?.below) })
@@ -101,6 +107,9 @@ const ROUTES: readonly ((edge: Edge) => Hono<Env>)[] = [
   configDiffRoutes,
   configSchemaRoutes,
   watchRoutes,
+  transferRoutes,
+  stageRoutes,
+  listenerRoutes,
   clusterRoutes,
   memberRoutes,
   healthRoutes,

@@ -42,7 +42,7 @@ function named(key: string, { version, value }: Found): Side {
   return { name: `${key}@${version}`, value: present(value, 'what is missing was answered') }
 }
 
-interface Side {
+export interface Side {
   readonly name: string
   readonly value: Uint8Array
 }
@@ -77,7 +77,8 @@ function sides(
   return { from: find(first), to: find(last), newest }
 }
 
-async function diffOf(edge: Edge, from: Side, to: Side): Promise<string> {
+/** A unified diff; one sentence where a side is not text. */
+export async function diffOf(edge: Edge, from: Side, to: Side): Promise<string> {
   const [old, next] = [utf8Text(from.value), utf8Text(to.value)]
   if (old === null || next === null) return `Binary values ${from.name} and ${to.name} differ\n`
   const job = {

@@ -129,6 +129,8 @@ export interface Plan {
   readonly watch: WatchConfig
   /** About so many revisions stay in the feed; 0: all of them. */
   readonly feedKept: number
+  /** Release configuration in stages, each with readers of different labels. */
+  readonly stagers: number
 }
 
 /** The times of the node in this place. */
@@ -326,5 +328,6 @@ export function planOf(seed: number): Plan {
     upgrades: chance.oneIn(3),
     editors: chance.int(0, 1),
     history: historyOf(chance),
+    stagers: chance.int(0, 1),
   }
 }

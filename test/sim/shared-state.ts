@@ -16,6 +16,7 @@ import type {
   ConfigVersionValue,
   InstanceKey,
   InstanceRow,
+  Labels,
   LeaseChange,
   LeaseHoldings,
   LeaseRow,
@@ -23,6 +24,7 @@ import type {
   LockReader,
   OverrideRow,
   ServiceRow,
+  StageRow,
   StateNote,
   StoredEvent,
   TopicChange,
@@ -253,6 +255,19 @@ export class SharedState {
 
   #changedAt(ns: string, topic: string): number {
     return this.#history.model.topics.changedAt(ns, topic, this.appliedIndex)
+  }
+
+  readonly stages = {
+    seenBy: (ns: string, key: string, labels: Labels): StageRow | null => {
+      const { stages } = this.#history.model
+      const stage = stages.seenBy(`${ns}/${key}`, labels, this.appliedIndex)
+      return stage === null ? null : { ...stage.meta, value: stage.value }
+    },
+    revisionFor: (ns: string, key: string, labels: Labels): number => {
+      const { stages } = this.#history.model
+      const staged = stages.changedFor(`${ns}/${key}`, labels, this.appliedIndex)
+      return Math.max(staged, this.configRevision(ns, key))
+    },
   }
 
   serviceSettings(ns: string, service: string): ServiceRow | null {

@@ -23,6 +23,7 @@ import { Editors } from './editors.ts'
 import { Operators } from './operators.ts'
 import { Lockers } from './lockers.ts'
 import { Repeaters } from './repeaters.ts'
+import { Stagers } from './stagers.ts'
 import type { World } from './world.ts'
 
 export interface Bench {
@@ -74,6 +75,11 @@ export class Workload {
     for (let i = 0; i < plan.lockers; i++) this.run(lockers.lock(i))
     const editors = new Editors(this.#bench, this)
     for (let i = 0; i < plan.editors; i++) this.run(editors.edit(i))
+    const stagers = new Stagers(this.#bench, this)
+    for (let i = 0; i < plan.stagers; i++) {
+      this.run(stagers.release())
+      for (let reader = 0; reader < 3; reader++) this.run(stagers.read())
+    }
   }
 
   /** Lets everybody finish what they are at. */

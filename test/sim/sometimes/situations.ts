@@ -75,6 +75,8 @@ export const SITUATIONS = [
   'a rollback met another version',
   'a schema changed under a write',
   'a version was no longer kept',
+  'a staged value was read',
+  'a promotion came too late',
   // States and versions
   'a state was found wrong by the log',
   'a state was found wrong by looking through it',
