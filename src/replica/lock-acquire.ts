@@ -169,20 +169,33 @@ class LockAcquisition {
   /** Says what was granted, once the leader has renewed it. */
   async #confirm(grant: LockGrantRow): Promise<LockAnswer> {
     if (this.#isForNobody) return await this.#release(grant)
-    const { timeoutMs } = this.#request
-    const isHeld = await this.#isHeld(grant)
-    if (isHeld === false) return this.#lost()
-    const renewed =
-      isHeld === null ? null : await this.#host.heartbeat([leaseOfGrant(grant)], { timeoutMs })
-    if (renewed === null || !renewed.ok) {
-      if (!this.#request.isKeyed) void this.#release(grant)
-      return UNCONFIRMED
-    }
-    return renewed.renewals[0] === null ? this.#lost() : this.#granted(grant)
+    const renewed = (await this.#isHeld(grant)) ? await this.#renewed(grant) : false
+    if (renewed === true) return this.#granted(grant)
+    if (renewed === false) return this.#lost()
+    if (!this.#request.isKeyed) void this.#release(grant)
+    return UNCONFIRMED
   }
 
-  /** A client's lease outlives what it holds, so the grant itself is looked for; null: unknown. */
-  async #isHeld({ ns, name, token, lease }: LockGrantRow): Promise<boolean | null> {
+  /**
+   * Null: it could not be found out in time. A leader that knows no such lease has ended it, or not
+   * applied it yet: followers may be ahead of a leader whose disk is slow. Which of the two this
+   * node's own state will show.
+   */
+  async #renewed(grant: LockGrantRow): Promise<boolean | null> {
+    const { ns, name, token } = grant
+    const endMs = this.#host.nowMs() + this.#request.timeoutMs
+    for (;;) {
+      const timeoutMs = Math.max(0, endMs - this.#host.nowMs())
+      const answer = await this.#host.heartbeat([leaseOfGrant(grant)], { timeoutMs })
+      if (answer.ok && answer.renewals[0] != null) return true
+      if (answer.ok && this.#host.local.locks.grant(ns, name, token) === null) return false
+      if (this.#host.nowMs() >= endMs) return null
+      await this.#pause()
+    }
+  }
+
+  /** A client's lease outlives what it holds, so the grant itself is looked for. */
+  async #isHeld({ ns, name, token, lease }: LockGrantRow): Promise<boolean> {
     if (lease === null) return true // Its own lease goes with it.
     const { timeoutMs } = this.#request
     const options = {
@@ -192,7 +205,7 @@ class LockAcquisition {
       timeoutMs,
     } as const
     const found = await this.#host.read(options, (state) => state.locks.grant(ns, name, token))
-    return found.ok ? found.value !== null : null
+    return !found.ok || found.value !== null // Whoever cannot be asked now cannot renew either.
   }
 
   #granted(grant: LockGrantRow): LockAnswer | Promise<LockAnswer> {

@@ -157,15 +157,15 @@ export class Lockers {
     const { world, chance, plan } = this.#bench
     const lease = leaseOfGrant(grant)
     let value = 0
-    for (let rounds = chance.int(0, 5); rounds >= 0; rounds--) {
+    for (let rounds = chance.int(0, 3); rounds >= 0; rounds--) {
       // A waiting client cannot tell how old its grant is: it renews before it counts on it.
       if ((await this.#workload.beat(lease)) === 'gone') break
       if (chance.oneIn(2)) await this.#write(grant)
       if (chance.oneIn(4)) await this.#setValue(grant, `${grant.owner}-v${++value}`)
       if (this.#workload.isStopped) break
-      await world.sleep(chance.ms(plan.ttlMs / 5, plan.ttlMs / 2))
+      await world.sleep(chance.ms(plan.ttlMs / 8, plan.ttlMs / 3))
     }
-    if (chance.oneIn(4)) await world.sleep(chance.ms(plan.ttlMs, 3 * plan.ttlMs))
+    if (chance.oneIn(5)) await world.sleep(chance.ms(plan.ttlMs, 1.5 * plan.ttlMs))
     // Late ones too: what has lapsed must be refused.
     if (chance.oneIn(2)) await this.#write(grant)
     if (chance.oneIn(3)) return

@@ -304,7 +304,7 @@ export function planOf(seed: number): Plan {
     watchers: chance.pick([0, 0, 0, 1, 2, 3]),
     watch: watchOf(chance),
     feedKept: chance.pick([0, 0, 20, 200]),
-    lockers: chance.pick([0, 0, 2, 4, 6]),
+    lockers: chance.pick([0, 0, 3, 6, 9]),
     upgrades: chance.oneIn(3),
   }
 }

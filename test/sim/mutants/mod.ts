@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { CUSTODY_MUTANTS } from './custody.ts'
 import { ELECTION_MUTANTS } from './elections.ts'
+import { LOCK_MUTANTS } from './locks.ts'
 import { MEMBERSHIP_MUTANTS } from './membership.ts'
 import type { Mutant } from './mutant.ts'
 import { READ_MUTANTS } from './reads.ts'
@@ -24,6 +25,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...READ_MUTANTS,
   ...STORAGE_MUTANTS,
   ...SERVICE_MUTANTS,
+  ...LOCK_MUTANTS,
   ...WATCH_MUTANTS,
   ...CUSTODY_MUTANTS,
   ...WITNESS_MUTANTS,
