@@ -6,6 +6,7 @@ import type { Logger } from '../lib/logger.ts'
 import { clusterRoutes } from './cluster.ts'
 import { configHistoryRoutes } from './config-history.ts'
 import { configListRoutes } from './config-list.ts'
+import { answerListeners, listenerRoutes } from './config-listeners.ts'
 import { configRoutes } from './config.ts'
 import type { Call, Edge, Env } from './edge.ts'
 import { ApiError, problem } from './error.ts'
@@ -19,6 +20,7 @@ import { instanceRoutes } from './instances.ts'
 import { leaseRoutes } from './leases.ts'
 import { DEFAULT_LIMITS } from './limits.ts'
 import type { Limits } from './limits.ts'
+import { Listeners } from './listeners.ts'
 import { lockListRoutes } from './lock-list.ts'
 import { lockRoutes } from './locks.ts'
 import { lookupRoutes } from './lookup.ts'
@@ -28,7 +30,9 @@ import { overrideRoutes } from './overrides.ts'
 import { rawPath } from './path.ts'
 import type { Registry } from './registry.ts'
 import { serviceRoutes } from './services.ts'
+import { transferRoutes } from './transfer.ts'
 import { txnRoutes } from './txn.ts'
+import { stageRoutes } from './stages.ts'
 import { unknownRoute } from './unknown-route.ts'
 import { watchRoutes } from './watch.ts'
 import { welcomeRoutes } from './welcome.ts'
@@ -62,7 +66,9 @@ export function createApp(options: AppOptions): Hono<Env> {
     logger: options.logger ?? silentLogger,
     closing: options.closing ?? null,
     requests: new Map(),
+    listeners: new Listeners(() => performance.now()),
   }
+  edge.registry.answerSurveys((question) => answerListeners(edge, question))
   const allowedHosts = options.allowedHosts === undefined ? [] : options.allowedHosts
   const ask = options.forward ?? null
   const app = new Hono<Env>({ getPath: (request, given) => rawPath(request, given?.env?.below) })
@@ -93,6 +99,9 @@ const ROUTES: readonly ((edge: Edge) => Hono<Env>)[] = [
   txnRoutes,
   watchRoutes,
   configHistoryRoutes,
+  transferRoutes,
+  stageRoutes,
+  listenerRoutes,
   clusterRoutes,
   memberRoutes,
   healthRoutes,

@@ -3,18 +3,22 @@ import { concatBytes, EMPTY_BYTES, utf8Text } from '../lib/bytes.ts'
 import type { Call, Edge } from './edge.ts'
 import { ApiError, invalid } from './error.ts'
 
-export async function readBytes(c: Call, edge: Edge): Promise<Uint8Array> {
-  const bytes = await read(c, edge)
+/** `max`: in bytes, of a call that takes larger bodies than others. */
+export async function readBytes(
+  c: Call,
+  { limits }: Edge,
+  max = limits.bodyBytesMax,
+): Promise<Uint8Array> {
+  const bytes = await read(c, max)
   c.set('body', bytes)
   return bytes
 }
 
-async function read(c: Call, { limits }: Edge): Promise<Uint8Array> {
+async function read(c: Call, max: number): Promise<Uint8Array> {
   const encoding = c.req.header('Content-Encoding')
   if (encoding !== undefined && encoding !== 'identity') {
     throw invalid('Content-Encoding', 'is not supported: send the body as it is')
   }
-  const max = limits.bodyBytesMax
   const declared = c.req.header('Content-Length')
   if (declared === undefined) return await readStream(c.req.raw.body, max)
   if (!(Number(declared) <= max)) throw tooLarge(max)

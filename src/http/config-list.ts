@@ -6,6 +6,8 @@ import type { Page, StateReader } from '../state/reader.ts'
 import type { ConfigMeta } from '../state/rows.ts'
 import { readAnswer, valueFields } from './answer.ts'
 import type { Edge, Env } from './edge.ts'
+import { labelsOf } from './labels.ts'
+import { listening } from './listening.ts'
 import { namespaceOf } from './namespace.ts'
 import { nextOf, oneMore, PAGE, pageOf } from './page.ts'
 import { Query } from './query.ts'
@@ -26,10 +28,13 @@ export function configListRoutes(edge: Edge): Hono<Env> {
     const bytesMax = query.flag('values') === true ? edge.limits.pageBytesMax : null
     const current = (state: StateReader) => state.configPrefixRevision(ns, page.prefix)
     const waitable = { target: { ns, topic: `config/${page.prefix}`, prefix: true }, current }
-    const { revision, metas, items } = await waitAndRead(c, edge, query, waitable, (state) => {
-      const metas = state.configList(ns, oneMore(page))
-      return { revision: current(state), metas, items: pick(state, metas, { page, bytesMax }) }
-    })
+    const asked = { ns, key: page.prefix, labels: labelsOf(c, null), prefix: true }
+    const { revision, metas, items } = await listening(c, edge, query, asked, () =>
+      waitAndRead(c, edge, query, waitable, (state) => {
+        const metas = state.configList(ns, oneMore(page))
+        return { revision: current(state), metas, items: pick(state, metas, { page, bytesMax }) }
+      }),
+    )
     return readAnswer(c, revision, () => ({
       revision,
       items: items.map(itemJson),

@@ -1,15 +1,17 @@
 /** `/v1/config`: raw values under keys, and their list. */
 import { Hono } from 'hono'
 
-import type { StateReader } from '../state/reader.ts'
 import { noContent, notModified, tagged } from './answer.ts'
 import { readBytes } from './body.ts'
 import { getVersion } from './config-history.ts'
 import { COMMENT_MAX, rawValue } from './config-value.ts'
 import { contentTypeOf } from './content-type.ts'
 import type { Call, Edge, Env } from './edge.ts'
+import { effectiveValue, effectiveWaitable, stagedAnswer } from './effective.ts'
 import { ApiError, invalid } from './error.ts'
 import { expectation, isKnown } from './etag.ts'
+import { labelsOf } from './labels.ts'
+import { listening } from './listening.ts'
 import { namespaceOf } from './namespace.ts'
 import { pathKey } from './path.ts'
 import { Query } from './query.ts'
@@ -57,7 +59,7 @@ async function putConfig(c: Call, edge: Edge): Promise<Response> {
   return tagged({ key, version, revision }, version, applied.created ? 201 : 200)
 }
 
-function commentOf(query: Query): string | null {
+export function commentOf(query: Query): string | null {
   const comment = query.text('comment')
   if (comment === null) return null
   if (comment.length > COMMENT_MAX) throw invalid('?comment', `is longer than ${COMMENT_MAX}`)
@@ -67,25 +69,17 @@ function commentOf(query: Query): string | null {
 
 async function getConfig(c: Call, edge: Edge): Promise<Response> {
   const query = new Query(c.req.url)
-  refuseLater(c, query)
   const key = pathKey(c, BASE)
   if (query.has('version')) return await getVersion(c, edge, query, key)
-  query.allow(WAIT)
+  query.allow([...WAIT, 'labels'])
   const ns = namespaceOf(c, query)
-  const waitable = {
-    target: { ns, topic: `config/${key}`, prefix: false },
-    current: (state: StateReader) => state.configRevision(ns, key),
-  }
-  const row = await waitAndRead(c, edge, query, waitable, (state) => state.config(ns, key))
-  if (row === null) throw new ApiError('not_found', `there is no config key "${key}"`)
-  if (isKnown(c, row.version)) return notModified(row.version)
-  return rawValue(row)
-}
-
-/** What would change which value is meant, were it ignored. */
-function refuseLater(c: Call, query: Query): void {
-  if (query.has('labels')) throw invalid('?labels', 'is not supported yet')
-  if (c.req.header('Rollcall-Labels') !== undefined) {
-    throw invalid('Rollcall-Labels', 'is not supported yet')
-  }
+  const asked = { ns, key, labels: labelsOf(c, query) }
+  const waitable = effectiveWaitable(asked)
+  const { config, stage } = await listening(c, edge, query, { ...asked, prefix: false }, () =>
+    waitAndRead(c, edge, query, waitable, (state) => effectiveValue(state, asked)),
+  )
+  if (stage !== null) return stagedAnswer(c, stage, config?.version ?? 0)
+  if (config === null) throw new ApiError('not_found', `there is no config key "${key}"`)
+  if (isKnown(c, config.version)) return notModified(config.version)
+  return rawValue(config)
 }

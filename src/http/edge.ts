@@ -2,6 +2,7 @@
 import type { Context } from 'hono'
 
 import type { Logger } from '../lib/logger.ts'
+import type { Listeners } from './listeners.ts'
 import type { Limits } from './limits.ts'
 import type { Consistency, Registry } from './registry.ts'
 
@@ -13,6 +14,7 @@ export interface Edge {
   /** Aborted when the node stops: long waits end. */
   readonly closing: AbortSignal | null
   readonly requests: RequestCounts
+  readonly listeners: Listeners
 }
 
 /** Finished requests by method, route and status, separated by spaces. */
@@ -26,6 +28,8 @@ export interface Env {
     readonly keepOpen?: () => void
     /** How many leading segments of the path say where the API is mounted; none by default. */
     readonly below?: number
+    /** Of the other end; null where the system does not tell. */
+    readonly address?: string | null
   }
   Variables: {
     /** Of the store, as the answer reflects it; the local one where a route sets none. */

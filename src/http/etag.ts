@@ -24,15 +24,24 @@ export function expectation(c: Context): Expect | null {
   return { match: match === undefined ? null : parseMatch(match), absent: noneMatch !== undefined }
 }
 
+/** Of a staged value: it names no version, so nothing can be compared with it. */
+const STAGED_TAG = /^(?:W\/)?"?\d+-[^"]+"?$/
+
 function parseMatch(header: string): readonly number[] | '*' {
   if (header.trim() === '*') return '*'
   const tags = header.split(',', TAGS_MAX + 1)
   if (tags.length > TAGS_MAX) throw invalid('If-Match', `lists more than ${TAGS_MAX} entity tags`)
   return tags.map((tag) => {
     const number = parseTag(tag.trim())
-    if (number === null)
+    if (number !== null) return number
+    if (!STAGED_TAG.test(tag.trim())) {
       throw invalid('If-Match', 'must be an entity tag of ours, such as "3", or *')
-    return number
+    }
+    throw invalid(
+      'If-Match',
+      'is the ETag of a staged value, which no write can build on: ask ' +
+        'without labels for the ETag of the key',
+    )
   })
 }
 
@@ -41,6 +50,14 @@ function parseTag(tag: string): number | null {
   if (parts === null) return null
   const number = Number(parts[1] ?? parts[2])
   return Number.isSafeInteger(number) ? number : null
+}
+
+/** Like {@link isKnown}, for a tag that is not a number. Weak comparison (RFC 9110 §13.1.2). */
+export function isKnownTag(c: Context, tag: string): boolean {
+  const header = c.req.header('If-None-Match')
+  if (header === undefined) return false
+  if (header.trim() === '*') return true
+  return header.split(',', TAGS_MAX).some((one) => one.trim().replace(/^W\//, '') === tag)
 }
 
 /** Whether the caller of a read already has this version: then 304 is the answer. */

@@ -7,7 +7,7 @@ import { rfc3339 } from '../lib/rfc3339.ts'
 import { membersOf } from '../replica/mod.ts'
 import { EVENT_KINDS, EVENT_VALUE_MAX } from '../state/mod.ts'
 import { readConfigEvent, readInstanceEvent, readLockEvent } from '../state/mod.ts'
-import { readServiceEvent } from '../state/mod.ts'
+import { readServiceEvent, stagedEvent } from '../state/mod.ts'
 import type { EventKind, StoredEvent } from '../state/mod.ts'
 import { ttlFields, valueFields } from './answer.ts'
 import { instanceJson } from './instance-json.ts'
@@ -23,6 +23,7 @@ const EVENT_JSON: Readonly<Record<KindName, ToJson>> = {
   'instance.deregistered': instance,
   'config.put': config,
   'config.deleted': config,
+  'config.staged': staged,
   'service.updated': service,
   'service.deleted': service,
   'lock.acquired': lock,
@@ -65,6 +66,31 @@ function config(event: StoredEvent, values: boolean): object {
     updatedBy: by,
     ...(comment === null ? {} : { comment }),
     ...(lease === null ? {} : { lease }),
+    ...(values && isTold && value !== null ? valueFields(value) : {}),
+    ...(values && size !== null && !isTold ? { valueOmitted: true } : {}),
+  }
+}
+
+/** To those alone whom the stage is for, or was until now. */
+function staged(
+  { ns, topic, revision, atMs, size, value, body }: StoredEvent,
+  values: boolean,
+): object {
+  const { stage, action, rule, contentType, baseVersion, by, comment } = stagedEvent(body)
+  const isTold = size !== null && size <= EVENT_VALUE_MAX
+  return {
+    ns,
+    key: topic.slice('stages/'.length),
+    stage,
+    action,
+    ...(rule === null ? {} : { rule }),
+    revision,
+    baseVersion,
+    contentType,
+    ...(size === null ? {} : { size }),
+    updatedAt: rfc3339(atMs),
+    updatedBy: by,
+    ...(comment === null ? {} : { comment }),
     ...(values && isTold && value !== null ? valueFields(value) : {}),
     ...(values && size !== null && !isTold ? { valueOmitted: true } : {}),
   }

@@ -14,6 +14,14 @@ export interface Limits {
   readonly txnOpsMax: number
   /** Instances and leases of one `POST /v1/heartbeats`, together. */
   readonly heartbeatsMax: number
+  /** Keys that one import may write, delete or rest on. */
+  readonly importKeysMax: number
+  /** Keys and values of one import: it is one entry, and must fit into a segment of the log. */
+  readonly importBytesMax: number
+  /** The same as it travels, in base64 or padded to the blocks of an archive. */
+  readonly importBodyMax: number
+  readonly exportKeysMax: number
+  readonly exportBytesMax: number
   readonly ttlMinMs: number
   readonly ttlMaxMs: number
   readonly waitMaxMs: number
@@ -34,6 +42,11 @@ export const DEFAULT_LIMITS: Limits = {
   pageBytesMax: 4_194_304,
   txnOpsMax: 128,
   heartbeatsMax: 10_000,
+  importKeysMax: 2_048,
+  importBytesMax: 3_145_728,
+  importBodyMax: 8_388_608,
+  exportKeysMax: 10_000,
+  exportBytesMax: 33_554_432,
   ttlMinMs: 100, // One heartbeat interval of the leader: it cannot judge anything shorter.
   ttlMaxMs: 720 * HOUR_MS, // 30 days; what lives longer is better off persistent.
   waitMaxMs: HOUR_MS / 6, // API.md "waiting".

@@ -44,9 +44,14 @@ export function pathName(c: Context, at: number, what: string): string {
   return name
 }
 
-/** The config key that follows `before`: there `%2F` and `/` are the same. */
+/** What follows `before`, unjudged: there `%2F` and `/` are the same. */
+export function pathText(c: Context, before: string): string {
+  return decode(c.req.path.slice(before.length), 'key')
+}
+
+/** The config key that follows `before`. */
 export function pathKey(c: Context, before: string): string {
-  const key = decode(c.req.path.slice(before.length), 'key')
+  const key = pathText(c, before)
   const problem = keyProblem(key)
   if (problem !== null) throw invalid('key', problem)
   return key

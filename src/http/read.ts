@@ -52,6 +52,11 @@ export async function read<T>(
   return value
 }
 
+/** `?since=` of a call that waits; null of one that does not. */
+export function sinceOf(query: Query): number | null {
+  return query.has('wait') ? revision(query, 'since') : null
+}
+
 export interface Waitable {
   readonly target: WaitTarget
   readonly current: (state: StateReader) => number
@@ -79,7 +84,8 @@ export async function waitAndRead<T>(
   return await read(c, edge, query, ask)
 }
 
-function endOf(c: Call, { closing }: Edge): AbortSignal {
+/** Aborted when the caller goes, or this node. */
+export function endOf(c: Call, { closing }: Edge): AbortSignal {
   const gone = c.req.raw.signal
   return closing === null ? gone : AbortSignal.any([gone, closing])
 }

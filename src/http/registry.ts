@@ -4,6 +4,7 @@
  */
 import type { MemberChange } from '../replica/member-change.ts'
 import type { Watch, WatchRequest, WatchSink } from '../replica/watch.ts'
+import type { Survey } from '../replica/surveys.ts'
 import type { Command } from '../state/command.ts'
 import type { LockGrantRow } from '../state/lock-rows.ts'
 import type { Outcome, Refusal } from '../state/outcome.ts'
@@ -89,6 +90,8 @@ export interface WaitTarget {
   readonly topic: string
   /** Whether every topic that begins with `topic` counts. */
   readonly prefix: boolean
+  /** Another topic whose changes may be its own: `current` tells. */
+  readonly also?: string
 }
 
 export interface MemberView {
@@ -237,6 +240,17 @@ export interface Registry {
 
   /** Ends when it is granted and renewed, or the waiting is over and nothing is left of it. */
   acquireLock(request: LockRequest): Promise<LockAnswer>
+
+  /**
+   * Asks the edge of every member that keeps data, this node's too; a member that did not answer
+   * within the time is named. A failure: too many such questions are open.
+   */
+  survey(
+    question: Uint8Array,
+    options: { readonly timeoutMs: number },
+  ): Promise<({ readonly ok: true } & Survey) | Failure>
+  /** From now on `answer` answers such questions here. It must not throw. */
+  answerSurveys(answer: (question: Uint8Array) => Uint8Array): void
 
   /** On the leader: what remains of a lease; null elsewhere and for an unknown one. */
   expiresInMs(lease: string): number | null

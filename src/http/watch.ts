@@ -15,8 +15,12 @@
 import { Hono } from 'hono'
 
 import type { Watch, WatchTopic } from '../replica/watch.ts'
+import { EVENT_KINDS, isStagedFor, stagedEvent } from '../state/mod.ts'
+import type { Labels, StoredEvent } from '../state/mod.ts'
 import type { Call, Edge, Env } from './edge.ts'
 import { ApiError, failed, invalid } from './error.ts'
+import { labelsOf } from './labels.ts'
+import { noteStream } from './listening.ts'
 import { namespaceOf } from './namespace.ts'
 import { Query } from './query.ts'
 import { CALL, revision, timeoutMs } from './read.ts'
@@ -25,6 +29,7 @@ import { watchEncoder } from './watch-encoder.ts'
 import { WatchStream } from './watch-stream.ts'
 import { watchTopic } from './watch-topic.ts'
 
+const CONFIG = 'config/'
 const SSE = 'text/event-stream'
 const NDJSON = 'application/x-ndjson'
 
@@ -57,21 +62,40 @@ async function watch(c: Call, edge: Edge, open: Set<Watch>): Promise<Response> {
   }
   const { watch } = opened
   open.add(watch)
-  stream.attach(watch, () => open.delete(watch))
+  const noted = noteStream(c, edge, options.topics, watch)
+  stream.attach(watch, () => {
+    if (open.delete(watch)) noted()
+  })
   if (edge.closing?.aborted === true) watch.cut('node_stopping')
   return new Response(stream.body, { headers })
 }
 
 function watchOptions(c: Call, edge: Edge, form: 'sse' | 'ndjson'): WatchOptions {
   const query = new Query(c.req.url)
-  query.allow([...CALL, 'topic', 'since', 'values'])
+  query.allow([...CALL, 'topic', 'since', 'values', 'labels'])
+  const labels = labelsOf(c, query)
+  const asked = topicsOf(query, namespaceOf(c, query), edge.limits.watchTopicsMax)
   return {
-    topics: topicsOf(query, namespaceOf(c, query), edge.limits.watchTopicsMax),
+    topics: labels.size === 0 ? asked : asked.flatMap(withStages),
     since: lastEventId(c) ?? revision(query, 'since'),
     encoder: watchEncoder(form, query.flag('values') ?? false),
-    sees: null,
+    sees: labels.size === 0 ? null : (event) => isForCaller(event, labels),
     timeoutMs: timeoutMs(c, query, edge),
   }
+}
+
+/** What is staged has topics of its own: without labels nobody comes across them. */
+function withStages(asked: WatchTopic): readonly WatchTopic[] {
+  if (!asked.topic.startsWith(CONFIG)) return [asked]
+  return [asked, { ...asked, topic: `stages/${asked.topic.slice(CONFIG.length)}` }]
+}
+
+/** A stage is told to those whom it is for, and to those whom it was for until now. */
+function isForCaller({ kind, ns, topic, body }: StoredEvent, labels: Labels): boolean {
+  if (kind !== EVENT_KINDS['config.staged']) return true
+  const { stage, rule, ruleBefore } = stagedEvent(body)
+  const name = { ns, key: topic.slice('stages/'.length), stage }
+  return [rule, ruleBefore].some((one) => one !== null && isStagedFor(one, name, labels))
 }
 
 function topicsOf(query: Query, ns: string, max: number): readonly WatchTopic[] {

@@ -22,6 +22,8 @@ export type PeerRequest =
   | ({ readonly type: 'report_state' } & StateReport)
   /** Fenced member → leader: a snapshot beyond `after`, to replace its state by. */
   | { readonly type: 'want_state'; readonly after: LogIndex }
+  /** Member → any member: what its edge alone knows; `replica/surveys.ts`. */
+  | { readonly type: 'ask_edge'; readonly question: Uint8Array }
 
 /** What a member's state was at a check that the log asked for (DESIGN §4). */
 export interface StateReport {
@@ -56,6 +58,7 @@ export type PeerResponse =
   | { readonly type: 'members_changed'; readonly result: Uint8Array }
   | { readonly type: 'report_noted' }
   | ({ readonly type: 'state_offered' } & StateOffer)
+  | { readonly type: 'edge_answer'; readonly answer: Uint8Array }
   /**
    * `not_leader`: nothing was appended, it may be sent again elsewhere.
    * `unknown`: appended, and its fate is open.

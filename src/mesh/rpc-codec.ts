@@ -16,6 +16,7 @@ const REQUESTS: readonly PeerRequest['type'][] = [
   'join',
   'report_state',
   'want_state',
+  'ask_edge',
 ]
 const RESPONSES: readonly PeerResponse['type'][] = [
   'outcome',
@@ -26,6 +27,7 @@ const RESPONSES: readonly PeerResponse['type'][] = [
   'members_changed',
   'report_noted',
   'state_offered',
+  'edge_answer',
 ]
 const ROLES: readonly (JoinRole | null)[] = ['voter', 'learner', null]
 const MODES: readonly Mode[] = ['lease', 'linearizable']
@@ -53,6 +55,8 @@ export function encodeRequest(request: PeerRequest): readonly unknown[] {
       return [kind, request.index, request.hash, request.schema]
     case 'want_state':
       return [kind, request.after]
+    case 'ask_edge':
+      return [kind, request.question]
   }
 }
 
@@ -84,6 +88,8 @@ function readRequest(type: PeerRequest['type'], fields: Fields, keep: Keep): Pee
       return { type, index: fields.int(), hash: fields.text(16), schema: fields.int() }
     case 'want_state':
       return { type, after: fields.int() }
+    case 'ask_edge':
+      return { type, question: keep(fields.bytes()) }
   }
 }
 
@@ -108,6 +114,8 @@ export function encodeResponse(response: PeerResponse): readonly unknown[] {
       const { from, snapshot, membershipIndex, membership } = response
       return [kind, from, snapshot.index, snapshot.term, membershipIndex, membership]
     }
+    case 'edge_answer':
+      return [kind, response.answer]
   }
 }
 
@@ -154,6 +162,8 @@ function readResponse(type: PeerResponse['type'], fields: Fields, keep: Keep): P
         membershipIndex: fields.int(),
         membership: keep(fields.bytes()),
       }
+    case 'edge_answer':
+      return { type, answer: keep(fields.bytes()) }
   }
 }
 

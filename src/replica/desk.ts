@@ -31,6 +31,7 @@ export type Reply =
   | { readonly type: 'members_changed'; readonly result: MemberResult }
   | { readonly type: 'report_noted' }
   | ({ readonly type: 'state_offered' } & StateOffer)
+  | { readonly type: 'edge_answer'; readonly answer: Uint8Array }
   | {
       readonly type: 'refused'
       /** Nothing was appended, but for `unknown`. */
@@ -48,6 +49,8 @@ export interface DeskHost {
   clock(): Clock
   enqueue(input: Input): void
   acceptsWrites(): boolean
+  /** What fits into a segment of the log; a larger command would be the end of the node. */
+  commandBytesMax(): number
   leases(): Iterable<LeaseRow>
   /** Where a permit and a waiter have not met. */
   readyLocks(): readonly LockKey[]
@@ -104,7 +107,8 @@ export class LeaderDesk {
       case 'change_members':
         return this.#host.changeMembers(request.change, reply)
       case 'join':
-        return reply(NOT_LEADER) // Of strangers: the replica has seen to it.
+      case 'ask_edge':
+        return reply(NOT_LEADER) // Neither is a leader's: `PeerRequests` has seen to it.
       case 'report_state':
         this.#host.stateReported(from, request)
         return reply({ type: 'report_noted' })
@@ -120,7 +124,17 @@ export class LeaderDesk {
 
   #propose(data: Uint8Array, reply: ReplyTo): void {
     if (!this.#host.acceptsWrites() || this.pending >= this.#proposalsMax) return reply(TOO_MANY)
+    if (data.length > this.#host.commandBytesMax()) return reply(this.#tooLarge(data.length))
     this.#host.enqueue({ type: 'propose', id: this.#ask('propose', reply), data, own: false })
+  }
+
+  #tooLarge(bytes: number): Reply {
+    const bytesMax = this.#host.commandBytesMax()
+    const detail =
+      `the write is ${bytes} bytes, and the log of the leader takes ${bytesMax} in one entry ` +
+      '(--wal-segment); nothing was applied: write less at once'
+    const revision = this.#host.raft.applied
+    return { type: 'outcome', outcome: { ok: false, revision, code: 'too_large', detail } }
   }
 
   #readIndex(mode: 'lease' | 'linearizable', reply: ReplyTo): void {

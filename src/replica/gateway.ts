@@ -34,6 +34,7 @@ import { failure, NO_STATE } from './failures.ts'
 import { acquireLock, type LockHost } from './lock-acquire.ts'
 import { encodeMemberRequest } from './member-codec.ts'
 import type { Replica } from './replica.ts'
+import type { Survey } from './surveys.ts'
 import { invalidCommand } from './wire.ts'
 import { clusterView, decodeClusterInfo, metricsOf } from './status.ts'
 import { openWatch } from './watch-gate.ts'
@@ -217,10 +218,18 @@ export class Gateway implements Registry {
       }
       // After a snapshot everybody is woken: who finds nothing new waits on.
       const look = (): void => {
+        takeBack()
         if (isFenced() || options.current(state) > since) end()
-        else takeBack = waits.add(target, since, look)
+        else takeBack = stand()
       }
-      let takeBack = waits.add(target, since, look)
+      const stand = (): (() => void) => {
+        const back = waits.add(target, since, look)
+        if (target.also === undefined) return back
+        const { ns, also: topic } = target
+        const alsoBack = waits.add({ ns, topic, prefix: false }, since, look)
+        return () => (back(), alsoBack())
+      }
+      let takeBack = stand()
       const leftMs = Math.max(0, deadlineMs - ports.clock().nowMs)
       const cancelTimer = ports.setTimer(leftMs, end)
       signal.addEventListener('abort', end, { once: true })
@@ -253,6 +262,21 @@ export class Gateway implements Registry {
 
   acquireLock(request: LockRequest): Promise<LockAnswer> {
     return acquireLock(this.#lockHost, request)
+  }
+
+  survey(
+    question: Uint8Array,
+    { timeoutMs }: { readonly timeoutMs: number },
+  ): Promise<({ readonly ok: true } & Survey) | Failure> {
+    return new Promise((resolve) => {
+      this.#replica.surveys.ask(question, timeoutMs, (survey) => {
+        resolve(survey === null ? failure('too_many_requests') : { ok: true, ...survey })
+      })
+    })
+  }
+
+  answerSurveys(answer: (question: Uint8Array) => Uint8Array): void {
+    this.#replica.surveys.answerBy(answer)
   }
 
   expiresInMs(lease: string): number | null {

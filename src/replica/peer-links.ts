@@ -2,13 +2,14 @@
 import type { PeerIdentity, PeerMessage } from '../mesh/peer.ts'
 import type { Input, Message, NodeId, Raft } from '../raft/mod.ts'
 import type { Belonging } from './belonging.ts'
-import type { LeaderDesk } from './desk.ts'
+import type { LeaderDesk, Reply } from './desk.ts'
 import { judgePeer } from './founding.ts'
 import type { Joining } from './joining.ts'
 import type { LeaderCalls } from './leader-calls.ts'
 import { PeerRequests, type PeerLinkUp } from './peer-requests.ts'
 import { isReplaced } from './peers.ts'
 import type { ReplicaPorts } from './ports.ts'
+import type { Surveys } from './surveys.ts'
 import { fromResponse } from './wire.ts'
 
 export interface PeerLinksHost {
@@ -17,6 +18,7 @@ export interface PeerLinksHost {
   readonly calls: LeaderCalls
   readonly belonging: Belonging
   readonly joining: Joining
+  readonly surveys: Surveys
   readonly ports: ReplicaPorts
   /** As whom a node of that name is connected just now. */
   connectedAs(id: NodeId): PeerIdentity | null
@@ -35,11 +37,12 @@ export class PeerLinks {
 
   constructor(host: PeerLinksHost) {
     this.#host = host
-    const { raft, desk, calls, ports } = host
+    const { raft, desk, calls, surveys, ports } = host
     this.#requests = new PeerRequests({
       raft,
       desk,
       calls,
+      surveys,
       ports,
       linkOf: (id) => this.#newest.get(id) ?? null,
       revision: () => host.revision(),
@@ -72,13 +75,14 @@ export class PeerLinks {
 
   down(id: NodeId): void {
     this.#host.calls.linkLost(id)
+    this.#host.surveys.linkLost(id)
     this.#host.joining.linkLost(id)
     this.#host.turnSoon()
   }
 
   /** What a peer sent, in one frame. */
   receive(from: NodeId, messages: readonly PeerMessage[]): void {
-    const { belonging, joining, calls } = this.#host
+    const { belonging, joining } = this.#host
     for (const message of messages) {
       switch (message.type) {
         case 'raft':
@@ -92,10 +96,15 @@ export class PeerLinks {
           break
         case 'response':
           if (joining.answered(from, message.id, message.response)) this.#host.turnSoon()
-          else calls.answered(from, message.id, fromResponse(message.response))
+          else this.#answered(from, message.id, fromResponse(message.response))
           break
       }
     }
+  }
+
+  #answered(from: NodeId, id: number, reply: Reply): void {
+    const { surveys, calls } = this.#host
+    if (!surveys.answered(from, id, reply)) calls.answered(from, id, reply)
   }
 
   /**

@@ -7,6 +7,7 @@ import type { LeaderCalls } from './leader-calls.ts'
 import { encodeMemberRequest } from './member-codec.ts'
 import { isStranger } from './peers.ts'
 import type { ReplicaPorts } from './ports.ts'
+import type { Surveys } from './surveys.ts'
 import { refuseForwarded, toResponse } from './wire.ts'
 
 /** The newest link of a peer: an answer leaves on the link that brought its question. */
@@ -18,6 +19,7 @@ export interface PeerRequestsHost {
   readonly raft: Raft
   readonly desk: LeaderDesk
   readonly calls: LeaderCalls
+  readonly surveys: Surveys
   readonly ports: ReplicaPorts
   linkOf(id: NodeId): PeerLinkUp | null
   /** Of the applied state, for refusals. */
@@ -43,6 +45,11 @@ export class PeerRequests {
     }
     if (request.type === 'join') return this.#passOn(link, request.role, reply)
     if (isStranger(raft.membership, from, link?.peer ?? null)) return reply(NOT_LEADER)
+    if (request.type === 'ask_edge') {
+      const answer = this.#host.surveys.answer(request.question)
+      const cannot = { type: 'refused', code: 'unknown' } as const
+      return reply(answer === null ? cannot : { type: 'edge_answer', answer })
+    }
     if (request.type === 'propose') {
       const refusal = refuseForwarded(request.command, this.#host.revision())
       if (refusal !== null) return reply({ type: 'outcome', outcome: refusal })

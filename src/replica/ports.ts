@@ -10,6 +10,8 @@ export interface LogPort extends LogReader {
   write(write: LogWrite, done: () => void): void
   /** False while the next segment cannot be allocated: commands are refused meanwhile. */
   readonly acceptsWrites: boolean
+  /** The largest command that fits into it. */
+  readonly commandBytesMax: number
   /** Whether `tick` wants to be called: the next segment is being made, or the log rounded off. */
   readonly busy: boolean
   tick(nowMs: number): void

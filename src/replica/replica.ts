@@ -28,6 +28,7 @@ import type { ReplicaPorts } from './ports.ts'
 import { Reads } from './reads.ts'
 import { Recovery, type RecoveryState } from './recovery.ts'
 import { encodeClusterInfo } from './status.ts'
+import { Surveys } from './surveys.ts'
 import { ReplicaTimers } from './timers.ts'
 import { Upkeep } from './upkeep.ts'
 import { Waits } from './waits.ts'
@@ -49,6 +50,7 @@ export class Replica {
   readonly state: StateMachine
   readonly waits = new Waits()
   readonly calls: LeaderCalls
+  readonly surveys: Surveys
   readonly reads: Reads
   readonly desk: LeaderDesk
   readonly members: Members
@@ -140,6 +142,7 @@ export class Replica {
       },
       { max: config.forwardsMax, sweepMs: config.sweepMs },
     )
+    this.surveys = this.#makeSurveys(self)
     this.reads = new Reads(
       {
         raft: this.raft,
@@ -160,6 +163,7 @@ export class Replica {
         clock: () => ports.clock(),
         enqueue: (input) => this.enqueue(input),
         acceptsWrites: () => ports.log.acceptsWrites,
+        commandBytesMax: () => ports.log.commandBytesMax,
         leases: () => state.leases(),
         readyLocks: () => state.locks.ready(),
         clusterInfo: () => encodeClusterInfo(this),
@@ -184,6 +188,7 @@ export class Replica {
       calls: this.calls,
       belonging: this.#belonging,
       joining: this.#joining,
+      surveys: this.surveys,
       ports,
       connectedAs: (id) => this.members.connectedAs(id),
       clusterVersion: () => state.clusterVersion,
@@ -195,6 +200,23 @@ export class Replica {
     this.custody = this.#makeCustody(config)
     this.catchUp = this.#makeCatchUp()
     this.#recovery = new Recovery(this.raft, this.catchUp)
+  }
+
+  #makeSurveys(self: NodeId): Surveys {
+    const { ports } = this
+    return new Surveys({
+      self,
+      members: () => {
+        const members = this.raft.membership?.members ?? []
+        return members.filter(({ witness }) => !witness).map(({ id }) => id)
+      },
+      links: () => ports.mesh.peers(),
+      send: (to, id, request) => {
+        this.#turnSoon() // The frame leaves with the end of the turn.
+        return ports.mesh.send(to, { type: 'request', id, request })
+      },
+      setTimer: (ms, run) => ports.setTimer(ms, run),
+    })
   }
 
   #makeUpkeep(config: ReplicaConfig): Upkeep {
@@ -291,6 +313,7 @@ export class Replica {
    */
   endRequests(): void {
     this.calls.stop()
+    this.surveys.stop()
     this.reads.stop()
   }
 

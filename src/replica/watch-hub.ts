@@ -116,6 +116,7 @@ export class WatchHub {
     return {
       resume: () => this.#resume(watcher),
       close: () => this.#end(watcher, null),
+      reached: () => watcher.handedUpTo(this.#applied),
       cut: (code) => this.#end(watcher, code),
     }
   }

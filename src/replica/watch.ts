@@ -61,6 +61,8 @@ export interface Watch {
   resume(): void
   /** The reader is gone: nothing more is written. */
   close(): void
+  /** Everything of its topics up to there was handed to the sink. */
+  reached(): number
   /** Says why, and where to go on, and ends. Nothing after a first end. */
   cut(code: CutCode): void
 }

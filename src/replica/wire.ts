@@ -32,6 +32,7 @@ export function fromResponse(response: PeerResponse): Reply {
     case 'cluster_info':
     case 'report_noted':
     case 'state_offered':
+    case 'edge_answer':
       return response
     default:
       return unreachable(response)

@@ -17,6 +17,7 @@ import { nodeOverrideDelete, nodeOverridePut } from './override-commands.ts'
 import { overrideDelete, overridePut } from './override-commands.ts'
 import { serviceDelete, servicePut } from './service-commands.ts'
 import { raiseClusterVersion } from './settings.ts'
+import { stageDelete, stagePromote, stagePut } from './stage.ts'
 import { txn } from './txn.ts'
 
 /**
@@ -80,6 +81,12 @@ function dispatch(context: Context, command: Command): Outcome {
       return configSchemaDelete(context, command)
     case 'history_trim':
       return historyTrim(context, command)
+    case 'config_stage_put':
+      return stagePut(context, command)
+    case 'config_stage_delete':
+      return stageDelete(context, command)
+    case 'config_stage_promote':
+      return stagePromote(context, command)
     case 'cluster_version':
       return raiseClusterVersion(context, command)
     case 'state_check':

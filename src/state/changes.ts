@@ -5,7 +5,7 @@ import type { LeaseRow } from './rows.ts'
 
 /**
  * One resource that changed. Topics: `services` (all of a namespace), `services/{name}`,
- * `services/{name}/{id}`, `config/{key}`, `leases/{id}`, `locks` (all of a namespace),
+ * `services/{name}/{id}`, `config/{key}`, `stages/{key}`, `leases/{id}`, `locks` (all of a namespace),
  * `locks/{name}`, and `locks/{name}/{place}` of one who waited: it is granted, or waits no more.
  */
 export interface TopicChange {

@@ -33,6 +33,9 @@
  * | config_schema_put | 26 | 3 | ns, prefix, schema, by, expect |
  * | config_schema_delete | 27 | 3 | ns, prefix, expect |
  * | history_trim | 28 | 3 | versions, ageMs, feedMs, feedRevisions, rows |
+ * | config_stage_put | 30 | 3 | ns, key, stage, rule, contentType, value, comment, by, expect |
+ * | config_stage_delete | 31 | 3 | ns, key, stage, by, expect |
+ * | config_stage_promote | 32 | 3 | ns, key, stage, stageRevision, comment, by, expect |
  * | lock_acquire | 35 | 3 | ns, name, owner, ttlMs, lease, limit, value, waiterTtlMs |
  * | lock_cancel | 36 | 3 | ns, name, place |
  * | lock_release | 37 | 3 | ns, name, token |
@@ -47,7 +50,8 @@ import { encode } from '../lib/msgpack.ts'
 import { CLUSTER_VERSION_MAX } from './cluster-version.ts'
 import type { Command, CommandOf, CommandType } from './command.ts'
 import { expectation, health, instanceKey, instancePatch, instanceSpec } from './fields.ts'
-import { leaseRef, lockKey, overrideSpec, serviceSettings, suspectRef } from './fields.ts'
+import { leaseRef, lockKey, overrideSpec, serviceSettings, stageRule } from './fields.ts'
+import { suspectRef } from './fields.ts'
 import { caller, condition, fence, requestHash, schemaGuard, txnOp } from './txn-fields.ts'
 import {
   bytes,
@@ -193,6 +197,27 @@ const ALL_KINDS: readonly Kind[] = [
     feedMs: count,
     feedRevisions: positive,
     rows: positive,
+  }),
+  kind('config_stage_put', v3(30), {
+    ns: name,
+    key,
+    stage: name,
+    rule: stageRule,
+    contentType: key,
+    value: bytes,
+    comment: nullable(text),
+    by: nullable(text),
+    expect,
+  }),
+  kind('config_stage_delete', v3(31), { ns: name, key, stage: name, by: nullable(text), expect }),
+  kind('config_stage_promote', v3(32), {
+    ns: name,
+    key,
+    stage: name,
+    stageRevision: nullable(positive),
+    comment: nullable(text),
+    by: nullable(text),
+    expect,
   }),
   kind('lock_acquire', alone(v3(35)), {
     ns: name,

@@ -198,6 +198,42 @@ export type Command =
         /** About so many rows are looked at, and no more are removed, by this command. */
         readonly rows: number
       })
+  /** A value for the callers that match `rule`; all others see no trace of it. */
+  | {
+      readonly type: 'config_stage_put'
+      readonly ns: string
+      readonly key: string
+      readonly stage: string
+      /** Canonical (`stage-rule.ts`). */
+      readonly rule: string
+      readonly contentType: string
+      readonly value: Uint8Array
+      readonly comment: string | null
+      readonly by: string | null
+      /** Of the stage: its ETag is its revision. */
+      readonly expect: Expect | null
+    }
+  | {
+      readonly type: 'config_stage_delete'
+      readonly ns: string
+      readonly key: string
+      readonly stage: string
+      readonly by: string | null
+      readonly expect: Expect | null
+    }
+  /** Makes the staged bytes the key's next version, and ends the stage. */
+  | {
+      readonly type: 'config_stage_promote'
+      readonly ns: string
+      readonly key: string
+      readonly stage: string
+      /** Of the bytes that were checked; null: whatever is staged. */
+      readonly stageRevision: number | null
+      readonly comment: string | null
+      readonly by: string | null
+      /** Of the key; null: it must be at the version at which this was staged. */
+      readonly expect: Expect | null
+    }
   /** The leader's own, once every member reports it (DESIGN §1.7). */
   | { readonly type: 'cluster_version'; readonly version: number }
   /** The leader's own: every node notes the hash of its state as of this entry (DESIGN §4). */

@@ -8,6 +8,7 @@ import { uncheckedValue } from './guarded.ts'
 import type { Outcome } from './outcome.ts'
 import type { ConfigMeta } from './rows.ts'
 import type { ConfigRecord } from './schema.ts'
+import { forgetMarks } from './stage-marks.ts'
 
 /** The key as lists show it. Not for a tombstone. */
 export function configMeta(record: ConfigRecord): ConfigMeta {
@@ -93,6 +94,7 @@ export function writeValue(context: Context, { put, stored, created }: Write): C
     ...context.tail(created ? null : stored),
   }
   context.tables.config.put(stored, record)
+  forgetMarks(context, ns, key)
   context.changed(ns, `config/${key}`)
   return record
 }
@@ -156,5 +158,6 @@ export function deleteConfig(context: Context, stored: ConfigRecord, by: string 
     eventRevision: context.revision,
     eventN,
   })
+  forgetMarks(context, ns, key)
   context.changed(ns, `config/${key}`)
 }

@@ -14,6 +14,7 @@ export const EVENT_KINDS = {
   'config.deleted': 6,
   'service.updated': 7,
   'service.deleted': 8,
+  'config.staged': 9,
   'member.changed': 13,
   'lock.acquired': 10,
   'lock.released': 11,
@@ -27,7 +28,7 @@ export interface EventBody {
   readonly ns: string
   /**
    * The finest topic: `services/{name}/{id}`, `services/{name}`, `config/{key}`, `locks/{name}`,
-   * `members`.
+   * `members`; `stages/{key}` of what only callers that match a rule may see.
    */
   readonly topic: string
   readonly kind: EventKind

@@ -11,9 +11,10 @@ import type {
   PortAddressPatch,
   ServiceSettings,
 } from './command.ts'
-import type { OverrideRow } from './rows.ts'
+import type { OverrideRow, StageMeta } from './rows.ts'
+import { formatStageRule, parseStageRule } from './stage-rule.ts'
 import { choice, count, flag, list, name, nullable, partial, port, positive } from './wire.ts'
-import { key, real, record, struct, text } from './wire.ts'
+import { InvalidCommand, key, real, record, struct, text } from './wire.ts'
 import type { Wire } from './wire.ts'
 
 export const instanceStatus = choice('starting', 'up', 'draining', 'down')
@@ -89,6 +90,33 @@ export const suspectRef = struct<LeaseRef & { readonly remainingMs: number }>({
   id: key,
   leaseRevision: positive,
   remainingMs: count,
+})
+
+/** Only the canonical text: two spellings would be two rules. */
+export const stageRule: Wire<string> = {
+  to: (value, at) => stageRule.from(value, at),
+  from: (raw, at) => {
+    const spelled = text.from(raw, at)
+    const rule = parseStageRule(spelled)
+    if (typeof rule !== 'string' && formatStageRule(rule) === spelled) return spelled
+    throw new InvalidCommand(`${at}: expected a rule in its canonical form`)
+  },
+}
+
+export const stageMeta = struct<StageMeta>({
+  ns: name,
+  key,
+  stage: name,
+  rule: stageRule,
+  contentType: key,
+  baseVersion: count,
+  size: count,
+  comment: nullable(text),
+  updatedBy: nullable(text),
+  revision: count,
+  createdRevision: count,
+  createdAtMs: count,
+  updatedAtMs: count,
 })
 
 /** What `rows.ts` ends every row with. */

@@ -19,7 +19,7 @@ import type { StoredEvent } from './event.ts'
 import { LockQueries } from './lock-queries.ts'
 import type { Outcome } from './outcome.ts'
 import { nodeOverrideRow, overrideRow } from './override.ts'
-import type { EventPlace, Page, StateReader } from './reader.ts'
+import type { EventPlace, Page, StageReader, StateReader } from './reader.ts'
 import type * as rows from './rows.ts'
 import { SCHEMA_VERSION, TABLES } from './schema.ts'
 import type { MembershipRecord } from './schema.ts'
@@ -34,6 +34,7 @@ import {
   writeMembership,
 } from './settings.ts'
 import type { Sql, SqlRow, Statement } from './sql.ts'
+import { StageQueries } from './stage-queries.ts'
 import { addAllRows } from './table.ts'
 import { completeSchema, createSchema, hasTables, holdsRows } from './tables-ddl.ts'
 import { openTables } from './tables.ts'
@@ -402,6 +403,10 @@ export class StateMachine implements StateReader {
     return isTrimDue(this.#db.tables, policy, { revision: this.revision, clusterMs })
   }
 
+  get stages(): StageReader {
+    return this.#db.stages
+  }
+
   lease(id: string): rows.LeaseRow | null {
     const record = this.#db.tables.lease.find(id)
     return record === null ? null : leaseRow(record)
@@ -430,6 +435,7 @@ interface Database {
   readonly configs: ConfigQueries
   readonly events: EventQueries
   readonly locks: LockQueries
+  readonly stages: StageQueries
   readonly begin: Statement
   readonly commit: Statement
   readonly saveApplied: Statement
@@ -438,6 +444,7 @@ interface Database {
 
 function databaseOf(sql: Sql, hash: MultisetHash, rules: KeyRules): Database {
   const tables = openTables(sql, hash)
+  const configs = new ConfigQueries(sql, tables)
   const context = new Context(tables, hash, rules)
   const page = tables.lease.query(`WHERE id > ?1 ORDER BY id LIMIT ${LEASE_PAGE}`)
   return {
@@ -446,9 +453,10 @@ function databaseOf(sql: Sql, hash: MultisetHash, rules: KeyRules): Database {
     tables,
     context,
     services: new ServiceQueries(sql, tables, context.scopes),
-    configs: new ConfigQueries(sql, tables),
+    configs,
     events: new EventQueries(sql),
     locks: new LockQueries(tables, context.scopes),
+    stages: new StageQueries(sql, tables, configs),
     begin: sql.prepare('BEGIN IMMEDIATE'),
     commit: sql.prepare('COMMIT'),
     saveApplied: sql.prepare(

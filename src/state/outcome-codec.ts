@@ -6,6 +6,7 @@ import { assert, unreachable } from '../lib/assert.ts'
 import { encode } from '../lib/msgpack.ts'
 import { health, instanceSpec, overrideRowWire, revisions, serviceSettings } from './fields.ts'
 import type { LockGrantRow } from './lock-rows.ts'
+import { stageMeta } from './fields.ts'
 import type { Outcome, OutcomeResult, Refusal, TxnResult } from './outcome.ts'
 import type { ConfigMeta, ConfigSchemaMeta, InstanceRow, LeaseRow, ServiceRow } from './rows.ts'
 import {
@@ -124,6 +125,8 @@ const result: Wire<OutcomeResult> = {
         return [LOCK, lockGrantRow.to(value.grant, at)]
       case 'lock_queued':
         return [LOCK_QUEUED, count.to(value.place, at)]
+      case 'stage':
+        return [8, stageMeta.to(value.stage, at)]
       default:
         return unreachable(value)
     }
@@ -139,6 +142,7 @@ const result: Wire<OutcomeResult> = {
     if (type === 6) return { type: 'config_schema', schema: configSchemaMeta.from(row, at) }
     if (type === LOCK) return { type: 'lock', grant: lockGrantRow.from(row, at) }
     if (type === LOCK_QUEUED) return { type: 'lock_queued', place: count.from(row, at) }
+    if (type === 8) return { type: 'stage', stage: stageMeta.from(row, at) }
     throw new InvalidCommand('an outcome holds a thing of a known type')
   },
 }

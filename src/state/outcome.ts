@@ -10,6 +10,7 @@ import type {
   LeaseRow,
   OverrideRow,
   ServiceRow,
+  StageMeta,
 } from './rows.ts'
 
 export type Outcome =
@@ -34,6 +35,7 @@ export type OutcomeResult =
   | { readonly type: 'lock'; readonly grant: LockGrantRow }
   /** Not granted yet: it waits at that place (`LockWaiterRow.place`). */
   | { readonly type: 'lock_queued'; readonly place: number }
+  | { readonly type: 'stage'; readonly stage: StageMeta }
   | {
       readonly type: 'txn'
       /** Whether every condition held. */

@@ -14,7 +14,10 @@ import type {
   OverrideRow,
   ServiceRow,
   ServiceSummary,
+  StageMeta,
+  StageRow,
 } from './rows.ts'
+import type { Labels } from './stage-rule.ts'
 
 /** A page begins after `after` (exclusive, null: from the start) and holds at most `limit` rows. */
 export interface Page {
@@ -72,7 +75,21 @@ export interface StateReader {
   configSchemasRevision(ns: string): number
 
   readonly locks: LockReader
+  readonly stages: StageReader
 
   lease(id: string): LeaseRow | null
   leaseHoldings(id: string): LeaseHoldings
+}
+
+/** What stands beside the keys for some callers (`stage.ts`). */
+export interface StageReader {
+  /** What is staged for a key, by name. */
+  of(ns: string, key: string): readonly StageMeta[]
+  find(ns: string, key: string, stage: string): StageRow | null
+  /** Of up to `limit` keys under a prefix, by key and name. */
+  list(ns: string, page: Page): readonly StageMeta[]
+  /** What a caller with these labels is given in place of the key's value; null: nothing. */
+  seenBy(ns: string, key: string, labels: Labels): StageRow | null
+  /** Of the last change of the key, or of what is staged for it, that such a caller could see. */
+  revisionFor(ns: string, key: string, labels: Labels): number
 }

@@ -83,6 +83,25 @@ export interface ConfigMeta extends Revisions {
   readonly updatedBy: string | null
 }
 
+/** A staged value, as its list shows it. */
+export interface StageMeta extends Revisions {
+  readonly ns: string
+  readonly key: string
+  readonly stage: string
+  /** Canonical (`stage-rule.ts`). */
+  readonly rule: string
+  readonly contentType: string
+  /** The key's version when this was staged; 0: there was none. */
+  readonly baseVersion: number
+  readonly size: number
+  readonly comment: string | null
+  readonly updatedBy: string | null
+}
+
+export interface StageRow extends StageMeta {
+  readonly value: Uint8Array
+}
+
 export interface ConfigRow extends ConfigMeta {
   readonly value: Uint8Array
 }

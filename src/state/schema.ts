@@ -9,9 +9,11 @@
 import { INT, NAME, tail } from './columns.ts'
 import type { Tail } from './columns.ts'
 import { LOCK, LOCK_GRANT, LOCK_WAITER } from './lock-schema.ts'
+import { CONFIG_STAGE, STAGE_MARK } from './schema-stages.ts'
 import type { TableShape, TableSpec } from './table.ts'
 
 export type { Tail } from './columns.ts'
+export * from './schema-stages.ts'
 
 export const SCHEMA_VERSION = 1
 
@@ -305,23 +307,6 @@ const CHECK: TableShape = {
   indexes: [],
 }
 
-const CONFIG_STAGE: TableShape = {
-  name: 'config_stage',
-  number: 12,
-  keys: 3,
-  columns: {
-    ns: NAME,
-    key: NAME,
-    name: NAME,
-    rule: 'BLOB NOT NULL',
-    contentType: NAME,
-    eventRevision: INT,
-    eventN: INT,
-    ...tail,
-  },
-  indexes: [],
-}
-
 export interface IdempotencyRecord extends Tail {
   /** Empty while callers have no identity. */
   caller: string
@@ -403,6 +388,7 @@ export const TABLES: readonly TableShape[] = [
   CONFIG_SCHEMA,
   HISTORY_MARK,
   LOCK,
+  STAGE_MARK,
 ]
 
 /** How far this database is. One row; what it says holds for all tables (one transaction). */

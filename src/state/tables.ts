@@ -15,6 +15,8 @@ export interface Tables {
   readonly instance: Table<schema.InstanceRecord>
   readonly override: Table<schema.OverrideRecord>
   readonly config: Table<schema.ConfigRecord>
+  readonly stage: Table<schema.ConfigStageRecord>
+  readonly stageMark: Table<schema.StageMarkRecord>
   readonly event: Table<schema.EventRecord>
   readonly scope: Table<schema.ScopeRecord>
   readonly membership: Table<schema.MembershipRecord>
@@ -52,6 +54,10 @@ export interface Tables {
   ) => readonly schema.ConfigSchemaRecord[]
   readonly instancesOnNode: (ns: string, node: string) => readonly schema.InstanceRecord[]
   readonly configOfLease: (lease: string) => readonly schema.ConfigRecord[]
+  /** By name. */
+  readonly stagesOf: (ns: string, key: string) => readonly schema.ConfigStageRecord[]
+  /** Newest first. */
+  readonly stageMarksOf: (ns: string, key: string) => readonly schema.StageMarkRecord[]
 }
 
 export interface Savepoint {
@@ -74,6 +80,10 @@ export function openTables(sql: Sql, hash: MultisetHash): Tables {
   )
   const fromPrefix = configSchema.query('WHERE ns = ?1 AND prefix >= ?2 ORDER BY prefix LIMIT ?3')
   const onNode = instance.query('WHERE ns = ?1 AND node = ?2 ORDER BY service, id')
+  const stage = new Table(sql, hash, schema.CONFIG_STAGE)
+  const stageMark = new Table(sql, hash, schema.STAGE_MARK)
+  const stagesOf = stage.query('WHERE ns = ?1 AND key = ?2 ORDER BY name')
+  const marksOf = stageMark.query('WHERE ns = ?1 AND key = ?2 ORDER BY revision DESC, name, rule')
   const ofLease = config.query('WHERE lease = ?1 ORDER BY ns, key')
   const lockGrant = new Table(sql, hash, locks.LOCK_GRANT)
   const lockWaiter = new Table(sql, hash, locks.LOCK_WAITER)
@@ -90,6 +100,8 @@ export function openTables(sql: Sql, hash: MultisetHash): Tables {
     instance,
     override: new Table(sql, hash, schema.OVERRIDE),
     config,
+    stage,
+    stageMark,
     event: new Table(sql, hash, schema.EVENT),
     scope: new Table(sql, hash, schema.SCOPE),
     membership: new Table(sql, hash, schema.MEMBERSHIP),
@@ -114,6 +126,8 @@ export function openTables(sql: Sql, hash: MultisetHash): Tables {
     schemasFrom: (ns, from, limit) => fromPrefix(ns, from, limit),
     instancesOnNode: (ns, node) => onNode(ns, node),
     configOfLease: (lease) => ofLease(lease),
+    stagesOf: (ns, key) => (stage.mayHoldRows ? stagesOf(ns, key) : []),
+    stageMarksOf: (ns, key) => (stageMark.mayHoldRows ? marksOf(ns, key) : []),
   }
 }
 

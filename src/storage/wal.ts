@@ -4,12 +4,12 @@ import { entryBytes } from '../raft/mod.ts'
 import { Appender } from './appender.ts'
 import { createLog, createSegment } from './create.ts'
 import type { Disk } from './disk.ts'
+import { commandBytesMax, entryBytesMax } from './entry-bounds.ts'
 import { asError } from './errors.ts'
 import { EMPTY_BYTES } from '../lib/bytes.ts'
-import { BLOCK_BYTES, FORMAT_VERSION, HEADER_BYTES } from './layout.ts'
+import { BLOCK_BYTES, FORMAT_VERSION } from './layout.ts'
 import { LogFiles } from './log-files.ts'
 import type { Identity } from './records.ts'
-import { ENTRIES_HEADER_BYTES } from './records.ts'
 import { judge } from './recovery.ts'
 import type { Verdict } from './recovery.ts'
 import { markVoid } from './replay.ts'
@@ -205,10 +205,13 @@ export class Wal implements LogReader {
     if (first === undefined) return
     assert(first <= this.#last + 1, 'the log has no gap')
     assert(first > this.start.index, 'the log is not written before its start')
-    const overhead = HEADER_BYTES + OPENING_BYTES_MAX + ENTRIES_HEADER_BYTES
-    const { segmentBytes } = this.#options
-    const bytesMax = nextSegmentBytes(firstSegmentBytes(segmentBytes), segmentBytes) - overhead
+    const bytesMax = entryBytesMax(this.#options.segmentBytes)
     for (const entry of entries) assert(entryBytes(entry) <= bytesMax, 'an entry fits in a segment')
+  }
+
+  /** The largest command that fits into the log. */
+  get commandBytesMax(): number {
+    return commandBytesMax(this.#options.segmentBytes)
   }
 
   /** Binds the log to its cluster, once in its life. Durable when it returns. */

@@ -484,7 +484,11 @@ test.each([
   ['/v1/config/a?version=1&since=2', '?since', 'not a parameter'],
   ['/v1/config-history/a?cursor=x', '?cursor', 'not a cursor'],
   ['/v1/config-history/a//b', 'key', 'empty segment'],
-  ['/v1/config/a?labels=zone=eu', '?labels', 'not supported yet'],
+  ['/v1/config/a?labels=zone', '?labels', 'zone=eu'],
+  ['/v1/config/a?labels=zone=eu,zone=us', '?labels', 'twice'],
+  ['/v1/config/a?labels=zone=e/u', '?labels', 'U+002F'],
+  ['/v1/config-stages/a', 'stage', 'is missing'],
+  ['/v1/config-stages?key=a&prefix=b', '?prefix', 'not a parameter'],
   ['/v1/status?x', '?x', 'not a parameter'],
   ['/livez?verbos', '?verbos', 'did you mean "verbose"?'],
 ] as const)('GET %s is 400 about %s', async (path, field, says) => {

@@ -113,6 +113,7 @@ const request = fc.oneof(
   fc.record({ type: fc.constant('cluster_info' as const) }),
   fc.record({ type: fc.constant('report_state' as const), index: count, hash, schema: count }),
   fc.record({ type: fc.constant('want_state' as const), after: count }),
+  fc.record({ type: fc.constant('ask_edge' as const), question: bytes }),
 )
 const beat = fc.option(
   fc.record({ ttlMs: fc.integer({ min: 1, max: 90_000_000 }), expiresInMs: count }),
@@ -130,6 +131,7 @@ const answer = fc.oneof(
     membershipIndex: count,
     membership: bytes,
   }),
+  fc.record({ type: fc.constant('edge_answer' as const), answer: bytes }),
   fc.record({
     type: fc.constant('refused' as const),
     code: fc.constantFrom('not_leader' as const, 'too_many_requests' as const, 'unknown' as const),

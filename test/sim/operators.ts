@@ -125,7 +125,7 @@ export class Operators {
       const waitMs = chance.int(20, 2_000)
       const since = this.#since()
       await this.#workload.ask(node, waitMs, async (gateway) => {
-        const wait = wakes.begun(node, target, since, waitMs)
+        const wait = wakes.begun(node, target, { since, waitMs })
         const { signal } = new AbortController()
         const failure = await gateway.wait(target, { since, waitMs, signal, current })
         wakes.ended(wait, failure)

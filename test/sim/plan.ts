@@ -124,6 +124,8 @@ export interface Plan {
   readonly watch: WatchConfig
   /** About so many revisions stay in the feed; 0: all of them. */
   readonly feedKept: number
+  /** Release configuration in stages, each with readers of different labels. */
+  readonly stagers: number
 }
 
 /** The times of the node in this place. */
@@ -306,5 +308,6 @@ export function planOf(seed: number): Plan {
     feedKept: chance.pick([0, 0, 20, 200]),
     lockers: chance.pick([0, 0, 3, 6, 9]),
     upgrades: chance.oneIn(3),
+    stagers: chance.int(0, 1),
   }
 }

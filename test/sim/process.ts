@@ -173,6 +173,9 @@ function portsOf(host: ProcessHost, wal: Wal, mesh: MeshPort, store: SimStore): 
 function logPort({ node, around }: ProcessHost, wal: Wal): LogPort {
   const { observer } = around
   return {
+    get commandBytesMax() {
+      return wal.commandBytesMax
+    },
     get acceptsWrites() {
       return wal.acceptsWrites
     },

@@ -13,6 +13,7 @@ import type {
   ConfigRow,
   InstanceKey,
   InstanceRow,
+  Labels,
   LeaseChange,
   LeaseHoldings,
   LeaseRow,
@@ -20,6 +21,7 @@ import type {
   LockReader,
   OverrideRow,
   ServiceRow,
+  StageRow,
   StateNote,
   StoredEvent,
   TopicChange,
@@ -224,6 +226,19 @@ export class SharedState {
 
   #changedAt(ns: string, topic: string): number {
     return this.#history.model.topics.changedAt(ns, topic, this.appliedIndex)
+  }
+
+  readonly stages = {
+    seenBy: (ns: string, key: string, labels: Labels): StageRow | null => {
+      const { stages } = this.#history.model
+      const stage = stages.seenBy(`${ns}/${key}`, labels, this.appliedIndex)
+      return stage === null ? null : { ...stage.meta, value: stage.value }
+    },
+    revisionFor: (ns: string, key: string, labels: Labels): number => {
+      const { stages } = this.#history.model
+      const staged = stages.changedFor(`${ns}/${key}`, labels, this.appliedIndex)
+      return Math.max(staged, this.configRevision(ns, key))
+    },
   }
 
   serviceSettings(ns: string, service: string): ServiceRow | null {

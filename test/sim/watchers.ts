@@ -74,6 +74,7 @@ export class Watchers {
       exact('services'),
       exact('services/web'),
       exact(`config/k${chance.int(1, plan.keys)}`),
+      { ns: NS, topic: 'stages/s', prefix: true },
       { ns: NS, topic: 'config/k', prefix: true },
       { ns: NS, topic: 'config/', prefix: true },
       { ns: NS, topic: 'config/held-', prefix: true },

@@ -21,6 +21,7 @@ import type { Sometimes } from './sometimes/situations.ts'
 import { Operators } from './operators.ts'
 import { Lockers } from './lockers.ts'
 import { Repeaters } from './repeaters.ts'
+import { Stagers } from './stagers.ts'
 import type { World } from './world.ts'
 
 export interface Bench {
@@ -69,6 +70,11 @@ export class Workload {
     for (let i = 0; i < plan.repeaters; i++) this.run(repeaters.repeat(i))
     const lockers = new Lockers(this.#bench, this)
     for (let i = 0; i < plan.lockers; i++) this.run(lockers.lock(i))
+    const stagers = new Stagers(this.#bench, this)
+    for (let i = 0; i < plan.stagers; i++) {
+      this.run(stagers.release())
+      for (let reader = 0; reader < 3; reader++) this.run(stagers.read())
+    }
   }
 
   /** Lets everybody finish what they are at. */

@@ -9,7 +9,7 @@ import {
   UnknownCommand,
 } from '../../src/state/mod.ts'
 import type { Command } from '../../src/state/mod.ts'
-import { configPut, instancePut, SPEC, WEB } from './support.ts'
+import { configPut, instancePut, SPEC, stagePut, WEB } from './support.ts'
 
 const override = { status: 'draining', weight: 0.5, reason: 'upgrade' } as const
 const expectation = { match: [3, 0], absent: false } as const
@@ -179,6 +179,34 @@ const GOLDEN: readonly (readonly [Command, string])[] = [
     '961ccd03e800cdea6009cd0100',
   ],
   [
+    stagePut({ text: 'x', rule: 'zone=eu;percent=10', comment: 'try' }),
+    '9a1ea764656661756c74a3617070a663616e617279b27a6f6e653d65753b70657263656e743d3130aa746578742f706c61696ec40178a3747279c0c0',
+  ],
+  [
+    {
+      type: 'config_stage_delete',
+      ns: 'default',
+      key: 'app/db',
+      stage: 'canary',
+      by: 'ann',
+      expect: null,
+    },
+    '961fa764656661756c74a66170702f6462a663616e617279a3616e6ec0',
+  ],
+  [
+    {
+      type: 'config_stage_promote',
+      ns: 'default',
+      key: 'app/db',
+      stage: 'canary',
+      stageRevision: 7,
+      comment: 'go',
+      by: null,
+      expect: expectation,
+    },
+    '9820a764656661756c74a66170702f6462a663616e61727907a2676fc092920300c2',
+  ],
+  [
     {
       type: 'lock_acquire',
       ns: 'default',
@@ -234,7 +262,7 @@ describe.each(GOLDEN.map(([command, bytes]) => [command.type, command, bytes] as
 test('numbers of kinds are not used twice, and every kind has golden bytes', () => {
   const numbers = GOLDEN.map(([command]) => (decode(encodeCommand(command)) as unknown[])[0])
   const first = Array.from({ length: 24 }, (_, i) => i + 1)
-  expect(numbers).toEqual([...first, 25, 26, 27, 28, 35, 36, 37, 38, 39])
+  expect(numbers).toEqual([...first, 25, 26, 27, 28, 30, 31, 32, 35, 36, 37, 38, 39])
 })
 
 test('decodeCommand() stops at a kind from the future', () => {
@@ -275,6 +303,9 @@ test.each([
   ['a port of 99999', instancePut({ port: 99_999 })],
   ['a negative weight', instancePut({ weight: -1 })],
   ['an endless weight', instancePut({ weight: Infinity })],
+  ['a stage with a slash', stagePut({ stage: 'a/b' })],
+  ['a rule without a condition', stagePut({ rule: '' })],
+  ['a rule that is not canonical', stagePut({ rule: 'zone=us,eu' })],
   ['a TTL of 0', instancePut({ ttlMs: 0 })],
   ['half a millisecond', instancePut({ ttlMs: 0.5 })],
   ['an unsafe integer', instancePut({ ttlMs: 2 ** 53 })],

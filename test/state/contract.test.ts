@@ -172,6 +172,7 @@ describe.each(SEEDS)('seed %d', (seed) => {
 function revisionOf(machine: StateMachine, ns: string, topic: string): number | null {
   const [kind, service, id] = topic.split('/')
   if (kind === 'config') return machine.configRevision(ns, topic.slice('config/'.length))
+  if (kind === 'stages') return null
   if (kind === 'leases' || (kind === 'locks' && id !== undefined)) return null
   if (kind === 'locks') {
     return service === undefined

@@ -2,7 +2,7 @@
  * The change feed is whole: what a reader can see is what its events, from the first one on, say.
  *
  * Covered: instances with what overrides them, the settings of services, config keys with their
- * values, who holds locks, and the members, each as a row with all that a GET shows of it. Not covered, since no
+ * values and what is staged for them, who holds locks, and the members, each as a row with all that a GET shows of it. Not covered, since no
  * watcher sees it: leases, who waits for locks, overrides of instances and hosts that are not there, tombstones.
  */
 import { describe, expect, test } from 'bun:test'
@@ -12,7 +12,7 @@ import { prng } from '../../src/lib/prng.ts'
 import { EVENT_KINDS, StateMachine } from '../../src/state/mod.ts'
 import type { Command, InstanceEvent, InstanceRow, StoredEvent } from '../../src/state/mod.ts'
 import { readConfigEvent, readInstanceEvent, readLockEvent } from '../../src/state/mod.ts'
-import { readServiceEvent } from '../../src/state/mod.ts'
+import { readServiceEvent, stagedEvent } from '../../src/state/mod.ts'
 import type { LockEvent, LockGrantRow } from '../../src/state/mod.ts'
 import { openSql } from '../../src/runtime/sqlite.ts'
 import { NAMESPACES, randomCommand } from './random-commands.ts'
@@ -51,6 +51,15 @@ function ofTables(machine: StateMachine): Rows {
     }
     for (const { holders } of machine.locks.locks(ns, page, 1_000)) {
       for (const row of holders) rows.set(`lock/${ns}/${row.name}/${row.token}`, holderRow(row))
+    }
+    for (const meta of machine.stages.list(ns, page)) {
+      const { key, stage } = meta
+      const { rule, contentType, baseVersion, comment, updatedBy } = meta
+      const { revision, createdRevision, createdAtMs, updatedAtMs } = meta
+      const value = machine.stages.find(ns, key, stage)?.value ?? null
+      const tail = [revision, createdRevision, createdAtMs, updatedAtMs]
+      const row = [rule, contentType, baseVersion, comment, updatedBy, value, ...tail]
+      rows.set(`stage/${ns}/${key}/${stage}`, row)
     }
   }
   const { membershipBytes, membershipIndex } = machine
@@ -137,12 +146,27 @@ function replayOne(rows: Rows, event: StoredEvent): void {
       rows.delete(`lock/${ns}/${name}/${token}`)
       return
     }
+    case EVENT_KINDS['config.staged']:
+      replayStage(rows, event)
+      return
     case EVENT_KINDS['member.changed']:
       rows.set('members', [event.revision, event.body])
       return
     default:
       throw new Error(`a kind of event that this test does not know: ${JSON.stringify(event.kind)}`)
   }
+}
+
+function replayStage(rows: Rows, { ns, topic, revision, atMs, body, value }: StoredEvent): void {
+  const { stage, rule, contentType, baseVersion, by, comment } = stagedEvent(body)
+  const name = `stage/${ns}/${topic.slice('stages/'.length)}/${stage}`
+  if (rule === null) {
+    rows.delete(name)
+    return
+  }
+  const [createdRevision, createdAtMs] = rows.get(name)?.slice(7, 9) ?? [revision, atMs]
+  const tail = [revision, createdRevision, createdAtMs, atMs]
+  rows.set(name, [rule, contentType, baseVersion, comment, by, value, ...tail])
 }
 
 /** The state hash's own sum, over logical rows. */

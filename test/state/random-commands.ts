@@ -49,7 +49,7 @@ export function randomCommand(random: Random, machine: StateMachine): Command {
   const plainRefs = () => refs().map(({ id, leaseRevision }) => ({ id, leaseRevision }))
 
   if (random(4) === 0) return randomLockCommand(random, machine, ns)
-  switch (random(32)) {
+  switch (random(36)) {
     case 0:
     case 1:
     case 2:
@@ -124,6 +124,11 @@ export function randomCommand(random: Random, machine: StateMachine): Command {
       }
     case 25:
       return { type: 'config_schema_delete', ns, prefix: pick(PREFIXES), expect }
+    case 26:
+    case 27:
+    case 28:
+    case 29:
+      return stageCommand(random, { ns, key: pick(KEYS), expect })
     default:
       return {
         type: 'config_put',
@@ -149,6 +154,29 @@ export function randomTrim(random: Random): Command {
     feedMs: pick([0, 200, 600]),
     feedRevisions: 1 + random(200),
     rows: 1 + random(12),
+  }
+}
+
+const STAGES = ['blue', 'eu', '～']
+const RULES = ['zone=eu', 'percent=50', 'zone=eu,us;percent=12.5', 'instance=i-1']
+
+function stageCommand(
+  random: Random,
+  { ns, key, expect }: { ns: string; key: string; expect: Expect | null },
+): Command {
+  const pick = <T>(values: readonly T[]): T => values[random(values.length)] as T
+  const name = { ns, key, stage: pick(STAGES), by: pick([null, ...TEXTS]) }
+  const comment = pick([null, ...TEXTS])
+  switch (random(4)) {
+    case 0:
+      return { type: 'config_stage_delete', ...name, expect }
+    case 1:
+      return { type: 'config_stage_promote', ...name, stageRevision: null, comment, expect }
+    default: {
+      const value = Uint8Array.from({ length: random(2) * random(300) }, () => random(256))
+      const put = { rule: pick(RULES), contentType: 'text/plain', value, comment, expect }
+      return { type: 'config_stage_put', ...name, ...put }
+    }
   }
 }
 
@@ -231,6 +259,10 @@ export function readAll(machine: StateMachine): object {
       prefixes: ['', 'app', 'app/', 'z', '~'].map((prefix) =>
         machine.configPrefixRevision(ns, prefix),
       ),
+      stages: KEYS.map((key) => [
+        machine.stages.of(ns, key).map(({ stage }) => machine.stages.find(ns, key, stage)),
+        machine.stages.revisionFor(ns, key, new Map([['zone', 'eu']])),
+      ]),
       config: KEYS.map((key) => [machine.config(ns, key), machine.configRevision(ns, key)]),
       history: KEYS.map((key) => machine.configHistory(ns, key, { before: null, limit: 1_000 })),
       versions: KEYS.map((key) => [1, 2, 3, 9].map((at) => machine.configVersion(ns, key, at))),

@@ -134,3 +134,22 @@ export function configPut(
 export function match(...numbers: readonly number[]): Expect {
   return { match: numbers, absent: false }
 }
+
+export function stagePut(
+  change: Partial<CommandOf<'config_stage_put'>> & { readonly text?: string } = {},
+): CommandOf<'config_stage_put'> {
+  const { text = 'staged', ...given } = change
+  return {
+    type: 'config_stage_put',
+    ns: 'default',
+    key: 'app',
+    stage: 'canary',
+    rule: 'zone=eu',
+    contentType: 'text/plain',
+    value: new TextEncoder().encode(text),
+    comment: null,
+    by: null,
+    expect: null,
+    ...given,
+  }
+}

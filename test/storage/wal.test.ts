@@ -354,3 +354,16 @@ describe('Wal.close()', () => {
     expect(wal.acceptsWrites).toBe(false)
   })
 })
+
+test('a command of the largest size is written and read back, and not a byte more', () => {
+  const h = new Harness()
+  const { commandBytesMax } = h.open()
+  h.write([bigEntry(1, 1, commandBytesMax)], hard(1))
+  h.settle()
+  h.crash()
+
+  h.open()
+
+  expect(h.entries()[0]?.data.length).toBe(commandBytesMax)
+  expect(() => h.write([bigEntry(2, 1, commandBytesMax + 1)])).toThrow('an entry fits in a segment')
+})

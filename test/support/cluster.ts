@@ -146,7 +146,7 @@ export class ClusterNode {
       ...(fresh ? { keepalive: false } : {}),
     })
     const text = await response.text()
-    const isJson = response.headers.get('content-type')?.includes('json') ?? false
+    const isJson = /[/+]json\b/.test(response.headers.get('content-type') ?? '')
     const json = isJson && text !== '' ? (JSON.parse(text) as Json) : {}
     return { status: response.status, headers: response.headers, text, json }
   }

@@ -20,6 +20,7 @@ import type {
 
 interface Waiter {
   readonly target: http.WaitTarget
+  readonly isDue: () => boolean
   readonly wake: () => void
 }
 
@@ -33,6 +34,9 @@ export class LocalRegistry implements http.Registry {
   /** When set, every proposal, read and heartbeat ends with it. */
   failure: http.Failure | null = null
   fenced: string | null = null
+  /** Members that answer no survey. */
+  missing: { readonly id: string; readonly why: string }[] = []
+  #answer: (question: Uint8Array) => Uint8Array = () => new Uint8Array(0)
   isLeader = true
   readonly #waiters = new Set<Waiter>()
 
@@ -95,13 +99,14 @@ export class LocalRegistry implements http.Registry {
   }
 
   #wake(topics: readonly TopicChange[]): void {
-    for (const { target, wake } of this.#waiters) {
+    for (const { target, isDue, wake } of this.#waiters) {
       const hit = topics.some(
         ({ ns, topic }) =>
           ns === target.ns &&
-          (target.prefix ? topic.startsWith(target.topic) : topic === target.topic),
+          (topic === target.also ||
+            (target.prefix ? topic.startsWith(target.topic) : topic === target.topic)),
       )
-      if (hit) wake()
+      if (hit && isDue()) wake()
     }
   }
 
@@ -152,7 +157,8 @@ export class LocalRegistry implements http.Registry {
     if (options.current(this.local) > options.since) return Promise.resolve(null)
     if (options.since > this.local.revision || options.signal.aborted) return Promise.resolve(null)
     const { promise, resolve } = Promise.withResolvers<null>()
-    const waiter = { target, wake: () => resolve(null) }
+    const isDue = (): boolean => options.current(this.local) > options.since
+    const waiter = { target, isDue, wake: () => resolve(null) }
     this.#waiters.add(waiter)
     options.signal.addEventListener('abort', () => resolve(null))
     return promise.finally(() => this.#waiters.delete(waiter))
@@ -168,6 +174,17 @@ export class LocalRegistry implements http.Registry {
     }
     const watch = this.watches.open({ ...options, since: since ?? revision }, sink)
     return { ok: true, watch } as const
+  }
+
+  /** Of a cluster of one. */
+  async survey(question: Uint8Array) {
+    if (this.failure !== null) return this.failure
+    const answers = [{ id: 'n1', answer: this.#answer(question) }]
+    return { ok: true, answers, missing: this.missing } as const
+  }
+
+  answerSurveys(answer: (question: Uint8Array) => Uint8Array): void {
+    this.#answer = answer
   }
 
   expiresInMs(lease: string): number | null {

@@ -12,6 +12,7 @@ import type { Mutant } from './mutant.ts'
 import { READ_MUTANTS } from './reads.ts'
 import { REPLICATION_MUTANTS } from './replication.ts'
 import { SERVICE_MUTANTS } from './services.ts'
+import { STAGE_MUTANTS } from './stages.ts'
 import { STORAGE_MUTANTS } from './storage.ts'
 import { WATCH_MUTANTS } from './watches.ts'
 import { WITNESS_MUTANTS } from './witnesses.ts'
@@ -27,6 +28,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...SERVICE_MUTANTS,
   ...LOCK_MUTANTS,
   ...WATCH_MUTANTS,
+  ...STAGE_MUTANTS,
   ...CUSTODY_MUTANTS,
   ...WITNESS_MUTANTS,
   ...WRAPPED_MUTANTS,

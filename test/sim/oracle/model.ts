@@ -34,6 +34,7 @@ import type { ModelEvent } from './feed.ts'
 import { unexpected } from './expect.ts'
 import { mergePatch } from './merge.ts'
 import { LockModel } from './model-locks.ts'
+import { Stages, type StageHost } from './stages.ts'
 import { Topics } from './topics.ts'
 import { Versions } from './versions.ts'
 import { guardedModel, KeyModel, txnModel, type Now } from './wrapped.ts'
@@ -80,6 +81,7 @@ export class Model {
   readonly #overrides = new Map<string, Versions<OverrideRow>>()
   readonly #nodeOverrides = new Map<string, Versions<OverrideRow>>()
   readonly #schemas = new Map<string, Versions<ConfigSchemaRow>>()
+  readonly stages = new Stages()
   readonly topics = new Topics()
   /** Every version of every key, for ever. */
   readonly written = new Written()
@@ -192,11 +194,22 @@ export class Model {
   }
 
   #outcome(command: Command): Outcome {
+    const version = this.clusterVersion(this.#revision)
+    if (sinceClusterVersion(command) > version) {
+      const detail = `${command.type} needs a newer clusterVersion than ${version}`
+      return { ok: false, revision: this.#revision, code: 'conflict', detail }
+    }
     switch (command.type) {
       case 'config_put':
         return this.#configPut(command)
       case 'config_delete':
         return this.#configDelete(command)
+      case 'config_stage_put':
+        return this.stages.put(command, this.#stageHost)
+      case 'config_stage_delete':
+        return this.stages.abort(command, this.#stageHost)
+      case 'config_stage_promote':
+        return this.stages.promote(command, this.#stageHost)
       case 'instance_put':
         return this.#instancePut(command)
       case 'instance_delete':
@@ -427,6 +440,19 @@ export class Model {
       this.#tell(command.ns, `config/${command.key}`, 'config.deleted')
     }
     return this.#ok(false, null)
+  }
+
+  get #stageHost(): StageHost {
+    return {
+      revision: this.#revision,
+      wallMs: this.#wallMs,
+      versionOf: (id) => this.#configs.get(id)?.last?.meta.version ?? 0,
+      put: (command) => this.#configPut(command),
+      changed: (ns, topic) => {
+        this.#touch(ns, topic)
+        this.#tell(ns, topic, 'config.staged')
+      },
+    }
   }
 
   #instancePut(put: CommandOf<'instance_put'>): Outcome {

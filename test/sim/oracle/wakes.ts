@@ -14,6 +14,8 @@ export interface Wait {
   readonly target: WaitTarget
   readonly since: number
   readonly waitMs: number
+  /** Where the topic is not all that counts: when what is waited for changed last. */
+  readonly changedAt: ((revision: number) => number) | null
   /** In true time: that a machine was suspended is no reason to wait longer. */
   readonly begunMs: number
   /** Whether `since` was ahead of the node: then the leader is asked first. */
@@ -39,13 +41,26 @@ export class Wakes implements Invariant {
     this.#drift = clockDrift
   }
 
-  begun(node: SimNode, target: WaitTarget, since: number, waitMs: number): Wait {
+  begun(
+    node: SimNode,
+    target: WaitTarget,
+    {
+      since,
+      waitMs,
+      changedAt = null,
+    }: {
+      readonly since: number
+      readonly waitMs: number
+      readonly changedAt?: ((revision: number) => number) | null
+    },
+  ): Wait {
     const wait = {
       node,
       boot: node.boot,
       target,
       since,
       waitMs,
+      changedAt,
       begunMs: this.#scene.world.nowMs,
       ahead: since > node.state.revision,
       asksUntilMs: this.#monoMs(node) + this.#asksMs(waitMs),
@@ -100,7 +115,8 @@ export class Wakes implements Invariant {
     return node.clock.mono(this.#scene.world.nowMs)
   }
 
-  #hasChanged({ node, target, since }: Wait): boolean {
+  #hasChanged({ node, target, since, changedAt }: Wait): boolean {
+    if (changedAt !== null) return changedAt(node.state.revision) > since
     const { topics } = this.#scene.history.model
     const { ns, topic, prefix } = target
     const { revision } = node.state

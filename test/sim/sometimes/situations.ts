@@ -70,6 +70,9 @@ export const SITUATIONS = [
   'a watch fell behind what is kept',
   'a watch went on in a snapshot',
   'a watch was cut for a reader that does not read',
+  // Configuration
+  'a staged value was read',
+  'a promotion came too late',
   // States and versions
   'a state was found wrong by the log',
   'a state was found wrong by looking through it',
