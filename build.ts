@@ -17,7 +17,7 @@ import { CLUSTER_VERSION_NEWEST } from './src/state/cluster-version.ts'
 import manifest from './package.json' with { type: 'json' }
 
 /** The program, then its workers: files of their own within the executable. */
-const ENTRYPOINTS = ['src/main.ts', 'src/state-worker.ts']
+const ENTRYPOINTS = ['src/main.ts', 'src/state-worker.ts', 'src/value-worker.ts']
 
 const ROOT = import.meta.dirname
 

@@ -35,7 +35,11 @@ function main() {
     '--define=ROLLCALL_PACKAGED=true',
     ...EXTERNAL.map((name) => `--external=${name}`),
   ]
-  const libraries = bundle(bun, ['src/mod.ts', 'src/state-worker.ts'], server)
+  const libraries = bundle(
+    bun,
+    ['src/mod.ts', 'src/state-worker.ts', 'src/value-worker.ts'],
+    server,
+  )
   copyFileSync(join(ROOT, 'node_modules/sql.js/dist/sql-wasm.wasm'), join(OUT, 'sql-wasm.wasm'))
   const client = ['--target=browser', '--minify', '--entry-naming=client.[ext]']
   bundle(bun, ['src/client/mod.ts'], client)

@@ -1,5 +1,6 @@
 import type { AllowedHosts, NodeStatus } from './http/mod.ts'
 import type { Logger } from './lib/logger.ts'
+import type { HistoryPolicy } from './state/command.ts'
 import type { SqlDriver } from './state/sql.ts'
 
 export { StartError } from './errors.ts'
@@ -38,6 +39,8 @@ export interface NodeOptions {
   readonly clockDrift: number
   /** A leader removes members that it has not reached for so long; null: never. */
   readonly removeDeadAfterMs: number | null
+  /** What is kept of the change feed and of config versions. */
+  readonly history: HistoryPolicy
   /** Null: chosen by what loads. */
   readonly sqlite: SqlDriver | null
   readonly walSegmentBytes: number

@@ -33,6 +33,7 @@ import {
   loadSql,
   logOf,
   StateStore,
+  ValueWorker,
   type Dial,
   type DirectoryLock,
 } from './runtime/mod.ts'
@@ -48,6 +49,8 @@ const DRAIN_MS = 4_000
 const FAREWELL_MS = 2_000
 /** and for what is under way on the database's files. */
 const STORE_MS = 1_000
+/** Of one check of a value: a mebibyte of YAML takes half of it. */
+const VALUE_CHECK_MS = 2_000
 /** Of a snapshot: what other writers are left on an ordinary disk. */
 const COPY_BYTES_PER_SECOND = 192 * 1024 * 1024
 
@@ -110,6 +113,7 @@ interface Assembled {
   readonly wal: Wal
   readonly store: StateStore
   readonly lock: DirectoryLock
+  readonly checks: ValueWorker
   readonly sqlite: SqlDriver
 }
 
@@ -132,7 +136,7 @@ async function assemble(options: NodeOptions, around: Surroundings): Promise<Ass
     const store = new StateStore({
       dir: dataDir,
       sql,
-      worker: new URL(PACKAGED ? './state-worker.js' : './state-worker.ts', import.meta.url),
+      worker: workerScript('state-worker'),
       copyBytesPerSecond: COPY_BYTES_PER_SECOND,
       logger,
       openStream: (to, url, events) => replica.mesh.openStream(to, url, events),
@@ -156,6 +160,8 @@ async function assemble(options: NodeOptions, around: Surroundings): Promise<Ass
       storage: () => ({ walBytes: wal.stats().walBytes, stateBytes: store.stateBytes }),
       metrics: () => nodeMetrics(wal),
     })
+    const script = workerScript('value-worker')
+    const checks = new ValueWorker({ script, budgetMs: VALUE_CHECK_MS })
     const app = createApp({
       registry,
       version,
@@ -166,12 +172,18 @@ async function assemble(options: NodeOptions, around: Surroundings): Promise<Ass
           : options.allowedHosts,
       closing: around.closing,
       forward: options.witness ? askLeader : null,
+      checks,
     })
-    return { app, registry, ...replica, wal, store, lock, sqlite: sql.driver }
+    return { app, registry, ...replica, wal, store, lock, checks, sqlite: sql.driver }
   } catch (error) {
     lock.release()
     throw error
   }
+}
+
+/** A file of its own beside this one, in the executable and in the package. */
+function workerScript(name: 'state-worker' | 'value-worker'): URL {
+  return new URL(`./${name}.${PACKAGED ? 'js' : 'ts'}`, import.meta.url)
 }
 
 /** Later the stored membership says whom a witness belongs to; an empty one has to be told. */
@@ -259,6 +271,7 @@ function makeReplica(options: NodeOptions, parts: Parts): Running {
         tailBytes: options.walTailBytes,
         logBytesMax: options.walBytesMax,
         removeDeadAfterMs: options.removeDeadAfterMs,
+        history: options.history,
       },
     },
     state,
@@ -375,6 +388,7 @@ async function stopNode(
   const sent = Promise.all([servers.api?.stop(), servers.mesh?.stop()])
   await atMost(FAREWELL_MS, sent)
   closeNow(servers)
+  node.checks.close()
   node.wal.close()
   // What is under way beside the loop, a copy say, is not waited for long.
   await atMost(STORE_MS, node.store.close())

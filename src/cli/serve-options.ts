@@ -56,6 +56,12 @@ export function serveOptions(settings: Settings, readFile: (path: string) => str
     clusterSecret: clusterSecret(settings, readFile),
     ...timing(settings),
     removeDeadAfterMs: removeDeadAfterMs(settings),
+    history: {
+      versions: settings.need('history-versions'),
+      ageMs: settings.need('history-age'),
+      feedMs: settings.need('watch-history'),
+      feedRevisions: settings.need('watch-history-max'),
+    },
     clockDrift: settings.need('clock-drift'),
     sqlite: settings.value('sqlite'),
     ...(witness ? WITNESS_SIZES : sizes(settings)),

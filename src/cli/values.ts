@@ -117,6 +117,8 @@ function readListedNode(part: string): ListedNode {
   return { id: readName(part.slice(0, at)), url: url === 'none' ? null : readUrl(url) }
 }
 
+const AGE_MAX_DAYS = 3_650
+
 /** A duration with its unit, in milliseconds. */
 export function readDuration(text: string): number {
   const ms = parseDuration(text)
@@ -131,6 +133,15 @@ export function readDuration(text: string): number {
 /** A duration that may be none at all. */
 export function readDelay(text: string): number {
   return parseDuration(text) === 0 ? 0 : readDuration(text)
+}
+
+/** How long something is kept: from nothing to ten years. */
+export function readAge(text: string): number {
+  if (text === '0s') return 0
+  const ms = parseDuration(text)
+  if (ms === null) throw new BadValue(`${quote(text)} is not an age such as 90m or 720h`)
+  if (ms > AGE_MAX_DAYS * DAY_MS) throw new BadValue(`${quote(text)} is more than ten years`)
+  return ms
 }
 
 /** `600ms..1s`: both ends with their unit, the second one larger. */

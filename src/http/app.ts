@@ -4,9 +4,11 @@ import { routePath } from 'hono/route'
 import { silentLogger } from '../lib/logger.ts'
 import type { Logger } from '../lib/logger.ts'
 import { clusterRoutes } from './cluster.ts'
+import { configDiffRoutes } from './config-diff.ts'
 import { configHistoryRoutes } from './config-history.ts'
 import { configListRoutes } from './config-list.ts'
 import { answerListeners, listenerRoutes } from './config-listeners.ts'
+import { configSchemaRoutes } from './config-schemas.ts'
 import { configRoutes } from './config.ts'
 import type { Call, Edge, Env } from './edge.ts'
 import { ApiError, problem } from './error.ts'
@@ -34,6 +36,7 @@ import { transferRoutes } from './transfer.ts'
 import { txnRoutes } from './txn.ts'
 import { stageRoutes } from './stages.ts'
 import { unknownRoute } from './unknown-route.ts'
+import type { ValueChecks } from './value-checks.ts'
 import { watchRoutes } from './watch.ts'
 import { welcomeRoutes } from './welcome.ts'
 
@@ -49,6 +52,8 @@ export interface AppOptions {
   readonly allowedHosts?: AllowedHosts
   /** Aborted when the node stops: long polls end, with the state as it is. */
   readonly closing?: AbortSignal
+  /** What checks config values beside the loop; null: nothing does. */
+  readonly checks?: ValueChecks | null
   /** Of a witness, which has no state: how the leader is asked instead. */
   readonly forward?: Fetch | null
 }
@@ -66,6 +71,7 @@ export function createApp(options: AppOptions): Hono<Env> {
     logger: options.logger ?? silentLogger,
     closing: options.closing ?? null,
     requests: new Map(),
+    checks: options.checks ?? null,
     listeners: new Listeners(() => performance.now()),
   }
   edge.registry.answerSurveys((question) => answerListeners(edge, question))
@@ -97,8 +103,10 @@ const ROUTES: readonly ((edge: Edge) => Hono<Env>)[] = [
   lockRoutes,
   lockListRoutes,
   txnRoutes,
-  watchRoutes,
   configHistoryRoutes,
+  configDiffRoutes,
+  configSchemaRoutes,
+  watchRoutes,
   transferRoutes,
   stageRoutes,
   listenerRoutes,

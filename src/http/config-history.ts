@@ -7,6 +7,7 @@ import type { EventPlace, StateReader } from '../state/reader.ts'
 import type { ConfigVersion } from '../state/rows.ts'
 import { notModified, readAnswer, tagged } from './answer.ts'
 import { readJson } from './body.ts'
+import { proposeValues, rolledBack } from './checked-write.ts'
 import { COMMENT_MAX, rawValue } from './config-value.ts'
 import type { Call, Edge, Env } from './edge.ts'
 import { ApiError, invalid } from './error.ts'
@@ -17,7 +18,7 @@ import { Query } from './query.ts'
 import { read, READ, WAIT, waitAndRead } from './read.ts'
 import * as s from './schema.ts'
 import { bodyParser } from './validate.ts'
-import { propose, resultOf, writeQuery } from './write.ts'
+import { resultOf, writeQuery } from './write.ts'
 
 const HISTORY = '/v1/config-history/'
 const ROLLBACK = '/v1/config-rollback/'
@@ -109,7 +110,8 @@ async function postRollback(c: Call, edge: Edge): Promise<Response> {
   const expect = expectation(c)
   const { to, comment = null } = parseRollback(await readJson(c, edge))
   const command = { type: 'config_rollback', ns, key, to, comment, by: null, expect } as const
-  const applied = await propose(c, edge, query, command)
+  const values = (state: StateReader) => rolledBack(state, command, '')
+  const applied = await proposeValues(c, edge, query, { ns, command, values })
   const { version, revision } = resultOf(applied, 'config').config
   return tagged({ key, version, revision }, version)
 }

@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 
 import { noContent, notModified, tagged } from './answer.ts'
 import { readBytes } from './body.ts'
+import { proposeValues } from './checked-write.ts'
 import { getVersion } from './config-history.ts'
 import { COMMENT_MAX, rawValue } from './config-value.ts'
 import { contentTypeOf } from './content-type.ts'
@@ -44,17 +45,10 @@ async function putConfig(c: Call, edge: Edge): Promise<Response> {
   const lease = query.name('lease')
   const value = await readBytes(c, edge)
   const contentType = contentTypeOf(c.req.header('Content-Type'), { key, bytes: value })
-  const applied = await propose(c, edge, query, {
-    type: 'config_put',
-    ns,
-    key,
-    contentType,
-    value,
-    comment,
-    by: null,
-    lease,
-    expect,
-  })
+  const given = { ns, key, contentType, value }
+  const command = { type: 'config_put', ...given, comment, by: null, lease, expect } as const
+  const values = () => [{ ...given, at: '' }]
+  const applied = await proposeValues(c, edge, query, { ns, command, values })
   const { version, revision } = resultOf(applied, 'config').config
   return tagged({ key, version, revision }, version, applied.created ? 201 : 200)
 }

@@ -14,7 +14,7 @@ const BY_EXTENSION: Readonly<Record<string, string>> = {
   md: 'text/markdown',
   pem: 'application/x-pem-file',
   png: 'image/png',
-  properties: 'text/plain',
+  properties: 'text/x-java-properties',
   svg: 'image/svg+xml',
   toml: 'application/toml',
   txt: 'text/plain',

@@ -5,6 +5,7 @@ import type { Logger } from '../lib/logger.ts'
 import type { Listeners } from './listeners.ts'
 import type { Limits } from './limits.ts'
 import type { Consistency, Registry } from './registry.ts'
+import type { ValueChecks } from './value-checks.ts'
 
 export interface Edge {
   readonly registry: Registry
@@ -14,6 +15,8 @@ export interface Edge {
   /** Aborted when the node stops: long waits end. */
   readonly closing: AbortSignal | null
   readonly requests: RequestCounts
+  /** Null: values of types with a costly syntax are not parsed, and none can be under a schema. */
+  readonly checks: ValueChecks | null
   readonly listeners: Listeners
 }
 

@@ -3,6 +3,7 @@ import { sameBytes } from '../lib/bytes.ts'
 import type { CommandOf } from '../state/command.ts'
 import type { StateReader } from '../state/reader.ts'
 import type { ConfigMeta, ConfigRow } from '../state/rows.ts'
+import type { ConfigValue } from './checked-write.ts'
 import { contentTypeOf } from './content-type.ts'
 import type { Carried } from './transfer-format.ts'
 
@@ -10,7 +11,7 @@ export interface ImportChange {
   readonly key: string
   readonly change: 'created' | 'changed' | 'deleted'
   /** What is there; null: nothing. */
-  readonly before: ConfigMeta | null
+  readonly before: ConfigMeta | ConfigRow | null
   /** What is to be there; null: nothing. */
   readonly after: (Carried & { readonly contentType: string }) | null
 }
@@ -76,6 +77,15 @@ export function* under(state: StateReader, ns: string, prefix: string): Generato
     if (last === undefined || page.length < PAGE) return
     after = last.key
   }
+}
+
+/** What a plan writes, to be checked as any value is; an error names its key. */
+export function valuesOf({ changes }: ImportPlan, ns: string): readonly ConfigValue[] {
+  return changes.flatMap(({ key, after }) => {
+    if (after === null) return []
+    const { contentType, value } = after
+    return [{ ns, key, contentType, value, at: key }]
+  })
 }
 
 /** All of it or nothing, and only over what the plan was made from. */

@@ -4,7 +4,7 @@
  */
 import type { Context } from 'hono'
 
-import { keyProblem, nameProblem } from '../lib/names.ts'
+import { keyProblem, nameProblem, prefixProblem } from '../lib/names.ts'
 import { invalid } from './error.ts'
 
 /** Spellings that URL normalisation resolves; a server may hand them over unresolved. */
@@ -55,6 +55,14 @@ export function pathKey(c: Context, before: string): string {
   const problem = keyProblem(key)
   if (problem !== null) throw invalid('key', problem)
   return key
+}
+
+/** A prefix of config keys, which may end in a slash, or in the middle of a segment. */
+export function pathPrefix(c: Context, before: string): string {
+  const prefix = decode(c.req.path.slice(before.length), 'prefix')
+  const problem = prefixProblem(prefix)
+  if (problem !== null) throw invalid('prefix', problem)
+  return prefix
 }
 
 function decode(text: string, what: string): string {

@@ -57,6 +57,20 @@ export function sinceOf(query: Query): number | null {
   return query.has('wait') ? revision(query, 'since') : null
 }
 
+/** The newest committed state, whatever the request says of consistency: for what a write rests on. */
+export async function readLatest<T>(
+  c: Call,
+  edge: Edge,
+  query: Query,
+  ask: (state: StateReader) => T,
+): Promise<T> {
+  const latest = { consistency: 'lease', maxStalenessMs: null, minRevision: 0 } as const
+  const options = { ...latest, timeoutMs: timeoutMs(c, query, edge) }
+  const answer = await edge.registry.read(options, ask)
+  if (!answer.ok) throw failed(answer)
+  return answer.value
+}
+
 export interface Waitable {
   readonly target: WaitTarget
   readonly current: (state: StateReader) => number

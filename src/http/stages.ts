@@ -8,6 +8,7 @@ import type { Page, StateReader } from '../state/reader.ts'
 import type { StageMeta } from '../state/rows.ts'
 import { json, noContent, tagged } from './answer.ts'
 import { readBytes } from './body.ts'
+import { proposeValues } from './checked-write.ts'
 import { commentOf } from './config.ts'
 import { contentTypeOf } from './content-type.ts'
 import type { Call, Edge, Env } from './edge.ts'
@@ -18,7 +19,7 @@ import { namespaceOf } from './namespace.ts'
 import { nextOf, oneMore, PAGE, pageOf } from './page.ts'
 import { pathText } from './path.ts'
 import { Query } from './query.ts'
-import { read, READ } from './read.ts'
+import { read, READ, readLatest } from './read.ts'
 import { propose, resultOf, writeQuery } from './write.ts'
 
 const BASE = '/v1/config-stages/'
@@ -63,8 +64,13 @@ async function putStage(c: Call, edge: Edge): Promise<Response> {
   const rule = ruleOf(c)
   const value = await readBytes(c, edge)
   const contentType = contentTypeOf(c.req.header('Content-Type'), { key: name.key, bytes: value })
+  const given = { ns: name.ns, key: name.key, contentType, value, at: '' }
   const put = { ...name, rule, contentType, value, comment, by: null, expect } as const
-  const applied = await propose(c, edge, query, { type: 'config_stage_put', ...put })
+  const applied = await proposeValues(c, edge, query, {
+    ns: name.ns,
+    command: { type: 'config_stage_put', ...put },
+    values: () => [given],
+  })
   const { stage } = resultOf(applied, 'stage')
   return tagged(stageJson(stage), stage.revision, applied.created ? 201 : 200)
 }
@@ -89,8 +95,15 @@ async function promoteStage(c: Call, edge: Edge): Promise<Response> {
   const name = { ns: namespaceOf(c, query), ...stageOf(path) }
   const expect = expectation(c)
   const comment = commentOf(query)
-  const promote = { ...name, stageRevision: null, comment, by: null, expect } as const
-  const applied = await propose(c, edge, query, { type: 'config_stage_promote', ...promote })
+  const { ns, key: ofKey, stage } = name
+  const staged = await readLatest(c, edge, query, (state) => state.stages.find(ns, ofKey, stage))
+  const stageRevision = staged?.revision ?? null // The bytes that are checked, and no others.
+  const promote = { ...name, stageRevision, comment, by: null, expect } as const
+  const applied = await proposeValues(c, edge, query, {
+    ns,
+    command: { type: 'config_stage_promote', ...promote },
+    values: () => (staged === null ? [] : [{ ...staged, at: '' }]),
+  })
   const { key, version, revision } = resultOf(applied, 'config').config
   return tagged({ key, version, revision }, version, applied.created ? 201 : 200)
 }

@@ -5,22 +5,28 @@ import { prefixProblem } from '../lib/names.ts'
 import type { StateReader } from '../state/reader.ts'
 import { json } from './answer.ts'
 import { readBytes } from './body.ts'
+import { checkConfigValues, governed, proposeValues } from './checked-write.ts'
+import { diffOf } from './config-diff.ts'
 import { commentOf } from './config.ts'
 import type { Call, Edge, Env } from './edge.ts'
 import { ApiError, invalid } from './error.ts'
-import { planImport, transactionOf, under } from './import-plan.ts'
+import { planImport, transactionOf, under, valuesOf } from './import-plan.ts'
 import type { ImportAsked, ImportChange, ImportPlan } from './import-plan.ts'
 import { namespaceOf } from './namespace.ts'
 import { Query } from './query.ts'
 import { read, READ } from './read.ts'
 import { carriedBy, toArchive, toLines } from './transfer-format.ts'
 import type { Carried } from './transfer-format.ts'
-import { propose, refuseConditions, resultOf, writeQuery } from './write.ts'
+import { refuseConditions, resultOf, writeQuery } from './write.ts'
 
 const TAR = 'application/x-tar'
 const LINES = 'application/x-ndjson'
 /** A key may change between the look and the transaction; where it always does, nobody can help. */
 const TRIES_MAX = 4
+/** A dry run shows so many texts as unified diffs, */
+const DIFFS_MAX = 64
+/** each of so many bytes before and after. */
+const DIFF_BYTES_MAX = 65_536
 
 export function transferRoutes(edge: Edge): Hono<Env> {
   return new Hono<Env>()
@@ -101,12 +107,16 @@ async function importConfig(c: Call, edge: Edge): Promise<Response> {
   refuseOutside(items, prefixOf(query))
   refuseLarge(items, limits.importBytesMax)
   const asked = { ns, items, prune }
-  if (dryRun) return json(planJson(await look(c, edge, query, asked), { dryRun }))
+  if (dryRun) return await rehearse(c, edge, query, asked)
   for (let left = TRIES_MAX; left > 0; left--) {
     const plan = await look(c, edge, query, asked)
-    const applied = await propose(c, edge, query, transactionOf(plan, { ns, comment }))
+    const applied = await proposeValues(c, edge, query, {
+      ns,
+      command: transactionOf(plan, { ns, comment }),
+      values: () => valuesOf(plan, ns),
+    })
     const { succeeded } = resultOf(applied, 'txn')
-    if (succeeded) return json({ ...planJson(plan, { dryRun }), revision: applied.revision })
+    if (succeeded) return json({ dryRun, ...planJson(plan), revision: applied.revision })
     // What was decided under a key stays so.
     if (c.req.header('Idempotency-Key') !== undefined) break
   }
@@ -114,6 +124,32 @@ async function importConfig(c: Call, edge: Edge): Promise<Response> {
     'conflict',
     'keys were written while the import was looked at; nothing of it was applied, send it again',
   )
+}
+
+/** What the import would be answered, checks included, and how each text would change. */
+async function rehearse(c: Call, edge: Edge, query: Query, asked: ImportAsked): Promise<Response> {
+  const plan = await look(c, edge, query, asked)
+  const { local } = edge.registry
+  await checkConfigValues(
+    edge,
+    valuesOf(plan, asked.ns).map((value) => governed(local, value)),
+  )
+  const diffs = await diffsOf(edge, plan)
+  return json({ dryRun: true, ...planJson(plan, diffs) })
+}
+
+/** By key; of the first ones that are no longer than is pleasant to read. */
+async function diffsOf(edge: Edge, { changes }: ImportPlan): Promise<ReadonlyMap<string, string>> {
+  const diffs = new Map<string, string>()
+  if (edge.checks === null) return diffs
+  for (const { key, before, after } of changes) {
+    if (diffs.size >= DIFFS_MAX) break
+    if (before === null || after === null || !('value' in before)) continue
+    if (before.value.length + after.value.length > DIFF_BYTES_MAX) continue
+    const from = { name: `${key}@${before.version}`, value: before.value }
+    diffs.set(key, await diffOf(edge, from, { name: `${key}@import`, value: after.value }))
+  }
+  return diffs
 }
 
 /** The prefix under which what is not carried is deleted. */
@@ -148,27 +184,27 @@ async function look(c: Call, edge: Edge, query: Query, asked: ImportAsked): Prom
   throw new ApiError('too_large', detail, { limit: importKeysMax })
 }
 
-function planJson(plan: ImportPlan, { dryRun }: { readonly dryRun: boolean }): object {
+function planJson(plan: ImportPlan, diffs: ReadonlyMap<string, string> = new Map()): object {
   const { revision, changes, unchanged } = plan
   const count = (what: ImportChange['change']): number =>
     changes.filter(({ change }) => change === what).length
   return {
-    dryRun,
     revision,
     created: count('created'),
     changed: count('changed'),
     deleted: count('deleted'),
     unchanged,
-    items: changes.map(changeJson),
+    items: changes.map((change) => changeJson(change, diffs.get(change.key) ?? null)),
   }
 }
 
-function changeJson({ key, change, before, after }: ImportChange): object {
+function changeJson({ key, change, before, after }: ImportChange, diff: string | null): object {
   return {
     key,
     change,
     ...(before === null ? {} : { from: sideOf(before, { version: before.version }) }),
     ...(after === null ? {} : { to: sideOf({ ...after, size: after.value.length }, {}) }),
+    ...(diff === null ? {} : { diff }),
   }
 }
 

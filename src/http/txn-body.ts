@@ -149,7 +149,11 @@ const configPut = bodyParser({
   comment: v.nullish(s.text(COMMENT_MAX)),
   lease: v.nullish(s.name),
 })
-const configRollback = bodyParser({ key: s.key, to: s.integer({ ...NUMBER, min: 1 }) })
+const configRollback = bodyParser({
+  key: s.key,
+  to: s.integer({ ...NUMBER, min: 1 }),
+  comment: v.nullish(s.text(COMMENT_MAX)),
+})
 const configKey = bodyParser({ key: s.key })
 const instanceKey = bodyParser({ service: s.name, id: s.name })
 const lockRelease = bodyParser({ name: s.name, token: s.integer(TOKEN) })
@@ -166,8 +170,9 @@ const PARSERS: Readonly<Record<OpName, (item: Item, place: Place) => TxnOp>> = {
   'config.delete': (item, { ns }) =>
     write({ type: 'config_delete', ns, key: configKey(item).key, by: null, expect: null }),
   'config.rollback': (item, { ns }) => {
-    const command = { type: 'config_rollback', ns, ...configRollback(item) } as const
-    return write({ ...command, comment: null, by: null, expect: null })
+    const { key, to, comment } = configRollback(item)
+    const how = { comment: comment ?? null, by: null, expect: null }
+    return write({ type: 'config_rollback', ns, key, to, ...how })
   },
   'config.get': (item) => ({ type: 'read', key: configKey(item).key }),
   'instance.put': (item, { ns, bodies }) => {

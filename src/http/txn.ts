@@ -3,13 +3,15 @@ import { Hono } from 'hono'
 
 import { assert } from '../lib/assert.ts'
 import type { TxnResult } from '../state/outcome.ts'
+import type { StateReader } from '../state/reader.ts'
 import { json, valueFields } from './answer.ts'
 import { readJson } from './body.ts'
+import { type ConfigValue, proposeValues, rolledBack } from './checked-write.ts'
 import type { Call, Edge, Env } from './edge.ts'
 import { namespaceOf } from './namespace.ts'
 import { txnParser } from './txn-body.ts'
 import type { OpName, ParsedOp, ParsedTxn } from './txn-body.ts'
-import { propose, refuseConditions, resultOf, writeQuery } from './write.ts'
+import { refuseConditions, resultOf, writeQuery } from './write.ts'
 
 export function txnRoutes(edge: Edge): Hono<Env> {
   const parse = txnParser(edge.limits)
@@ -25,13 +27,18 @@ async function transact(
   refuseConditions(c)
   const ns = namespaceOf(c, query)
   const { conditions, whenTrue, whenFalse } = parse(await readJson(c, edge), ns)
-  const applied = await propose(c, edge, query, {
+  const command = {
     type: 'txn',
     ns,
     conditions,
     whenTrue: whenTrue.map(({ op }) => op),
     whenFalse: whenFalse.map(({ op }) => op),
-  })
+  } as const
+  const values = (state: StateReader) => [
+    ...valuesOf(state, 'then', whenTrue),
+    ...valuesOf(state, 'else', whenFalse),
+  ]
+  const applied = await proposeValues(c, edge, query, { ns, command, values })
   const { succeeded, results } = resultOf(applied, 'txn')
   const ops = succeeded ? whenTrue : whenFalse
   assert(results.length === ops.length, 'every operation has its result')
@@ -39,6 +46,22 @@ async function transact(
     succeeded,
     revision: applied.revision,
     results: results.map((result, i) => resultJson(ops[i] as ParsedOp, result)),
+  })
+}
+
+/** Both branches: which of them is done, is known only when it is applied. */
+function valuesOf(
+  state: StateReader,
+  branch: string,
+  ops: readonly ParsedOp[],
+): readonly ConfigValue[] {
+  return ops.flatMap(({ op }, i) => {
+    const command = op.type === 'write' ? op.command : null
+    const at = `${branch}.${i}`
+    if (command?.type === 'config_rollback') return rolledBack(state, command, at)
+    if (command?.type !== 'config_put') return []
+    const { ns, key, contentType, value } = command
+    return [{ ns, key, contentType, value, at }]
   })
 }
 

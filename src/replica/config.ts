@@ -1,9 +1,11 @@
 import type { FenceConfig } from './fence.ts'
+import type { HistoryConfig } from './history-trims.ts'
 import type { StateChecksConfig } from './state-checks.ts'
 import type { UpkeepConfig } from './upkeep.ts'
 import type { WatchConfig } from './watch-hub.ts'
 /** Times and bounds of the replica. Every queue of `replica/` has its bound here. */
-export interface ReplicaConfig extends UpkeepConfig, StateChecksConfig, FenceConfig, WatchConfig {
+export interface ReplicaConfig
+  extends UpkeepConfig, StateChecksConfig, FenceConfig, HistoryConfig, WatchConfig {
   /** Proposals whose outcome is awaited on this node, its own clients' and followers'. */
   readonly proposalsMax: number
   /** Requests sent to the leader and not yet answered. */
@@ -43,6 +45,10 @@ export const REPLICA_DEFAULTS: ReplicaConfig = {
   checkEveryMs: 60_000,
   checkEntries: 10_000,
   examineEveryMs: 3_600_000, // About 4 s of a core for each GiB.
+  history: { versions: 1_000, ageMs: 0, feedMs: 3_600_000, feedRevisions: 1_000_000 },
+  trimRows: 256,
+  trimLookMs: 1_000,
+  trimPaceMs: 10,
   watchersMax: 16_384,
   watchQueueMax: 4_096,
   watchQueueBytesMax: MIB,

@@ -1,6 +1,6 @@
 /**
  * Whether the state of this node can be trusted, and what the cluster may ask of it: checks through
- * the log, the fence, and the clusterVersion, put together.
+ * the log, the fence, the clusterVersion, and how much history is kept, put together.
  */
 import type { PeerIdentity, StateReport } from '../mesh/peer.ts'
 import type { Input, LogIndex, NodeId, Raft } from '../raft/mod.ts'
@@ -8,6 +8,7 @@ import { SCHEMA_VERSION, type Command, type StateMachine, type StateNote } from 
 import type { ReplicaConfig } from './config.ts'
 import { TOO_MANY, type ReplyTo } from './desk.ts'
 import { Fence } from './fence.ts'
+import { HistoryTrims } from './history-trims.ts'
 import type { LeaderCalls } from './leader-calls.ts'
 import type { ReplicaPorts } from './ports.ts'
 import { StateChecks } from './state-checks.ts'
@@ -40,6 +41,7 @@ export class Custody {
   readonly fence: Fence
   readonly checks: StateChecks
   readonly versions: Versions
+  readonly history: HistoryTrims
   readonly #host: CustodyHost
   /** Members that were named already. */
   readonly #lost = new Set<NodeId>()
@@ -90,6 +92,7 @@ export class Custody {
       },
       config,
     )
+    this.history = new HistoryTrims({ raft, state, nowMs, propose }, config)
     this.versions = new Versions({
       raft,
       self: () => host.identity(),
@@ -108,7 +111,9 @@ export class Custody {
     else this.#lost.clear()
     this.versions.endOfTurn()
     this.fence.endOfTurn()
-    if (this.fence.reason === null) this.checks.endOfTurn()
+    if (this.fence.reason !== null) return
+    this.checks.endOfTurn()
+    this.history.endOfTurn()
   }
 
   /** What a batch said of the state it was applied to. Returns whether that can be trusted still. */
@@ -152,6 +157,7 @@ export class Custody {
       ['rollcall_members_lost_log', this.#lost.size],
       ['rollcall_state_alarm', checks.alarm === null ? 0 : 1],
       ...fence.metrics(),
+      ...this.history.metrics(),
     ]
   }
 

@@ -59,6 +59,8 @@ export class StateMachine implements StateReader {
   #clusterMs = 0
   #clusterVersion = 0
   #compactedRevision = 0
+  /** Every event from it on is kept. */
+  #feedFloor = 0
   /** As stored: it is asked for on every turn of the replica's loop, and hardly ever changes. */
   #membership: MembershipRecord | null = null
   #usable = true
@@ -80,6 +82,7 @@ export class StateMachine implements StateReader {
     this.#clusterVersion = clusterVersion(db.tables)
     this.#compactedRevision = compactedRevision(db.tables)
     this.#membership = storedMembership(db.tables)
+    this.#feedFloor = setting(db.tables, FEED_FLOOR)
     return db
   }
 
@@ -171,6 +174,11 @@ export class StateMachine implements StateReader {
   /** Changes before this revision are not to be had; 0 where all are. */
   get compactedRevision(): number {
     return this.#compactedRevision
+  }
+
+  /** Watches begin here or later: what happened up to then is not all to be had. */
+  get oldestRevision(): number {
+    return Math.max(this.#compactedRevision, this.#feedFloor - 1)
   }
 
   /** See {@link EventQueries.after}. */
@@ -288,6 +296,7 @@ export class StateMachine implements StateReader {
     if (command === null) return null
     const outcome = apply(this.#db.context, command)
     if (command.type === 'cluster_version') this.#clusterVersion = clusterVersion(this.#db.tables)
+    if (command.type === 'history_trim') this.#feedFloor = setting(this.#db.tables, FEED_FLOOR)
     return outcome
   }
 
@@ -391,11 +400,6 @@ export class StateMachine implements StateReader {
 
   configSchemasRevision(ns: string): number {
     return this.#db.context.scopes.revision(ns, SCHEMAS_TOPIC)
-  }
-
-  /** Watches begin here or later: what happened up to then is not all to be had. */
-  get oldestRevision(): number {
-    return Math.max(this.#compactedRevision, setting(this.#db.tables, FEED_FLOOR) - 1)
   }
 
   /** Whether a `history_trim` by that policy would do something, were it applied now. */

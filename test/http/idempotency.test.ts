@@ -74,7 +74,7 @@ test.each([
   ['another namespace in a header', 'PUT /v1/config/a', 'x', { 'Rollcall-Namespace': 'other' }],
   ['another parameter', 'PUT /v1/config/a?comment=x', 'x', {}],
   ['a condition', 'PUT /v1/config/a', 'x', { 'If-Match': '"1"' }],
-  ['a type', 'PUT /v1/config/a', 'x', { 'Content-Type': 'application/json' }],
+  ['a type', 'PUT /v1/config/a', 'x', { 'Content-Type': 'text/html' }],
   ['a fence', 'PUT /v1/config/a', 'x', { 'Rollcall-Lock': 'l=1' }],
 ])('the same key with %s is 422', async (_, line, body, headers) => {
   const { call, registry } = await testApi()

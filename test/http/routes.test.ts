@@ -5,6 +5,7 @@ import { jsonOf, testApi } from './support.ts'
 /** Every route of API.md that exists; `tidy` for the router: none is there by accident. */
 const ROUTES = [
   'DELETE /v1/cluster/members/{id}',
+  'DELETE /v1/config-schemas/{prefix}',
   'DELETE /v1/config-stages/{key}',
   'DELETE /v1/config/{key}',
   'DELETE /v1/leases/{id}',
@@ -20,9 +21,12 @@ const ROUTES = [
   'GET /readyz',
   'GET /v1/cluster',
   'GET /v1/config',
+  'GET /v1/config-diff/{key}',
   'GET /v1/config-export',
   'GET /v1/config-history/{key}',
   'GET /v1/config-listeners/{key}',
+  'GET /v1/config-schemas',
+  'GET /v1/config-schemas/{prefix}',
   'GET /v1/config-stages',
   'GET /v1/config-stages/{key}',
   'GET /v1/config/{key}',
@@ -52,6 +56,7 @@ const ROUTES = [
   'POST /v1/services/{service}/instances/{id}/heartbeat',
   'POST /v1/txn',
   'PUT /v1/cluster/members',
+  'PUT /v1/config-schemas/{prefix}',
   'PUT /v1/config-stages/{key}',
   'PUT /v1/config/{key}',
   'PUT /v1/nodes/{node}/override',

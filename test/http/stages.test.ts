@@ -223,3 +223,29 @@ test('a watch tells what is staged to those whom it is for, and to nobody else',
     put,
   ])
 })
+
+test('what is staged fits the schemas of its key, and so does what is promoted', async () => {
+  const { call, stage, get } = await api()
+  const type = { 'Content-Type': 'application/json' }
+  await stage('{"port":1}', 'zone=eu', type)
+  await call('PUT /v1/config-schemas/app/', { body: { type: 'object', required: ['host'] } })
+
+  const bad = await stage('{}', 'zone=eu', type)
+  expect([bad.status, jsonOf(bad)['code']]).toEqual([422, 'schema_violation'])
+  const late = await call(`POST ${STAGE}/promote`)
+  expect([late.status, jsonOf(late)['code']]).toEqual([422, 'schema_violation'])
+  expect((await get()).status).toBe(404)
+
+  expect((await stage('{"host":"a"}', 'zone=eu', type)).status).toBe(200)
+  expect((await call(`POST ${STAGE}/promote`)).status).toBe(201)
+  expect((await stage('{', 'zone=eu', type)).status).toBe(400)
+})
+
+test('a promotion that is repeated under its key is answered alike', async () => {
+  const { call, stage } = await api()
+  await stage('two')
+  const promote = () => call(`POST ${STAGE}/promote`, { headers: { 'Idempotency-Key': 'go' } })
+  const first = await promote()
+  const again = await promote()
+  expect([first.status, again.status, again.text]).toEqual([201, 201, first.text])
+})

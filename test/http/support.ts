@@ -1,6 +1,7 @@
 import { createApp } from '../../src/http/mod.ts'
 import type { AppOptions } from '../../src/http/mod.ts'
 import type { KeyRules } from '../../src/state/mod.ts'
+import { InlineChecks } from '../support/inline-checks.ts'
 import { LocalRegistry } from '../support/local-registry.ts'
 
 /** An answer, read to its end. */
@@ -18,7 +19,7 @@ interface Init {
 /** The API over a real state machine, without a server. */
 export async function testApi(options: Partial<AppOptions> = {}, rules?: KeyRules) {
   const registry = await LocalRegistry.open({}, rules)
-  const app = createApp({ registry, version: '1.2.3', ...options })
+  const app = createApp({ registry, version: '1.2.3', checks: new InlineChecks(), ...options })
 
   /** `call('PUT /v1/…', { body })`: an object is sent as JSON. */
   async function call(line: string, { body, headers = {} }: Init = {}): Promise<Answer> {

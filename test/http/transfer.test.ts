@@ -48,7 +48,11 @@ test('an import is one transaction, and tells what it changed', async () => {
     ],
   }
   expect(dry.status).toBe(200)
-  expect(jsonOf(dry)).toEqual({ dryRun: true, revision: 3, ...expected })
+  const [changed, created] = expected.items
+  const diff =
+    '--- app/a@1\n+++ app/a@import\n@@ -1,1 +1,1 @@\n-one\n\\ No newline at end of file\n+two\n\\ No newline at end of file\n'
+  const items = [{ ...changed, diff }, created]
+  expect(jsonOf(dry)).toEqual({ dryRun: true, revision: 3, ...expected, items })
   expect(await values()).toEqual([
     ['app/a', 'one', 1],
     ['app/b', 'same', 1],
@@ -213,4 +217,20 @@ test('an import and an export have bounds', async () => {
   await call('PUT /v1/config/c', { body: '3' })
   await call('PUT /v1/config/d', { body: '4' })
   expect((await call('GET /v1/config-export')).status).toBe(413)
+})
+
+test('what is imported is checked as any value is, in a dry run too', async () => {
+  const { call, bring, values } = await api()
+  const schema = { type: 'object', required: ['port'] }
+  await call('PUT /v1/config-schemas/app/', { body: schema })
+  const headers = { 'Content-Type': 'application/json' }
+  const bad = line('app/a.json', '{"port":1}') + line('app/b.json', '{}')
+  for (const query of ['', '?dryRun=true']) {
+    const answer = await bring(bad, query)
+    expect([answer.status, jsonOf(answer)['code']]).toEqual([422, 'schema_violation'])
+    expect(answer.text).toContain('app/b.json')
+  }
+  expect((await bring(line('c.json', '{'))).status).toBe(400)
+  expect(await values()).toEqual([])
+  expect((await bring(line('app/a.json', '{"port":1}'), '', headers)).status).toBe(200)
 })

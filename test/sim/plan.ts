@@ -1,5 +1,6 @@
 /** A seed's configuration: drawn at random, so that no two seeds test the same cluster. */
 import type { FenceConfig } from '../../src/replica/fence.ts'
+import type { HistoryConfig } from '../../src/replica/history-trims.ts'
 import type { StateChecksConfig } from '../../src/replica/state-checks.ts'
 import type { UpkeepConfig } from '../../src/replica/upkeep.ts'
 import type { KeyRules } from '../../src/state/mod.ts'
@@ -105,6 +106,10 @@ export interface Plan {
   readonly lockers: number
   /** How many keys the state keeps, and how long: little, so that both bounds are met. */
   readonly keyRules: KeyRules
+  /** Look after configuration: rollbacks, histories, schemas. */
+  readonly editors: number
+  /** What leaders let go of: little is kept in most seeds. */
+  readonly history: HistoryConfig
   readonly ttlMs: number
   /** Faults begin before the cluster is founded. */
   readonly roughStart: boolean
@@ -245,6 +250,19 @@ function watchOf(chance: Chance): WatchConfig {
   }
 }
 
+function historyOf(chance: Chance): HistoryConfig {
+  const versions = chance.pick([1, 2, 5, 8])
+  const ageMs = chance.pick([0, 0, 3_000])
+  const feedMs = chance.pick([500, 2_000, 10_000])
+  const feedRevisions = chance.pick([64, 400, 1_000_000])
+  return {
+    history: { versions, ageMs, feedMs, feedRevisions },
+    trimRows: chance.pick([1, 4, 64]),
+    trimLookMs: chance.pick([50, 300]),
+    trimPaceMs: chance.pick([1, 20]),
+  }
+}
+
 export function planOf(seed: number): Plan {
   const chance = new Chance(seed, 0)
   const [heartbeatMs, electionMinMs, electionMaxMs] = chance.pick(TIMINGS)
@@ -308,6 +326,8 @@ export function planOf(seed: number): Plan {
     feedKept: chance.pick([0, 0, 20, 200]),
     lockers: chance.pick([0, 0, 3, 6, 9]),
     upgrades: chance.oneIn(3),
+    editors: chance.int(0, 1),
+    history: historyOf(chance),
     stagers: chance.int(0, 1),
   }
 }

@@ -65,14 +65,14 @@ export function openProcess(host: ProcessHost): Process {
   const mesh = ofProduction ? openProductionMesh(host, identity, () => replica) : null
   const store = openStore(host, wal, state)
   const port = present(mesh ?? light, 'one mesh or the other')
-  const { upkeep, custody, watch, removeDeadAfterMs } = around.plan
+  const { upkeep, custody, watch, history, removeDeadAfterMs } = around.plan
   const replica: Replica = new Replica(
     {
       raft: raftConfigOf(host, identity),
       initial: initialState(state, wal, node.readClock()),
       identity,
       founding: around.founding,
-      config: { ...upkeep, ...custody, ...watch, removeDeadAfterMs },
+      config: { ...upkeep, ...custody, ...watch, ...history, removeDeadAfterMs },
     },
     state,
     portsOf(host, wal, port, store),

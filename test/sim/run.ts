@@ -21,6 +21,7 @@ import { KeyHistories } from './oracle/key-histories.ts'
 import { Promises } from './oracle/promises.ts'
 import { Repeats } from './oracle/repeats.ts'
 import { LockAnswers } from './oracle/lock-answers.ts'
+import { Trims } from './oracle/trims.ts'
 import { NeverEarly } from './oracle/ttl.ts'
 import { Wakes } from './oracle/wakes.ts'
 import { planOf, timesOf, type Plan } from './plan.ts'
@@ -144,6 +145,7 @@ class Run {
       changes: changes || plan.witnesses > 0 || this.#decay.isOn,
     }))
     this.#repeats = new Repeats({ history, promises, sometimes }, plan.keyRules)
+    const trims = new Trims(history, plan.history.history)
     const told = {
       history,
       promises,
@@ -153,6 +155,7 @@ class Run {
       ttl: this.#ttl,
       locks: this.#locks,
       repeats: this.#repeats,
+      trims,
     }
     const bench = { world, plan, chance: chanceOf(4), nodes, ...told }
     this.#workload = new Workload({ ...bench, next: around.next })

@@ -11,6 +11,9 @@ import type {
   AppliedBatch,
   Command,
   ConfigRow,
+  ConfigSchemaRow,
+  ConfigVersion,
+  ConfigVersionValue,
   InstanceKey,
   InstanceRow,
   Labels,
@@ -193,6 +196,32 @@ export class SharedState {
   config(ns: string, key: string): ConfigRow | null {
     const config = this.#history.model.config(ns, key, this.appliedIndex)
     return config === null ? null : { ...config.meta, value: config.value }
+  }
+
+  configNewestVersion(ns: string, key: string): number {
+    return this.#history.model.written.newest(ns, key, this.appliedIndex)
+  }
+
+  configVersion(ns: string, key: string, version: number): ConfigVersionValue | null {
+    const found = this.#history.model.written.find(ns, key, version)
+    return found === null || found.revision > this.appliedIndex ? null : found
+  }
+
+  configHistory(
+    ns: string,
+    key: string,
+    { limit }: { readonly limit: number },
+  ): readonly ConfigVersion[] {
+    return this.#history.model.written.history(ns, key, this.appliedIndex).slice(0, limit)
+  }
+
+  configSchema(ns: string, prefix: string): ConfigSchemaRow | null {
+    return this.#history.model.configSchema(ns, prefix, this.appliedIndex)
+  }
+
+  /** What is trimmed is looked at in seeds with SQLite: here nothing is stored. */
+  isTrimDue(): boolean {
+    return false
   }
 
   instance(key: InstanceKey): InstanceRow | null {

@@ -14,10 +14,12 @@ import type { Promises } from './oracle/promises.ts'
 import type { KeyHistories, KeyWrite } from './oracle/key-histories.ts'
 import type { Repeats } from './oracle/repeats.ts'
 import type { LockAnswers } from './oracle/lock-answers.ts'
+import type { Trims } from './oracle/trims.ts'
 import type { NeverEarly } from './oracle/ttl.ts'
 import type { Wakes } from './oracle/wakes.ts'
 import type { Plan } from './plan.ts'
 import type { Sometimes } from './sometimes/situations.ts'
+import { Editors } from './editors.ts'
 import { Operators } from './operators.ts'
 import { Lockers } from './lockers.ts'
 import { Repeaters } from './repeaters.ts'
@@ -36,6 +38,7 @@ export interface Bench {
   readonly locks: LockAnswers
   readonly wakes: Wakes
   readonly repeats: Repeats
+  readonly trims: Trims
   readonly sometimes: Sometimes
   next(): number
 }
@@ -70,6 +73,8 @@ export class Workload {
     for (let i = 0; i < plan.repeaters; i++) this.run(repeaters.repeat(i))
     const lockers = new Lockers(this.#bench, this)
     for (let i = 0; i < plan.lockers; i++) this.run(lockers.lock(i))
+    const editors = new Editors(this.#bench, this)
+    for (let i = 0; i < plan.editors; i++) this.run(editors.edit(i))
     const stagers = new Stagers(this.#bench, this)
     for (let i = 0; i < plan.stagers; i++) {
       this.run(stagers.release())

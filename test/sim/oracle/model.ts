@@ -88,6 +88,8 @@ export class Model {
   readonly locks: LockModel
   readonly #version = new Versions<number>()
   readonly #keys: KeyModel
+  /** Keys whose values the guard around the command at work names. */
+  #checked: readonly string[] = []
   #revision = 0
   #wallMs = 0
   #clusterMs = 0
@@ -269,7 +271,7 @@ export class Model {
       case 'keyed':
         return this.#keys.decide(command, this.#now)
       case 'guarded':
-        return guardedModel(command, this.#now)
+        return this.#guarded(command)
       case 'txn':
         return this.#attempt(() => txnModel(command, this.#now))
       case 'lock_acquire':
@@ -294,7 +296,7 @@ export class Model {
       instance: (key) => this.#instances.get(idOf(key))?.last ?? null,
       lease: (id) => this.#lease(id),
       isHolder: (ns, name, token) => this.locks.isHolder({ ns, name }, token),
-      schemaRevision: () => null, // Nobody writes a schema.
+      schemaRevision: (ns, key) => this.#schemaRevision(ns, key),
       run: (command) => this.#outcome(command),
     }
   }
@@ -312,6 +314,7 @@ export class Model {
     for (const [key, version] of versions) this.#configVersions.set(key, version)
     this.topics.drop(this.#revision)
     takeBackLocks()
+    this.written.drop(this.#revision)
     this.#changes = []
     this.#touched = []
     this.#told = []
@@ -326,6 +329,7 @@ export class Model {
       this.#services,
       this.#overrides,
       this.#nodeOverrides,
+      this.#schemas,
     ] as Map<string, Versions<unknown>>[]
   }
 
@@ -335,6 +339,30 @@ export class Model {
 
   #unexpected(expect: Expect | null, current: number | null): Outcome | null {
     return unexpected(expect, current, this.#revision)
+  }
+
+  /** Of those on the prefixes that the key begins with, the newest. */
+  #schemaRevision(ns: string, key: string): number | null {
+    let newest: number | null = null
+    for (const { last } of this.#schemas.values()) {
+      if (last?.ns !== ns || !key.startsWith(last.prefix)) continue
+      newest = Math.max(newest ?? 0, last.revision)
+    }
+    return newest
+  }
+
+  #guarded(command: CommandOf<'guarded'>): Outcome {
+    this.#checked = command.schemas.map(({ key }) => key)
+    const outcome = guardedModel(command, this.#now)
+    this.#checked = []
+    return outcome
+  }
+
+  /** A value that was not checked may only be written where no schema governs. */
+  #unchecked(ns: string, key: string): Outcome | null {
+    if (this.#checked.includes(key) || this.#schemaRevision(ns, key) === null) return null
+    const detail = `the schema of "${key}" changed while the value was on its way; nothing was applied`
+    return { ok: false, revision: this.#revision, code: 'schema_changed', detail }
   }
 
   #configPut(put: CommandOf<'config_put'>): Outcome {
@@ -349,6 +377,8 @@ export class Model {
         return { ok: false, revision: this.#revision, code: 'not_found', detail }
       }
     }
+    const unchecked = this.#unchecked(put.ns, put.key)
+    if (unchecked !== null) return unchecked
     const version = (this.#configVersions.get(`${put.ns}/${put.key}`) ?? 0) + 1
     this.#configVersions.set(`${put.ns}/${put.key}`, version)
     const meta: ConfigMeta = {

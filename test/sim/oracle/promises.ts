@@ -198,6 +198,8 @@ function tagOf(command: Command): string | null {
   switch (command.type) {
     case 'config_put':
     case 'config_delete':
+    case 'config_rollback':
+    case 'config_schema_put':
     case 'override_put':
     case 'node_override_put':
       return command.by

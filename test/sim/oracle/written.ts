@@ -36,6 +36,23 @@ export class Written {
       .toReversed()
   }
 
+  newest(ns: string, key: string, revision: number): number {
+    return this.history(ns, key, revision)[0]?.version ?? 0
+  }
+
+  /** What the entry at that revision wrote never was. */
+  drop(revision: number): void {
+    for (const [name, lines] of this.#lines) {
+      for (const { version } of lines.filter(
+        (line) => line.revision === revision && !line.deleted,
+      )) {
+        this.#values.delete(`${name} ${version}`)
+      }
+      const kept = lines.filter((line) => line.revision !== revision)
+      this.#lines.set(name, kept)
+    }
+  }
+
   #of(ns: string, key: string): ConfigVersion[] {
     const name = `${ns}/${key}`
     const lines = this.#lines.get(name) ?? []

@@ -71,6 +71,10 @@ export const SITUATIONS = [
   'a watch went on in a snapshot',
   'a watch was cut for a reader that does not read',
   // Configuration
+  'a rollback brought old bytes back',
+  'a rollback met another version',
+  'a schema changed under a write',
+  'a version was no longer kept',
   'a staged value was read',
   'a promotion came too late',
   // States and versions

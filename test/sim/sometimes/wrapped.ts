@@ -17,6 +17,10 @@ export class WrappedSituations implements Invariant {
     if (!outcome.ok && outcome.code === 'idempotency_key_reused') {
       sometimes.met('a key stood for another request')
     }
+    if (command.type === 'config_rollback') {
+      if (outcome.ok) sometimes.met('a rollback brought old bytes back')
+      else if (outcome.code === 'version_mismatch') sometimes.met('a rollback met another version')
+    }
     // What a key only repeats was met before.
     if (outcome.revision !== entry.index || plainOf(command).type !== 'txn') return
     if (!outcome.ok && (outcome.failed ?? 0) > 0) sometimes.met('a transaction failed halfway')
