@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import type { Cluster, ClusterNode } from '../support/cluster.ts'
+import { DISCOVER } from './discover.ts'
 import { failover } from './failover.ts'
 import { figure, type Figure, type Scenario } from './figure.ts'
 import { idlePolls } from './idle-polls.ts'
@@ -40,6 +41,7 @@ export const SCENARIOS: ReadonlyMap<string, Scenario> = new Map<string, Scenario
   ['failover', { run: failover }],
   ['replay', REPLAY],
   ['snapshot', SNAPSHOT],
+  ['discover', DISCOVER],
 ])
 
 async function idle(cluster: Cluster, seconds: number): Promise<Figure[]> {
