@@ -21,10 +21,12 @@ const IMPORT = spec({
   operands: [{ name: 'FILE|FOLDER|-', such: 'export.ndjson', offer: 'file' }],
   notes: [
     'All of it is written in one transaction, or nothing. --dry-run shows what would change. The file is what config export wrote, NDJSON or tar, or a folder of values.',
+    '--from consul reads what consul kv export writes, --from nacos the zip of its console, --from etcd what etcdctl get --prefix -w json writes. What cannot be carried over is named.',
   ],
   examples: [
     'rollcall config export app/ > app.ndjson; rollcall config import app.ndjson',
     'rollcall import ./values --prefix app/ --prune app/ --dry-run',
+    'consul kv export | rollcall import --from consul - --dry-run',
   ],
 })
 

@@ -119,7 +119,6 @@ export const CALL_FLAGS = {
     fallback: 'rollcall',
     commands: IMPORTS,
     read: oneOf(['rollcall', 'consul', 'nacos', 'etcd']),
-    later: (system: string) => system !== 'rollcall',
   }),
   prefix: callFlag({
     value: 'PREFIX',

@@ -1,9 +1,9 @@
 /** `GET /v1/config-diff/{key}`: what changed between two versions, as a unified diff. */
 import { Hono } from 'hono'
 
-import { utf8Text } from '../lib/bytes.ts'
+import { present } from '../lib/assert.ts'
+import { EMPTY_BYTES, utf8Text } from '../lib/bytes.ts'
 import type { StateReader } from '../state/reader.ts'
-import type { ConfigVersionValue } from '../state/rows.ts'
 import { plainText } from './answer.ts'
 import { runJob } from './checked-write.ts'
 import { lackOf, VERSION_BOUNDS } from './config-history.ts'
@@ -30,8 +30,16 @@ async function getDiff(c: Call, edge: Edge): Promise<Response> {
     from: query.integer('from', VERSION_BOUNDS),
     to: query.integer('to', VERSION_BOUNDS),
   }
-  const { from, to } = await read(c, edge, query, (state) => sides(state, { ns, key, ...asked }))
-  return plainText(await diffOf(edge, from, to))
+  const found = await read(c, edge, query, (state) => sides(state, { ns, key, ...asked }))
+  const { from, to, newest } = found
+  for (const side of [from, to]) {
+    if (side.value === null) throw new ApiError('not_found', lackOf(key, side.version, newest))
+  }
+  return plainText(await diffOf(edge, named(key, from), named(key, to)))
+}
+
+function named(key: string, { version, value }: Found): Side {
+  return { name: `${key}@${version}`, value: present(value, 'what is missing was answered') }
 }
 
 export interface Side {
@@ -46,24 +54,27 @@ interface Asked {
   readonly to: number | null
 }
 
+interface Found {
+  readonly version: number
+  /** Null: there is no such version, or it is no longer kept. */
+  readonly value: Uint8Array | null
+}
+
+/** Asked within the replica: nothing is thrown here. */
 function sides(
   state: StateReader,
   { ns, key, from, to }: Asked,
-): { readonly from: Side; readonly to: Side } {
+): { readonly from: Found; readonly to: Found; readonly newest: number } {
   const newest = state.configNewestVersion(ns, key)
   const last = to ?? newest
   const first = from ?? last - 1
-  const find = (version: number): ConfigVersionValue => {
-    const found = state.configVersion(ns, key, version)
-    if (found === null) throw new ApiError('not_found', lackOf(key, version, newest))
-    return found
-  }
-  const side = (version: number): Side => ({
-    name: `${key}@${version}`,
+  const find = (version: number): Found => {
     // Before the first version there was nothing.
-    value: version === 0 && newest > 0 ? new Uint8Array() : find(version).value,
-  })
-  return { from: side(first), to: side(last) }
+    const isBefore = version === 0 && newest > 0
+    const value = isBefore ? EMPTY_BYTES : (state.configVersion(ns, key, version)?.value ?? null)
+    return { version, value }
+  }
+  return { from: find(first), to: find(last), newest }
 }
 
 /** A unified diff; one sentence where a side is not text. */

@@ -5,6 +5,7 @@
  * Read `replica.ts` (the loop), `desk.ts` (what a leader does for others), `leader-calls.ts`
  * (questions that only the leader can answer), `reads.ts` (the three consistencies),
  * `watch-hub.ts` (who is told what happens), `liveness.ts` with `deadlines.ts` (heartbeats and expiry), `waits.ts` (long polls),
+ * `lock-acquire.ts` (one request for a lock, from the proposal to the answer),
  * `founding.ts` (how a cluster begins), `custody.ts` (whether the state can be trusted).
  * `gateway.ts` gives the edge promises.
  *

@@ -77,11 +77,13 @@ function unifiedDiff(from: DiffSide, to: DiffSide): string {
 /** All of the one goes, all of the other comes. */
 function replaced(from: DiffSide, to: DiffSide): string {
   const [gone, come] = [linesOf(from.text), linesOf(to.text)]
-  const range = (lines: readonly string[]): string =>
-    `${lines.length === 0 ? 0 : 1},${lines.length}`
-  const header = [`--- ${from.name}`, `+++ ${to.name}`, `@@ -${range(gone)} +${range(come)} @@`]
+  const header = [`--- ${from.name}`, `+++ ${to.name}`, `@@ -${rangeOf(gone)} +${rangeOf(come)} @@`]
   const body = [...gone.map((line) => `-${line}`), ...come.map((line) => `+${line}`)]
   return `${[...header, ...body].join('\n')}\n`
+}
+
+function rangeOf({ length }: readonly string[]): string {
+  return `${length === 0 ? 0 : 1},${length}`
 }
 
 function linesOf(text: string): readonly string[] {

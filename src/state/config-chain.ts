@@ -12,8 +12,10 @@
  *   jump   –   1   –   3   4   3   –   7   8 …
  * ```
  * Invariant: a trim removes a key's events from the oldest on, so of those that a link leads to, the
- * ones that are there are the newer ones. Events from before clusterVersion 3 have no links: of them
- * a key's chain holds the newest alone.
+ * ones that are there are the newer ones.
+ *
+ * Events from before clusterVersion 3 have no links, those of a cluster's first second among them:
+ * the one before is looked for among a bounded number of events.
  *
  * @module
  */
@@ -27,6 +29,7 @@ import type { Sql, Statement } from './sql.ts'
 
 /** An event of a key, with its links. */
 interface Chained extends ConfigVersion {
+  readonly ns: string
   readonly topic: string
   readonly links: ConfigLinks | null
 }
@@ -37,20 +40,30 @@ interface CachedHead extends EventPlace {
   readonly links: ConfigLinks
 }
 
+/** Events that are looked through for the one before an event without links. */
+const LOOK_BACK_MAX = 1_000
+
 /** Heads of chains that were written lately: the next write needs no look at the last event. */
 const HEADS_MAX = 10_000
 
 export class ConfigChain {
   readonly #event: Statement
   readonly #value: Statement
+  readonly #unlinked: Statement
   /** By namespace and key; good only where the key's row names that very event. */
   readonly #heads = new Map<string, CachedHead>()
 
   constructor(sql: Sql) {
     this.#event = sql.prepare(
-      `SELECT topic, kind, at_ms, body, length(value) FROM event WHERE revision = ?1 AND n = ?2`,
+      `SELECT ns, topic, kind, at_ms, body, length(value) FROM event WHERE revision = ?1 AND n = ?2`,
     )
     this.#value = sql.prepare('SELECT value FROM event WHERE revision = ?1 AND n = ?2')
+    this.#unlinked = sql.prepare(
+      `SELECT revision, n FROM (
+         SELECT revision, n, ns, topic FROM event WHERE revision < ?1
+         ORDER BY revision DESC, n DESC LIMIT ${LOOK_BACK_MAX})
+       WHERE ns = ?2 AND topic = ?3 ORDER BY revision DESC, n DESC LIMIT 1`,
+    )
   }
 
   /** The links of the key's next event; `stored`: its row until then. */
@@ -90,15 +103,15 @@ export class ConfigChain {
     let event = before === null ? this.newest(stored) : this.#before(stored, before)
     while (event !== null && versions.length < limit) {
       versions.push(shown(event))
-      event = this.#follow(event.links?.prev)
+      event = this.#prevOf(event)
     }
     return versions
   }
 
   /** A cursor may be anybody's invention: it leads on only from an event of this key. */
-  #before({ key }: Head, place: EventPlace): Chained | null {
+  #before({ ns, key }: Head, place: EventPlace): Chained | null {
     const event = this.#find(place)
-    return event?.topic === `config/${key}` ? this.#follow(event.links?.prev) : null
+    return event?.ns === ns && event.topic === `config/${key}` ? this.#prevOf(event) : null
   }
 
   newest({ eventRevision: revision, eventN: n }: Head): Chained {
@@ -139,7 +152,7 @@ export class ConfigChain {
     let next: Chained | null = event
     while (next !== null && events.length < limit) {
       events.push(next)
-      next = this.#follow(next.links?.prev)
+      next = this.#prevOf(next)
     }
     return events
   }
@@ -154,10 +167,19 @@ export class ConfigChain {
         event = jumped
         continue
       }
-      const prev = this.#follow(links?.prev)
+      const prev = this.#prevOf(event)
       if (prev === null || !holds(prev)) return event
       event = prev
     }
+  }
+
+  #prevOf(event: Chained): Chained | null {
+    if (event.links !== null) return this.#follow(event.links.prev)
+    if (event.version === 1 && !event.deleted) return null
+    const place = this.#unlinked.get(event.revision, event.ns, event.topic)
+    if (place === null) return null
+    const [revision, n] = place as readonly number[]
+    return this.#follow({ revision: present(revision, 'a place'), n: present(n, 'a place') })
   }
 
   #follow(place: EventPlace | null | undefined): Chained | null {
@@ -167,12 +189,13 @@ export class ConfigChain {
   #find({ revision, n }: EventPlace): Chained | null {
     const row = this.#event.get(revision, n)
     if (row === null) return null
-    const [topic, kind, atMs, body, size] = row
+    const [ns, topic, kind, atMs, body, size] = row
     const isPut = kind === EVENT_KINDS['config.put']
     const isDeletion = kind === EVENT_KINDS['config.deleted']
     if (!isPut && !isDeletion) return null
     const { version, contentType, by, comment, links } = decodeConfigBody(body as Uint8Array)
     return {
+      ns: ns as string,
       topic: topic as string,
       version,
       revision,

@@ -142,15 +142,12 @@ function removeSurplus(
 ): boolean {
   const { tables } = context
   const { ns, topic } = event
-  const { version, links } = decodeConfigBody(event.body)
+  const { version } = decodeConfigBody(event.body)
   assert(topic.startsWith(CONFIG_TOPIC), 'a version is one of a config key')
   const key = topic.slice(CONFIG_TOPIC.length)
   const record = present(tables.config.find(ns, key), 'a key that has a version has a row')
   const surplus = record.version - versions
   assert(surplus < record.version, 'at least one version is kept')
-  // No chain leads to it, but for the newest of them: that one may be gone with the others by now.
-  const isThere = links === null && tables.event.find(event.revision, event.n) !== null
-  if (isThere && version <= surplus) remove(context, event, budget)
   if (surplus < 1 || version % Math.max(1, Math.floor(versions / SLACK)) !== 0) return true
   const oldest = tables.chain.oldest(record)
   if (oldest.version > surplus) return true

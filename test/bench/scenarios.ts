@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import type { Cluster, ClusterNode } from '../support/cluster.ts'
+import { CONFIG_VERSIONS } from './config-versions.ts'
 import { DISCOVER } from './discover.ts'
 import { failover } from './failover.ts'
 import { figure, type Figure, type Scenario } from './figure.ts'
@@ -37,6 +38,7 @@ export const SCENARIOS: ReadonlyMap<string, Scenario> = new Map<string, Scenario
     },
   ],
   ['read', { run: reads }],
+  ['config-versions', CONFIG_VERSIONS],
   ['heartbeat', { run: heartbeats }],
   ['polls', { run: polls }],
   ['watch', WATCH],

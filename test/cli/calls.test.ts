@@ -319,7 +319,32 @@ test('config import sends a folder as lines, without what is hidden', async () =
     { key: 'p/app/motd', value: 'hello' },
   ])
   expect(ran.out).toBe('CHANGE   KEY  FROM VERSION  SIZE\ncreated  x                  5 B\n')
-  expect(ran.err).toBe('1 created, 0 changed, 0 deleted, 4 unchanged; nothing was written\n')
+  expect(ran.err).toBe(
+    'rollcall: .hidden is left out: its name begins with a dot\n' +
+      '1 created, 0 changed, 0 deleted, 4 unchanged; nothing was written\n',
+  )
+})
+
+const base64 = (text: string) => Buffer.from(text).toString('base64')
+
+test('import --from etcd sends what etcdctl wrote, and names what it cannot', async () => {
+  script = { 'POST /v1/config-import': () => Response.json({ items: [] }) }
+  const kvs = ['/app/motd', 'a//b'].map((key) => ({ key: base64(key), value: base64('hello') }))
+  const ran = await rollcall([
+    'import',
+    '--from',
+    'etcd',
+    file('kv.json', JSON.stringify({ header: {}, kvs })),
+  ])
+  const bad = await rollcall(['import', '--from', 'consul', file('bad.json', '{')])
+
+  expect(ran.code).toBe(0)
+  expect(JSON.parse(asked[0]?.body ?? '')).toEqual({ key: 'app/motd', value: 'hello' })
+  expect(ran.err).toContain('rollcall: a//b is left out: its name must not have an empty segment\n')
+  expect(bad.err).toContain(
+    'bad.json: it is not JSON, as "consul kv export" writes it; nothing was',
+  )
+  expect([bad.code, asked.length]).toEqual([1, 1])
 })
 
 test('config import tries again, under another key, where something was written meanwhile', async () => {

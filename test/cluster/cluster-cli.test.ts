@@ -1,6 +1,6 @@
 /** The command line of the compiled program against a cluster of it. */
 import { expect, test } from 'bun:test'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { TEST_MS, withCluster } from '../support/cluster.ts'
@@ -49,6 +49,47 @@ test(
     })
     expect((await rollcall(cluster, ['config', 'delete', 'app/motd'])).code).toBe(0)
     expect((await rollcall(cluster, ['config', 'list'])).err).toBe('no keys')
+  }),
+  TEST_MS,
+)
+
+test(
+  'cluster: cli: versions, stages, exports and imports go their way through the command line',
+  withCluster({ size: 1 }, async (cluster) => {
+    const said = async (...args: readonly string[]) => {
+      const { code, out, err } = await rollcall(cluster, args)
+      expect([args, code, err]).toEqual([args, 0, err])
+      return out
+    }
+    const folder = mkdtempSync(join(tmpdir(), 'rollcall-cli-'))
+    try {
+      await said('config', 'put', 'app/a', '--value', 'one\ntwo\n', '--comment', 'first')
+      await said('config', 'put', 'app/a', '--value', 'one\n2\n')
+      expect(await said('config', 'history', 'app/a')).toContain('first')
+      expect(await said('config', 'diff', 'app/a')).toContain('-two\n+2')
+      expect(await said('config', 'rollback', 'app/a', '1')).toBe('app/a is at version 3, as in 1')
+      expect(await said('config', 'get', 'app/a', '--version', '2')).toBe('one\n2')
+
+      await said('config', 'stage', 'put', 'app/a', 'canary', '--value', 'new', '--rule', 'zone=eu')
+      expect(await said('config', 'get', 'app/a', '--labels', 'zone=eu')).toBe('new')
+      expect(await said('config', 'get', 'app/a')).toBe('one\ntwo')
+      expect(await said('config', 'stage', 'list', 'app/a')).toContain('zone=eu')
+      await said('config', 'stage', 'promote', 'app/a', 'canary')
+      expect(await said('config', 'get', 'app/a')).toBe('new')
+
+      const archive = join(folder, 'app.ndjson')
+      writeFileSync(archive, `${await said('config', 'export', 'app/')}\n`)
+      expect(await said('config', 'import', archive, '--prefix', 'copy/')).toContain('copy/app/a')
+      expect(await said('config', 'get', 'copy/app/a')).toBe('new')
+      const consul = join(folder, 'kv.json')
+      writeFileSync(consul, '[{"key":"kv/x","flags":0,"value":"aGVsbG8="}]')
+      await said('import', '--from', 'consul', consul, '--dry-run')
+      expect((await rollcall(cluster, ['config', 'get', 'kv/x'])).code).toBe(1)
+      await said('import', '--from', 'consul', consul)
+      expect(await said('config', 'get', 'kv/x')).toBe('hello')
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   }),
   TEST_MS,
 )

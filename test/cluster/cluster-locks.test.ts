@@ -158,3 +158,37 @@ test(
   }),
   TEST_MS,
 )
+
+test(
+  'cluster: asked node killed: a retry with the same key finds its place in the queue again',
+  withCluster({}, async (cluster) => {
+    await knowsLocks(cluster)
+    const leader = await cluster.leader()
+    const [asked, other] = cluster.others(leader) as [ClusterNode, ClusterNode]
+    const token = tokenOf(await ask(other, 'holder'))
+    const keyed = (node: ClusterNode) =>
+      node.call('POST', JOB, {
+        body: { owner: 'keyed', ttl: '30s', wait: '1m' },
+        headers: { 'Idempotency-Key': 'k-1' },
+        timeoutMs: 60_000,
+      })
+    void keyed(asked).catch(() => {})
+    await waiting(other, 1)
+    const later = ask(other, 'later')
+    await waiting(other, 2)
+
+    await asked.process.kill()
+    const retry = keyed(other)
+    // Longer than the place would last by itself: it is the retry that keeps it now.
+    await Bun.sleep(7_000)
+    expect((await other.get(JOB)).json['waiting']).toBe(2)
+    await release(other, token)
+
+    const answer = await retry
+    expect(answer.json['owner']).toBe('keyed')
+    expect(tokenOf(await keyed(leader))).toBe(tokenOf(answer))
+    await release(leader, tokenOf(answer))
+    expect((await later).json['owner']).toBe('later')
+  }),
+  TEST_MS,
+)

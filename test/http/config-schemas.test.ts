@@ -190,17 +190,13 @@ test('a rollback to a value that does not fit any more is 422', async () => {
 
 test('a transaction is checked whole, and the error names the operation', async () => {
   const { call, registry } = await governed()
-  const put = (key: string, value: string) => {
-    return { op: 'config.put', key, value, contentType: 'application/json' }
-  }
-  const body = (value: string) => ({ then: [put('other', '{}'), put('app/db', value)] })
 
-  const bad = await call('POST /v1/txn', { body: body('{}') })
+  const bad = await call('POST /v1/txn', { body: twoPuts('{}') })
   expect(bad.status).toBe(422)
   expect(jsonOf(bad)['issues']).toMatchObject([{ path: 'then.1' }])
   expect(registry.local.config('default', 'other')).toBe(null)
 
-  expect((await call('POST /v1/txn', { body: body('{"port":1}') })).status).toBe(200)
+  expect((await call('POST /v1/txn', { body: twoPuts('{"port":1}') })).status).toBe(200)
 })
 
 test('a transaction may roll back, and is checked then as well', async () => {
@@ -292,10 +288,21 @@ test('of bytes the diff says that they differ; of a version that is not there 40
 
 test('texts that have nothing in common are told as wholly different', async () => {
   const { call } = await api()
-  const lines = (word: string) => Array.from({ length: 8_000 }, (_, i) => `${word} ${i}`).join('\n')
   await call('PUT /v1/config/k', { body: lines('one') })
   await call('PUT /v1/config/k', { body: lines('two') })
 
   const { text } = await call('GET /v1/config-diff/k')
   expect(text).toStartWith('--- k@1\n+++ k@2\n@@ -1,8000 +1,8000 @@\n-one 0\n')
 })
+
+function twoPuts(value: string): object {
+  return { then: [put('other', '{}'), put('app/db', value)] }
+}
+
+function put(key: string, value: string): object {
+  return { op: 'config.put', key, value, contentType: 'application/json' }
+}
+
+function lines(word: string): string {
+  return Array.from({ length: 8_000 }, (_, i) => `${word} ${i}`).join('\n')
+}

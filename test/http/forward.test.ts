@@ -129,3 +129,16 @@ test('what a browser sent for another site goes nowhere', async () => {
   const answer = await call('GET /v1/config/k', { headers: { 'Sec-Fetch-Site': 'cross-site' } })
   expect([answer.status, asked]).toEqual([403, []])
 })
+
+test('a lock is waited for at the leader: its answer may take as long as the wait', async () => {
+  let isOpen = false
+  const { app, asked } = await witness(() => new Response('{"token":7}'))
+  const body = JSON.stringify({ owner: 'me', ttl: '5s', wait: '10m' })
+  const env = { keepOpen: () => (isOpen = true) }
+
+  const answer = await app.request('/v1/locks/job', { method: 'POST', body }, env)
+
+  expect(await answer.json()).toEqual({ token: 7 })
+  expect(isOpen).toBe(true)
+  expect(await asked[0]?.json()).toMatchObject({ wait: '10m' })
+})

@@ -380,3 +380,38 @@ test('a transaction gives a lock back, and passes it on, with what it writes', a
   expect(tokenOf(await next)).toBe(Number(jsonOf(released)['revision']))
   expect(jsonOf(await txn(token))).toMatchObject({ succeeded: false })
 })
+
+test('a leader that has not applied the grant yet is asked again, not believed', async () => {
+  const api = await lockApi()
+  const token = tokenOf(await api.ask('a'))
+  const waiting = api.ask('b', { wait: '1m' })
+  await queueOf(api, 1)
+  const heartbeat = api.registry.heartbeat.bind(api.registry)
+  let asked = 0
+  api.registry.heartbeat = async (leases) => {
+    if (leases[0]?.startsWith('l:') === true && asked++ < 2) return { ok: true, renewals: [null] }
+    return await heartbeat(leases)
+  }
+  await api.call(`DELETE ${JOB}?token=${token}`)
+
+  const answer = await waiting
+  expect([answer.status, jsonOf(answer)['owner']]).toEqual([200, 'b'])
+  expect(asked).toBe(3)
+})
+
+test('a grant that cannot be renewed in time is called unknown, and given back', async () => {
+  const api = await lockApi()
+  const token = tokenOf(await api.ask('a'))
+  const waiting = api.call(`POST ${JOB}?timeout=100ms`, {
+    body: { owner: 'b', ttl: '5s', wait: '1m' },
+  })
+  await queueOf(api, 1)
+  const failure = { ok: false, failure: 'no_leader', detail: 'because' } as const
+  api.registry.heartbeat = async () => failure
+  await api.call(`DELETE ${JOB}?token=${token}`)
+
+  const answer = await waiting
+  expect([answer.status, jsonOf(answer)['outcome']]).toEqual([504, 'unknown'])
+  while (api.registry.local.locks.lock('default', 'job', 1) !== null) await Bun.sleep(1)
+  expect(await api.held()).toEqual([])
+})

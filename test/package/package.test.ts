@@ -181,6 +181,10 @@ const SEEN = {
   succeeded: true,
   missing: 'invalid_request',
   heard: [1, 2, 3],
+  contender: 'conflict',
+  fenced: 1,
+  held: true,
+  tooLate: 'stale_token',
 }
 
 const WORKER_CONFIG = `using Workerd = import "/workerd/workerd.capnp";

@@ -23,7 +23,11 @@ const Motd: StandardSchema<Motd> = {
 
 export async function scenario(endpoints: readonly string[]): Promise<Record<string, unknown>> {
   await using client = createClient({ endpoints })
-  return { ...(await services(client)), ...(await configuration(client)) }
+  return {
+    ...(await services(client)),
+    ...(await configuration(client)),
+    ...(await coordination(client)),
+  }
 }
 
 async function services(client: Client): Promise<Record<string, unknown>> {
@@ -78,6 +82,17 @@ function versions(config: Config<Motd>, last: number): Promise<readonly number[]
       if (version === last) resolve(heard)
     })
   })
+}
+
+async function coordination(client: Client): Promise<Record<string, unknown>> {
+  const lock = await client.lock('nightly', { ttl: '10s', owner: 'first' })
+  const contender = await client.lock('nightly', { wait: '0s' }).catch(codeOf)
+  const report = await client.config('app/report')
+  const fenced = await report.set('done', { lock })
+  const held = lock.isHeld && !lock.signal.aborted
+  await lock.release()
+  const tooLate = await report.set('late', { lock }).catch(codeOf)
+  return { contender, fenced, held, tooLate }
 }
 
 function codeOf(error: unknown): string {

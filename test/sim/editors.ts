@@ -58,14 +58,12 @@ export class Editors {
    * the version that it saw, and expects that one.
    */
   async #rollback(who: string, key: string): Promise<void> {
-    const { chance, plan, history, trims } = this.#bench
+    const { chance, plan } = this.#bench
     const seen = await this.#look(key, `version of ${key}`, (state) => state.config(NS, key))
     if (seen === null || seen.value === null) return
     const { version } = seen.value
     const oldest = Math.max(1, version - plan.history.history.versions + 1)
     const to = chance.int(oldest, version + 1)
-    const written = history.model.written.find(NS, key, to)
-    if (written !== null && !trims.isLinked(written.revision)) return
     const command: CommandOf<'config_rollback'> = {
       type: 'config_rollback',
       ns: NS,

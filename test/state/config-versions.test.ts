@@ -144,3 +144,17 @@ test('configVersion() agrees with a list of all that was written, over random wr
     expect(values.map((_, at) => textOf(fed.machine, key, at + 1))).toEqual(values)
   }
 })
+
+test('versions from before there were links are found, too', async () => {
+  const fed = await Fed.open()
+  for (const value of ['one', 'two']) fed.ok(configPut('k', value))
+  fed.ok(remove('k'))
+  fed.ok(configPut('k', 'three'))
+  fed.ok({ type: 'cluster_version', version: 3 })
+  for (const value of ['four', 'five']) fed.ok(configPut('k', value))
+
+  const values = [1, 2, 3, 4, 5].map((version) => textOf(fed.machine, 'k', version))
+  expect(values).toEqual(['one', 'two', 'three', 'four', 'five'])
+  const history = fed.machine.configHistory(NS, 'k', { before: null, limit: 10 })
+  expect(history.map(({ version }) => version)).toEqual([5, 4, 3, 2, 2, 1])
+})

@@ -1,23 +1,14 @@
 /** `rollcall config export` and `config import` (also `rollcall import`). */
 import { readdirSync, readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative, sep } from 'node:path'
 import type { Answer, CallOptions } from '../../client/mod.ts'
 import { CommandFailed, messageOf, UsageError } from '../errors.ts'
+import type { FolderFile, Imported } from '../import-formats/mod.ts'
 import { isObject, isRefused, listOf, objectOf, openApi } from './api.ts'
 import type { Api, Call } from './api.ts'
 import { shown } from '../text.ts'
-import { textOf } from './config-read.ts'
 import { readBytes } from './input.ts'
 import { showRows, sizeText } from './show.ts'
-
-/** As one line of NDJSON: what `/v1/config-import` takes. */
-export interface ImportEntry {
-  readonly key: string
-  readonly contentType?: string
-  readonly value?: string
-  readonly valueBase64?: string
-  readonly comment?: string
-}
 
 const NDJSON = 'application/x-ndjson'
 const TAR = 'application/x-tar'
@@ -95,24 +86,62 @@ async function showImport(
 /** What is sent: an archive as it is, all else as NDJSON. */
 async function linesOrArchive(call: Call, place: string): Promise<Uint8Array> {
   const prefix = call.settings.value('prefix') ?? ''
-  if (place !== '-' && isFolder(place)) return linesOf(folderEntries(place), prefix)
+  const system = call.settings.need('from')
+  if (place !== '-' && isFolder(place)) {
+    if (system !== 'rollcall') throw new UsageError(`--from ${system} reads a file, not a folder`)
+    const { fromFolder } = await formats()
+    return carried(call, fromFolder(filesOf(place)), prefix)
+  }
   const bytes = await readBytes(call, place)
+  if (system !== 'rollcall') return carried(call, await foreign(system, bytes, place), prefix)
   if (prefix === '') return bytes
   if (isTar(bytes)) {
     throw new UsageError('--prefix is for lines and folders: unpack the archive, and import that')
   }
-  return linesOf(entriesOf(bytes, place), prefix)
+  return prefixed(bytes, place, prefix)
 }
 
-function entriesOf(bytes: Uint8Array, place: string): readonly ImportEntry[] {
+/** Readers of zip and YAML: loaded only here, so that all other commands start quickly. */
+function formats() {
+  return import('../import-formats/mod.ts')
+}
+
+async function foreign(
+  system: 'consul' | 'nacos' | 'etcd',
+  bytes: Uint8Array,
+  place: string,
+): Promise<Imported> {
+  const { fromConsul, fromEtcd, fromNacos, ImportFormatError } = await formats()
+  try {
+    return { consul: fromConsul, nacos: fromNacos, etcd: fromEtcd }[system](bytes)
+  } catch (error) {
+    if (!(error instanceof ImportFormatError)) throw error
+    throw new CommandFailed(`${place}: ${error.message}; nothing was sent`, { cause: error })
+  }
+}
+
+/** The lines to send; what could not be carried over is said, never left out in silence. */
+async function carried({ context }: Call, imported: Imported, prefix: string): Promise<Uint8Array> {
+  for (const { name, why } of imported.skipped) {
+    context.terminal.err(`rollcall: ${shown(name)} is left out: ${shown(why)}\n`)
+  }
+  if (imported.entries.length === 0) throw new CommandFailed('it holds nothing to import')
+  const { toLines } = await formats()
+  return toLines(imported.entries, prefix)
+}
+
+/** Lines of our own with `prefix` in front of each key. */
+function prefixed(bytes: Uint8Array, place: string, prefix: string): Uint8Array {
   const lines = new TextDecoder().decode(bytes).split('\n')
-  return lines.flatMap((line, i) => {
+  const moved = lines.flatMap((line, i) => {
     if (line.trim() === '') return []
     const entry = parsed(line)
-    if (isObject(entry) && typeof entry['key'] === 'string')
-      return [{ ...entry, key: entry['key'] }]
+    if (isObject(entry) && typeof entry['key'] === 'string') {
+      return [`${JSON.stringify({ ...entry, key: `${prefix}${entry['key']}` })}\n`]
+    }
     throw new CommandFailed(`${place}: line ${i + 1} is no JSON object with a key`)
   })
+  return new TextEncoder().encode(moved.join(''))
 }
 
 function parsed(line: string): unknown {
@@ -136,27 +165,15 @@ function isFolder(place: string): boolean {
   }
 }
 
-/** Every file of a folder under its path from there; names that begin with a dot are left out. */
-function folderEntries(folder: string): readonly ImportEntry[] {
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+/** Every file of a folder, by its path from there. */
+function filesOf(folder: string): readonly FolderFile[] {
+  const names = readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(join(folder, '/').length))
-    .filter((path) => !path.split('/').some((part) => part.startsWith('.')))
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
     .sort()
-  if (files.length > FILES_MAX) throw new CommandFailed(`${folder} holds ${files.length} files`)
-  return files.map((path) => entryOf(path, readFileSync(join(folder, path))))
-}
-
-function entryOf(key: string, bytes: Uint8Array): ImportEntry {
-  const text = textOf(bytes)
-  return text === null
-    ? { key, valueBase64: Buffer.from(bytes).toString('base64') }
-    : { key, value: text }
-}
-
-function linesOf(entries: readonly ImportEntry[], prefix: string): Uint8Array {
-  const lines = entries.map((entry) => {
-    return `${JSON.stringify({ ...entry, key: `${prefix}${entry.key}` })}\n`
-  })
-  return new TextEncoder().encode(lines.join(''))
+  if (names.length > FILES_MAX) throw new CommandFailed(`${folder} holds ${names.length} files`)
+  return names.map((name) => ({
+    path: name.split(sep).join('/'),
+    bytes: readFileSync(join(folder, name)),
+  }))
 }

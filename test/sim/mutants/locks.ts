@@ -121,11 +121,4 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
     find: 'return isKeyed ? await this.#confirm(result.grant) : this.#granted(result.grant)',
     replace: 'return this.#granted(result.grant)',
   },
-  {
-    name: 'lost-client-keeps-lock',
-    source: 'a client that hangs up is granted all the same, and nobody gives it back',
-    file: 'src/replica/lock-acquire.ts',
-    find: 'return this.#request.gone.aborted && !this.#request.isKeyed',
-    replace: 'return this.#request.gone.aborted && this.#request.timeoutMs < 0',
-  },
 ]

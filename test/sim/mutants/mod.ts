@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { CONFIGURATION_MUTANTS } from './configuration.ts'
 import { CUSTODY_MUTANTS } from './custody.ts'
 import { ELECTION_MUTANTS } from './elections.ts'
 import { LOCK_MUTANTS } from './locks.ts'
@@ -32,6 +33,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...CUSTODY_MUTANTS,
   ...WITNESS_MUTANTS,
   ...WRAPPED_MUTANTS,
+  ...CONFIGURATION_MUTANTS,
   ...WORLD_MUTANTS,
 ]
 
