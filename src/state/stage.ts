@@ -18,6 +18,7 @@ import type { CommandOf } from './command.ts'
 import { etag, configPut } from './config.ts'
 import type { Context } from './context.ts'
 import { EVENT_KINDS } from './event.ts'
+import { unpin } from './history.ts'
 import type { Outcome } from './outcome.ts'
 import type { StageMeta } from './rows.ts'
 import type { ConfigStageRecord } from './schema.ts'
@@ -121,6 +122,7 @@ function writeStage(
     ...context.tail(stored),
   }
   context.tables.stage.put(stored, record)
+  if (stored !== null) unpin(context, stored.eventRevision, stored.eventN)
   return record
 }
 
@@ -181,6 +183,7 @@ function endStage(
   const body = { stage, ruleBefore, rule: null, contentType, baseVersion, ...end }
   emit(context, { ns, key, body, value: null })
   context.tables.stage.delete(stored)
+  unpin(context, stored.eventRevision, stored.eventN)
   context.changed(ns, `stages/${key}`)
 }
 
