@@ -159,6 +159,11 @@ export function stagePromote(
   const value = stagedValue(context, stored)
   const put = { ns, key, contentType, value, comment, by, lease: null, expect } as const
   const outcome = configPut(context, { type: 'config_put', ...put })
+  if (!outcome.ok && outcome.code === 'version_mismatch' && command.expect === null) {
+    const why = `"${key}" has changed since version ${stored.baseVersion}, on which it was staged`
+    const then = 'stage it anew, or name with If-Match the version to replace'
+    return { ...outcome, detail: `${why}: ${outcome.detail}; ${then}` }
+  }
   // The new version is a change for everybody, so no mark is needed.
   if (outcome.ok) endStage(context, stored, { action: 'promoted', by, comment })
   return outcome
