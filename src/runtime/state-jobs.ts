@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto'
 import { sleep } from '../lib/timer.ts'
 import { StateMachine } from '../state/mod.ts'
-import type { Sql, SqlDriver } from '../state/sql.ts'
+import type { Sql, SqlDriver } from '../state/tables/sql.ts'
 import type { JobFile, OpenJobFile } from './job-file.ts'
 import { isDamage } from './sqlite-guard.ts'
 import { openSql } from './sqlite.ts'

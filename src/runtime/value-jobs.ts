@@ -5,7 +5,7 @@
  * @module
  */
 import { createTwoFilesPatch } from 'diff'
-import type { DiffSide, ValueJob, ValueVerdict } from '../http/value-checks.ts'
+import type { DiffSide, ValueJob, ValueVerdict } from '../http/config/value-checks.ts'
 import { parseValue } from './value-parse.ts'
 import { compileSchema, violations } from './value-schema.ts'
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { array, assert, constantFrom, property } from 'fast-check'
-import { unifiedDiff } from '../../src/cli/line-diff.ts'
+import { unifiedDiff } from '../../src/cli/calls/line-diff.ts'
 
 const diff = (a: string, b: string) =>
   unifiedDiff({ name: 'a', text: a }, { name: 'b', text: b }).join('\n')

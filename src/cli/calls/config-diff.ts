@@ -2,7 +2,7 @@
 import { present } from '../../lib/assert.ts'
 import { path } from '../../client/mod.ts'
 import { CommandFailed, UsageError } from '../errors.ts'
-import { unifiedDiff } from '../line-diff.ts'
+import { unifiedDiff } from './line-diff.ts'
 import { printable } from '../text.ts'
 import type { Paint } from '../text.ts'
 import { listOf, objectOf, openApi } from './api.ts'
