@@ -152,6 +152,7 @@ class Connection implements WatchSink {
     const { timeoutMs } = this.#bench.plan
     this.#boot = this.#node.boot
     const now = this.#node.state.revision
+    const { last } = this.#bench.history
     const opened = await gateway.watch({ ...options, timeoutMs }, this)
     const { since } = options
     if (opened.ok) {
@@ -162,7 +163,7 @@ class Connection implements WatchSink {
       return
     }
     const isCompacted = opened.failure === 'revision_compacted'
-    if (isCompacted && since !== null) this.#oracle.refused(this.#node, since)
+    if (isCompacted && since !== null) this.#oracle.refused(this.#node, since, last)
   }
 
   readonly #died = (): void => {

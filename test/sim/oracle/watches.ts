@@ -51,11 +51,11 @@ export class WatchOracle {
     this.#connectedTo = node.id
   }
 
-  /** `since` was refused as not to be had. */
-  refused(node: SimNode, since: number): void {
+  /** `since` was refused as not to be had; `last` was committed when it was asked for. */
+  refused(node: SimNode, since: number, last: number): void {
     const { oldestRevision } = node.state
     insist(
-      since < oldestRevision || since > this.#history.last,
+      since < oldestRevision || since > last,
       'a watch is refused for a reason (V7)',
       () => `${this.name} at ${since} on ${node.id}, which keeps from ${oldestRevision} on`,
     )
