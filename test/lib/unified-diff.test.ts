@@ -1,9 +1,8 @@
 import { expect, test } from 'bun:test'
 import { array, assert, constantFrom, property } from 'fast-check'
-import { unifiedDiff } from '../../src/cli/calls/line-diff.ts'
+import { unifiedDiff } from '../../src/lib/unified-diff.ts'
 
-const diff = (a: string, b: string) =>
-  unifiedDiff({ name: 'a', text: a }, { name: 'b', text: b }).join('\n')
+const diff = (a: string, b: string) => unifiedDiff({ name: 'a', text: a }, { name: 'b', text: b })
 
 test('unifiedDiff() of equal texts is nothing', () => {
   expect(diff('', '')).toBe('')
@@ -14,13 +13,13 @@ test('unifiedDiff() shows a change with three lines around it', () => {
   const before = '1\n2\n3\n4\n5\n6\n7\n8\n9\n'
 
   expect(diff(before, before.replace('5', 'five'))).toBe(
-    '--- a\n+++ b\n@@ -2,7 +2,7 @@\n 2\n 3\n 4\n-5\n+five\n 6\n 7\n 8',
+    '--- a\n+++ b\n@@ -2,7 +2,7 @@\n 2\n 3\n 4\n-5\n+five\n 6\n 7\n 8\n',
   )
 })
 
 test('unifiedDiff() names an empty side by the line before it', () => {
-  expect(diff('', 'x\n')).toBe('--- a\n+++ b\n@@ -0,0 +1 @@\n+x')
-  expect(diff('x\n', '')).toBe('--- a\n+++ b\n@@ -1 +0,0 @@\n-x')
+  expect(diff('', 'x\n')).toBe('--- a\n+++ b\n@@ -0,0 +1,1 @@\n+x\n')
+  expect(diff('x\n', '')).toBe('--- a\n+++ b\n@@ -1,1 +0,0 @@\n-x\n')
 })
 
 test('unifiedDiff() keeps what is far apart in hunks of their own', () => {
@@ -32,7 +31,24 @@ test('unifiedDiff() keeps what is far apart in hunks of their own', () => {
 })
 
 test('unifiedDiff() tells a missing line end from one that is there', () => {
-  expect(diff('x', 'x\n')).toBe('--- a\n+++ b\n@@ -1 +1 @@\n-x\n\\ No newline at end of file\n+x')
+  expect(diff('x', 'x\n')).toBe(
+    '--- a\n+++ b\n@@ -1,1 +1,1 @@\n-x\n\\ No newline at end of file\n+x\n',
+  )
+})
+
+test('unifiedDiff() leaves lines alone that look like its header', () => {
+  expect(diff('-- x\t\n', '++ y\t\n')).toBe('--- a\n+++ b\n@@ -1,1 +1,1 @@\n--- x\t\n+++ y\t\n')
+})
+
+test('unifiedDiff() of texts that are too far apart replaces all', () => {
+  const [gone, come] = ['a', 'b'].map((name) =>
+    Array.from({ length: 6_000 }, (_, i) => `${name}${i}`).join('\n'),
+  )
+  const lines = diff(`${gone}\n`, come ?? '').split('\n')
+
+  expect(lines.slice(2, 4)).toEqual(['@@ -1,6000 +1,6000 @@', '-a0'])
+  expect(lines.slice(-3)).toEqual(['+b5999', '\\ No newline at end of file', ''])
+  expect(lines).toHaveLength(3 + 12_000 + 2)
 })
 
 const texts = array(constantFrom('a', 'b', 'c', ''), { maxLength: 40 }).map((lines) =>
@@ -42,7 +58,7 @@ const texts = array(constantFrom('a', 'b', 'c', ''), { maxLength: 40 }).map((lin
 test('unifiedDiff() turns one text into the other, with the fewest lines', () => {
   assert(
     property(texts, texts, (a, b) => {
-      const lines = diff(a, b).split('\n').slice(2)
+      const lines = diff(a, b).split('\n').slice(2, -1)
 
       expect(patched(a, lines)).toBe(b)
       const edits = lines.filter((line) => /^[-+]/.test(line)).length
