@@ -27,7 +27,7 @@ export function guideText(nodes: readonly GuideNode[], program: string, paint: P
 }
 
 /** Pairs of what it does and the line itself. Different nodes, so that one sees them agree. */
-export function linesToTry(
+function linesToTry(
   nodes: readonly GuideNode[],
   program: string,
 ): readonly (readonly [string, string])[] {

@@ -7,7 +7,6 @@ export type LogLevel = (typeof LOG_LEVELS)[number]
 
 /** `auto`: text for a terminal, JSON lines for everything else. */
 export const LOG_FORMATS = ['auto', 'text', 'json'] as const
-export type LogFormat = (typeof LOG_FORMATS)[number]
 
 export interface LoggerOptions {
   /** Messages below it are dropped. */

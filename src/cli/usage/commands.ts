@@ -39,7 +39,7 @@ export const spec = (given: CommandSpec): CommandSpec => given
 
 const MEMBER_ACTIONS = ['list', 'add', 'remove', 'promote', 'withdraw'] as const
 
-export const SHELLS = ['bash', 'zsh', 'fish'] as const
+const SHELLS = ['bash', 'zsh', 'fish'] as const
 
 const SPECS = {
   serve: spec({

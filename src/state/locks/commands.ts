@@ -24,7 +24,7 @@ import { lockWaiterCount } from '../settings.ts'
 
 /** Beyond these a wait is refused: what waits is state on every node, and is beaten for. */
 export const LOCK_WAITERS_MAX = 10_000
-export const ALL_WAITERS_MAX = 100_000
+const ALL_WAITERS_MAX = 100_000
 /** What a lock may be shared by: its holders are looked through and listed. */
 export const LOCK_LIMIT_MAX = 1_000
 

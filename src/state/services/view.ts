@@ -2,7 +2,7 @@
 import type { InstanceStatus } from '../command.ts'
 import type { InstanceRow, OverrideRow } from '../rows.ts'
 
-type Override = Pick<OverrideRow, 'status' | 'weight'> | null
+type Override = Pick<OverrideRow, 'status'> | null
 interface Overridden extends Pick<InstanceRow, 'spec'> {
   readonly override: Override
   readonly nodeOverride: Override
@@ -11,11 +11,6 @@ interface Overridden extends Pick<InstanceRow, 'spec'> {
 /** The operator's word on the instance, else on its host, else what it declares. */
 export function effectiveStatus(instance: Overridden): InstanceStatus {
   return instance.override?.status ?? instance.nodeOverride?.status ?? instance.spec.status
-}
-
-/** As `effectiveStatus`, for itself: an override may name one of the two only. */
-export function effectiveWeight(instance: Overridden): number {
-  return instance.override?.weight ?? instance.nodeOverride?.weight ?? instance.spec.weight
 }
 
 /** Whether it should be given work (API.md "Services"). */

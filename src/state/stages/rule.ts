@@ -43,7 +43,7 @@ export interface StageName {
 
 const PERCENT = 'percent'
 const BUCKETS = 10_000
-export const RULE_LENGTH_MAX = 2_048
+const RULE_LENGTH_MAX = 2_048
 const PERCENT_FORMAT = /^(\d{1,3})(?:\.(\d{1,2}))?$/
 
 /** The rule that a text spells, or what is wrong with it, to follow the name of the field. */
@@ -101,7 +101,7 @@ export function formatStageRule({ conditions, share }: StageRule): string {
 }
 
 /** Whether a caller with these labels is given that staged value. */
-export function matchesStage(rule: StageRule, name: StageName, labels: Labels): boolean {
+function matchesStage(rule: StageRule, name: StageName, labels: Labels): boolean {
   const { conditions, share } = rule
   const fits = conditions.every(({ label, anyOf }) => anyOf.includes(labels.get(label) ?? ''))
   if (!fits || share === null) return fits
