@@ -1,7 +1,7 @@
 import type { AllowedHosts, NodeStatus } from './http/mod.ts'
 import type { Logger } from './lib/logger.ts'
 import type { HistoryPolicy } from './state/command.ts'
-import type { SqlDriver } from './state/sql.ts'
+import type { SqlDriver } from './state/tables/sql.ts'
 
 export { StartError } from './errors.ts'
 

@@ -32,7 +32,13 @@ import {
   type StateFile,
 } from './runtime/mod.ts'
 import { inUse, startError } from './start-error.ts'
-import { foundAnew, revisionAfterLoss, StateMachine } from './state/mod.ts'
+import {
+  examineState,
+  foundAnew,
+  readApplied,
+  revisionAfterLoss,
+  StateMachine,
+} from './state/mod.ts'
 import { inspectLog, SEGMENT_BYTES, Wal, WalMismatch, type LogReport } from './storage/mod.ts'
 
 /** Of entries that are applied in one transaction. */
@@ -222,9 +228,9 @@ function readState(
 ): Applied & { readonly wrong: string | null } {
   const sql = factory.openReadOnly(live.path)
   try {
-    if (StateMachine.readApplied(sql) === null) return NOTHING
+    if (readApplied(sql) === null) return NOTHING
     const { appliedIndex, appliedTerm, membershipIndex, membershipBytes } = StateMachine.open(sql)
-    const wrong = StateMachine.examine(sql)
+    const wrong = examineState(sql)
     return { appliedIndex, appliedTerm, membershipIndex, membershipBytes, wrong }
   } finally {
     sql.close()

@@ -1,4 +1,4 @@
-/** The lines of README.md, run word for word against a cluster that `rollcall dev` started. */
+/** The lines of README.md and GUIDE.md, word for word, against what `rollcall dev` starts. */
 import { expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -8,11 +8,13 @@ import { freePorts, TEST_MS } from './support/cluster.ts'
 import { scripts, shell } from './support/curl-lines.ts'
 import { binary, plainEnv, Program, ROOT } from './support/program.ts'
 
-const PATH = join(ROOT, 'README.md')
-/** Where the README's cluster listens, and where ours does if those are taken. */
+const README = join(ROOT, 'README.md')
+const GUIDE = join(ROOT, '.github/GUIDE.md')
+/** Where the documents' cluster listens, and where ours does if those are taken. */
 const PORTS = [7400, 7401, 7402]
 
-const readme = existsSync(PATH) ? scripts(readFileSync(PATH, 'utf8')) : new Map()
+const readme = scriptsOf(README)
+const guide = scriptsOf(GUIDE)
 
 test('readme: it has lines to try', () => {
   const commands = [...readme.values()].flat().map(({ command }) => command)
@@ -20,7 +22,11 @@ test('readme: it has lines to try', () => {
   expect(commands.filter((command) => command.startsWith('curl')).length).toBeGreaterThan(2)
 })
 
-for (const [name, steps] of readme) {
+test('readme: a name stands for one script in both documents', () => {
+  expect([...guide.keys()].filter((name) => readme.has(name))).toEqual([])
+})
+
+for (const [name, steps] of [...readme, ...guide]) {
   test(
     `readme: ${name}`,
     async () => {
@@ -67,6 +73,10 @@ test('scripts() joins the blocks of one name and pairs commands with what they p
   expect(() => scripts('<!-- test: a -->\nprose\n```sh\nx\n```')).toThrow('1 tags, but 0')
   expect(() => scripts('<!-- test: a -->\n```sh\n# → x\n```')).toThrow('no command before')
 })
+
+function scriptsOf(path: string): ReturnType<typeof scripts> {
+  return existsSync(path) ? scripts(readFileSync(path, 'utf8')) : new Map()
+}
 
 /** `rollcall` is found by its name, and its default endpoint is where the cluster listens. */
 function readerEnv(port: number): Record<string, string> {

@@ -3,7 +3,7 @@ import { present } from '../lib/assert.ts'
 import { formatDuration } from '../lib/duration.ts'
 import type { CommandContext } from './context.ts'
 import { CommandFailed } from './errors.ts'
-import type { Settings } from './settings.ts'
+import type { Settings } from './usage/settings.ts'
 import { shown } from './text.ts'
 
 const TIMEOUT_MS = 5_000

@@ -5,8 +5,8 @@ import { createInterface } from 'node:readline'
 import { sleep } from '../lib/timer.ts'
 import type { Build } from '../version.ts'
 import { CommandFailed } from './errors.ts'
-import type { OpenRecovery } from './recover.ts'
-import type { StartNode } from './serve.ts'
+import type { OpenRecovery } from './nodes/recover.ts'
+import type { StartNode } from './nodes/serve.ts'
 import type { Terminal } from './terminal.ts'
 
 /** The outside world of a command. `main.ts` gives the real one, a test an object literal. */

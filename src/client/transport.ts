@@ -19,7 +19,7 @@ import { backoff, linked, pause, randomId } from './ports.ts'
 import type { Ports } from './ports.ts'
 
 /** From the first sending that may have been applied to the last sending of the same key. */
-export const RETRY_WINDOW_MS = 100_000
+const RETRY_WINDOW_MS = 100_000
 const TIMEOUT_MS = 15_000
 /** A node gives up on finding a leader after 5 s and says why: better than our own impatience. */
 const ATTEMPT_MS = 6_000

@@ -3,7 +3,7 @@ import { toBase64 } from '../lib/base64.ts'
 import { formatDuration } from '../lib/duration.ts'
 import { utf8Text } from '../lib/bytes.ts'
 import type { Call } from './edge.ts'
-import { etag, isKnown } from './etag.ts'
+import { etag, isKnown } from './request/etag.ts'
 import { jsonLine } from './json-line.ts'
 
 const JSON_TYPE = 'application/json'

@@ -2,10 +2,10 @@
 import type { Context } from 'hono'
 
 import type { Logger } from '../lib/logger.ts'
-import type { Listeners } from './listeners.ts'
+import type { Listeners } from './config/listeners.ts'
 import type { Limits } from './limits.ts'
 import type { Consistency, Registry } from './registry.ts'
-import type { ValueChecks } from './value-checks.ts'
+import type { ValueChecks } from './config/value-checks.ts'
 
 export interface Edge {
   readonly registry: Registry

@@ -6,7 +6,7 @@ import { sleep } from '../lib/timer.ts'
 import { ApiError } from './error.ts'
 import type { Call, Edge } from './edge.ts'
 import { TIMEOUT_DEFAULT_MS } from './limits.ts'
-import { Query } from './query.ts'
+import { Query } from './request/query.ts'
 import { timeoutMs } from './read.ts'
 
 /** How another node is asked; rejects where no answer came. */

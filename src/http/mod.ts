@@ -8,6 +8,10 @@
  * then read at the consistency asked for). Whatever goes wrong is thrown as an `ApiError` and
  * answered in one place, from the one table in `error.ts`.
  *
+ * This folder holds what every request passes, `request/` what routes read a request with, and the
+ * rest are the resources: `services/`, `config/` (with stages, listeners, import and export),
+ * `locks/` (with leases and fences), `txn/`, `watch/` and `cluster/` (with status and metrics).
+ *
  * ```ts
  * const app = createApp({ registry, version: '0.1.0' })
  * const answer = await app.request('/v1/services')

@@ -4,7 +4,7 @@ import type { Call, Edge } from './edge.ts'
 import { failed, invalid } from './error.ts'
 import { TIMEOUT_DEFAULT_MS } from './limits.ts'
 import type { ReadOptions, WaitTarget } from './registry.ts'
-import type { Query } from './query.ts'
+import type { Query } from './request/query.ts'
 
 /** Parameters of every call, of every read, and of reads that can wait. */
 export const CALL = ['ns', 'timeout']

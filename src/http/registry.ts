@@ -2,16 +2,16 @@
  * What the routes need of the node behind them. The replica satisfies it without knowing; a test
  * passes an object literal. Nothing here rejects: failures are values with a code of API.md.
  */
-import type { MemberChange } from '../replica/member-change.ts'
-import type { Watch, WatchRequest, WatchSink } from '../replica/watch.ts'
-import type { Survey } from '../replica/surveys.ts'
+import type { MemberChange } from '../replica/members/member-change.ts'
+import type { Watch, WatchRequest, WatchSink } from '../replica/watch/watch.ts'
+import type { Survey } from '../replica/peers/surveys.ts'
 import type { Command } from '../state/command.ts'
-import type { LockGrantRow } from '../state/lock-rows.ts'
+import type { LockGrantRow } from '../state/locks/rows.ts'
 import type { Outcome, Refusal } from '../state/outcome.ts'
 import type { StateReader } from '../state/reader.ts'
-import type { NodeStatus } from './node-status.ts'
+import type { NodeStatus } from './cluster/node-status.ts'
 
-export type { NodeStatus } from './node-status.ts'
+export type { NodeStatus } from './cluster/node-status.ts'
 
 export type Consistency = 'lease' | 'linearizable' | 'stale'
 

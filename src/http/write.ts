@@ -7,10 +7,10 @@ import type { Outcome, OutcomeResult } from '../state/outcome.ts'
 import { assert } from '../lib/assert.ts'
 import type { Call, Edge } from './edge.ts'
 import { failed, invalid, refused } from './error.ts'
-import { fenced, fences } from './fences.ts'
+import { fenced, fences } from './locks/fences.ts'
 import { idempotencyKey, keyed } from './idempotency.ts'
 import { CALL, timeoutMs } from './read.ts'
-import { Query } from './query.ts'
+import { Query } from './request/query.ts'
 
 type Applied = Extract<Outcome, { ok: true }>
 

@@ -7,8 +7,8 @@
 const NAME = /^[A-Za-z0-9._\-:@~+]+$/
 const KEY = /^[A-Za-z0-9._\-:@~+/]+$/
 
-export const NAME_LENGTH_MAX = 128
-export const KEY_LENGTH_MAX = 512
+const NAME_LENGTH_MAX = 128
+const KEY_LENGTH_MAX = 512
 
 export function nameProblem(text: string): string | null {
   if (text === '') return 'must not be empty'

@@ -3,7 +3,7 @@ import type { EntryId, Incarnation, LogIndex, Message, NodeId } from '../raft/ty
 
 /** An RPC between replicas, beside the messages of the core. One hop at most. */
 export type PeerRequest =
-  /** Follower → leader: a parsed, encoded command (`state/codec.ts`). */
+  /** Follower → leader: a parsed, encoded command (`state/codec/codec.ts`). */
   | { readonly type: 'propose'; readonly command: Uint8Array }
   /** Follower → leader: renewals gathered for a few milliseconds. */
   | { readonly type: 'heartbeats'; readonly beats: readonly Beat[] }
@@ -11,7 +11,7 @@ export type PeerRequest =
   | { readonly type: 'read_index'; readonly mode: 'lease' | 'linearizable' }
   /** Follower → leader: when the lease runs out, for an answer's `expiresInMs`. */
   | { readonly type: 'cluster_info' }
-  /** Follower → leader: another membership, or another leader; `replica/member-codec.ts`. */
+  /** Follower → leader: another membership, or another leader; `replica/members/member-codec.ts`. */
   | { readonly type: 'change_members'; readonly change: Uint8Array }
   /**
    * Empty node → any member, which passes it on: who asks is what the handshake proved. Without a
@@ -22,7 +22,7 @@ export type PeerRequest =
   | ({ readonly type: 'report_state' } & StateReport)
   /** Fenced member → leader: a snapshot beyond `after`, to replace its state by. */
   | { readonly type: 'want_state'; readonly after: LogIndex }
-  /** Member → any member: what its edge alone knows; `replica/surveys.ts`. */
+  /** Member → any member: what its edge alone knows; `replica/peers/surveys.ts`. */
   | { readonly type: 'ask_edge'; readonly question: Uint8Array }
 
 /** What a member's state was at a check that the log asked for (DESIGN §4). */
@@ -49,12 +49,12 @@ export interface Beat {
 }
 
 export type PeerResponse =
-  /** The outcome, encoded by `state/codec.ts`. */
+  /** The outcome, encoded by `state/codec/codec.ts`. */
   | { readonly type: 'outcome'; readonly outcome: Uint8Array }
   | { readonly type: 'beats'; readonly results: readonly BeatResult[] }
   | { readonly type: 'read_at'; readonly index: LogIndex; readonly mode: 'lease' | 'linearizable' }
   | { readonly type: 'cluster_info'; readonly info: Uint8Array }
-  /** How a change of the members fared; `replica/member-codec.ts`. */
+  /** How a change of the members fared; `replica/members/member-codec.ts`. */
   | { readonly type: 'members_changed'; readonly result: Uint8Array }
   | { readonly type: 'report_noted' }
   | ({ readonly type: 'state_offered' } & StateOffer)

@@ -1,8 +1,8 @@
-import type { FenceConfig } from './fence.ts'
-import type { HistoryConfig } from './history-trims.ts'
-import type { StateChecksConfig } from './state-checks.ts'
-import type { UpkeepConfig } from './upkeep.ts'
-import type { WatchConfig } from './watch-hub.ts'
+import type { FenceConfig } from './custody/fence.ts'
+import type { HistoryConfig } from './custody/history-trims.ts'
+import type { StateChecksConfig } from './custody/state-checks.ts'
+import type { UpkeepConfig } from './custody/upkeep.ts'
+import type { WatchConfig } from './watch/hub.ts'
 /** Times and bounds of the replica. Every queue of `replica/` has its bound here. */
 export interface ReplicaConfig
   extends UpkeepConfig, StateChecksConfig, FenceConfig, HistoryConfig, WatchConfig {

@@ -19,10 +19,10 @@ import type {
 import { encodeCommand } from '../state/mod.ts'
 import type { AppliedBatch, Command, LeaseRow, LockKey, Outcome } from '../state/mod.ts'
 import { LockDuty } from './lock-duty.ts'
-import type { MemberResult } from './member-codec.ts'
+import type { MemberResult } from './members/member-codec.ts'
 import type { Liveness, Renewed } from './liveness.ts'
 
-/** An answer as this process passes it around; `wire.ts` turns it into a `PeerResponse`. */
+/** An answer as this process passes it around; `peers/wire.ts` turns it into a `PeerResponse`. */
 export type Reply =
   | { readonly type: 'outcome'; readonly outcome: Outcome }
   | { readonly type: 'beats'; readonly results: readonly BeatResult[] }

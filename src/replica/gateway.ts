@@ -32,13 +32,13 @@ import type { Reply } from './desk.ts'
 import type { CallFailure } from './leader-calls.ts'
 import { failure, NO_STATE } from './failures.ts'
 import { acquireLock, type LockHost } from './lock-acquire.ts'
-import { encodeMemberRequest } from './member-codec.ts'
+import { encodeMemberRequest } from './members/member-codec.ts'
 import type { Replica } from './replica.ts'
-import type { Survey } from './surveys.ts'
-import { invalidCommand } from './wire.ts'
+import type { Survey } from './peers/surveys.ts'
+import { invalidCommand } from './peers/wire.ts'
 import { clusterView, decodeClusterInfo, metricsOf } from './status.ts'
-import { openWatch } from './watch-gate.ts'
-import type { Watch, WatchSink } from './watch.ts'
+import { openWatch } from './watch/gate.ts'
+import type { Watch, WatchSink } from './watch/watch.ts'
 
 /** What the process knows and the replica does not. */
 export interface GatewayOptions {

@@ -12,27 +12,27 @@ import type { Entry, EntryId, InitialState, Ready } from '../raft/mod.ts'
 import { UnknownCommand } from '../state/mod.ts'
 import type { AppliedBatch, Command, StateMachine } from '../state/mod.ts'
 import { AppliedWaits } from './applied-waits.ts'
-import { Belonging } from './belonging.ts'
-import { CatchUp } from './catch-up.ts'
+import { Belonging } from './members/belonging.ts'
+import { CatchUp } from './custody/catch-up.ts'
 import { REPLICA_DEFAULTS, type ReplicaConfig } from './config.ts'
-import { Custody } from './custody.ts'
+import { Custody } from './custody/custody.ts'
 import { LeaderDesk } from './desk.ts'
-import type { FoundingMember } from './founding.ts'
+import type { FoundingMember } from './members/founding.ts'
 import { handOver } from './hand-over.ts'
-import { Joining } from './joining.ts'
+import { Joining } from './members/joining.ts'
 import { LeaderCalls } from './leader-calls.ts'
 import { Liveness } from './liveness.ts'
-import { Members } from './members.ts'
-import { PeerLinks } from './peer-links.ts'
+import { Members } from './members/members.ts'
+import { PeerLinks } from './peers/links.ts'
 import type { ReplicaPorts } from './ports.ts'
 import { Reads } from './reads.ts'
-import { Recovery, type RecoveryState } from './recovery.ts'
+import { Recovery, type RecoveryState } from './custody/recovery.ts'
 import { encodeClusterInfo } from './status.ts'
-import { Surveys } from './surveys.ts'
+import { Surveys } from './peers/surveys.ts'
 import { ReplicaTimers } from './timers.ts'
-import { Upkeep } from './upkeep.ts'
+import { Upkeep } from './custody/upkeep.ts'
 import { Waits } from './waits.ts'
-import { WatchHub } from './watch-hub.ts'
+import { WatchHub } from './watch/hub.ts'
 
 export interface ReplicaOptions {
   readonly raft: RaftConfig
@@ -291,7 +291,7 @@ export class Replica {
     return this.#recovery.state
   }
 
-  /** How far that is; see `recovery.ts`. */
+  /** How far that is; see `custody/recovery.ts`. */
   get recoveryProgress(): { readonly done: number; readonly total: number } | null {
     return this.#recovery.progress
   }

@@ -2,7 +2,7 @@
 import { decode, encode } from '../lib/msgpack.ts'
 import { assert } from '../lib/assert.ts'
 import type { ChangeView, ClusterView, MemberView, UpgradeView } from '../http/registry.ts'
-import { changeIn, roleIn } from './member-events.ts'
+import { changeIn, roleIn } from './members/member-events.ts'
 import type { Replica } from './replica.ts'
 
 /** The cluster as this node sees it. Progress is known to the leader alone; else it is 0. */

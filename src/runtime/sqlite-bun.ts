@@ -1,5 +1,5 @@
 import { Database } from 'bun:sqlite'
-import type { Sql, SqlRow, SqlValue, Statement } from '../state/sql.ts'
+import type { Sql, SqlRow, SqlValue, Statement } from '../state/tables/sql.ts'
 import { assertParams, parameterCount } from './sqlite-params.ts'
 
 /** Only ever imported dynamically, on Bun: no other runtime knows `bun:sqlite`. */

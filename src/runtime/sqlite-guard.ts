@@ -5,7 +5,7 @@
  * @module
  */
 import { REJOIN } from '../storage/mod.ts'
-import type { Sql, SqlValue, Statement } from '../state/sql.ts'
+import type { Sql, SqlValue, Statement } from '../state/tables/sql.ts'
 
 /** The file under the state cannot be read as what it was written as: exit 3. */
 export class StateDamaged extends Error {

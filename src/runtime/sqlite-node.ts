@@ -1,5 +1,5 @@
 import { DatabaseSync, StatementSync } from 'node:sqlite'
-import type { Sql, SqlRow, SqlValue, Statement } from '../state/sql.ts'
+import type { Sql, SqlRow, SqlValue, Statement } from '../state/tables/sql.ts'
 import { assertParams, parameterCount } from './sqlite-params.ts'
 
 if (!('setReturnArrays' in StatementSync.prototype)) {

@@ -1,5 +1,5 @@
 import { assert } from '../lib/assert.ts'
-import type { SqlValue } from '../state/sql.ts'
+import type { SqlValue } from '../state/tables/sql.ts'
 
 /**
  * How many parameters a statement takes: the largest `?n`, or the number of bare `?`. Two of the

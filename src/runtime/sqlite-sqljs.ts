@@ -1,6 +1,6 @@
 import initSqlJs from 'sql.js'
 import type { Database, Statement as SqlJsStatement } from 'sql.js'
-import type { Sql, SqlRow, SqlValue, Statement } from '../state/sql.ts'
+import type { Sql, SqlRow, SqlValue, Statement } from '../state/tables/sql.ts'
 import { assertParams, parameterCount } from './sqlite-params.ts'
 
 /** A database in memory that can be taken down as one file. */

@@ -1,5 +1,5 @@
 /**
- * Opens the state's database behind the port `state/sql.ts`, with the driver asked for or the
+ * Opens the state's database behind the port `state/tables/sql.ts`, with the driver asked for or the
  * first that loads. Every driver sits behind a dynamic import: none of the modules `bun:sqlite`,
  * `node:sqlite` and sql.js's embedded WebAssembly exists on all runtimes.
  *
@@ -10,7 +10,7 @@ import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { assert } from '../lib/assert.ts'
 import { PACKAGED } from '../lib/packaged.ts'
-import type { Sql, SqlDriver } from '../state/sql.ts'
+import type { Sql, SqlDriver } from '../state/tables/sql.ts'
 
 const MEMORY = ':memory:'
 

@@ -6,8 +6,8 @@
  */
 import { createHash } from 'node:crypto'
 import { sleep } from '../lib/timer.ts'
-import { StateMachine } from '../state/mod.ts'
-import type { Sql, SqlDriver } from '../state/sql.ts'
+import { examineState } from '../state/mod.ts'
+import type { Sql, SqlDriver } from '../state/tables/sql.ts'
 import type { JobFile, OpenJobFile } from './job-file.ts'
 import { isDamage } from './sqlite-guard.ts'
 import { openSql } from './sqlite.ts'
@@ -91,7 +91,7 @@ export class StateJobs {
     let sql: Sql | null = null
     try {
       sql = await openSql({ driver: this.#driver, path })
-      return StateMachine.examine(sql)
+      return examineState(sql)
     } catch (error) {
       if (isDamage(error)) return error.message
       throw error

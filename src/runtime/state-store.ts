@@ -15,7 +15,7 @@ import { SnapshotFetch, type SnapshotSource, type Stream, type StreamEvents } fr
 import type { StateOffer } from '../mesh/peer.ts'
 import type { EntryId, NodeId } from '../raft/types.ts'
 import type { FetchEvents, StorePort } from '../replica/ports.ts'
-import { StateMachine, type Sql } from '../state/mod.ts'
+import { examineState, readApplied, StateMachine, type Sql } from '../state/mod.ts'
 import { FetchFile } from './fetch-file.ts'
 import type { SqlFactory } from './sqlite.ts'
 import type { SqlInMemory } from './sqlite-sqljs.ts'
@@ -229,7 +229,7 @@ export class StateStore implements StorePort {
   }
 
   examine(done: (finding: string | null) => void): void {
-    if (this.#inMemory) return done(StateMachine.examine(this.#sql))
+    if (this.#inMemory) return done(examineState(this.#sql))
     const { path } = this.#file
     this.#examine(path, (finding) => done(this.#file.path === path ? finding : null))
   }
@@ -294,7 +294,7 @@ export class StateStore implements StorePort {
     const path = placeStateFile(dir, from, snapshot.index)
     const raw = factory.open(path)
     const sql = this.#guarded(raw, path)
-    const found = StateMachine.readApplied(sql)
+    const found = readApplied(sql)
     if (found?.index !== snapshot.index || found.term !== snapshot.term) {
       logger.error('a snapshot is not what was offered', {
         offered: snapshot.index,

@@ -13,7 +13,7 @@ import { setPriority } from 'node:os'
 import process from 'node:process'
 import { parentPort, Worker, workerData } from 'node:worker_threads'
 import { assert, present } from '../lib/assert.ts'
-import type { SqlDriver } from '../state/sql.ts'
+import type { SqlDriver } from '../state/tables/sql.ts'
 import { openBlocking, openPooled } from './job-file.ts'
 import { StateJobs, type StateJob, type StateJobResult } from './state-jobs.ts'
 

@@ -4,18 +4,12 @@
  *
  * @module
  */
-import { createTwoFilesPatch } from 'diff'
-import type { DiffSide, ValueJob, ValueVerdict } from '../http/value-checks.ts'
+import type { ValueJob, ValueVerdict } from '../http/config/value-checks.ts'
+import { unifiedDiff } from '../lib/unified-diff.ts'
 import { parseValue } from './value-parse.ts'
 import { compileSchema, violations } from './value-schema.ts'
 
 export { warmUp } from './value-schema.ts'
-
-/** Two texts that are further apart, or take longer, are told as wholly different. */
-const EDITS_MAX = 5_000
-const DIFF_MS = 500
-/** Lines around a change, as everybody's diffs have them. */
-const CONTEXT_LINES = 3
 
 export function runValueJob(job: ValueJob): ValueVerdict {
   switch (job.type) {
@@ -63,31 +57,4 @@ function judgeValue({
     return { type: 'violates', issues: told }
   }
   return { type: 'fine' }
-}
-
-/** Empty where both are the same. */
-function unifiedDiff(from: DiffSide, to: DiffSide): string {
-  if (from.text === to.text) return ''
-  const options = { context: CONTEXT_LINES, maxEditLength: EDITS_MAX, timeout: DIFF_MS }
-  const patch = createTwoFilesPatch(from.name, to.name, from.text, to.text, '', '', options)
-  if (patch === undefined) return replaced(from, to)
-  return patch.replace(/^=+\n/, '').replace(/^(---|\+\+\+) (.*?)\t$/gm, '$1 $2')
-}
-
-/** All of the one goes, all of the other comes. */
-function replaced(from: DiffSide, to: DiffSide): string {
-  const [gone, come] = [linesOf(from.text), linesOf(to.text)]
-  const header = [`--- ${from.name}`, `+++ ${to.name}`, `@@ -${rangeOf(gone)} +${rangeOf(come)} @@`]
-  const body = [...gone.map((line) => `-${line}`), ...come.map((line) => `+${line}`)]
-  return `${[...header, ...body].join('\n')}\n`
-}
-
-function rangeOf({ length }: readonly string[]): string {
-  return `${length === 0 ? 0 : 1},${length}`
-}
-
-function linesOf(text: string): readonly string[] {
-  const lines = text.split('\n')
-  if (lines.at(-1) === '') lines.pop()
-  return lines
 }

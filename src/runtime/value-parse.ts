@@ -3,7 +3,7 @@ import { parse as parseToml, TomlError } from 'smol-toml'
 import { parseAllDocuments } from 'yaml'
 import { utf8Text } from '../lib/bytes.ts'
 import { propertiesProblem } from '../lib/properties.ts'
-import type { ValueFormat } from '../http/value-checks.ts'
+import type { ValueFormat } from '../http/config/value-checks.ts'
 
 export type Parsed =
   { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly message: string }

@@ -10,7 +10,7 @@
  * @module
  */
 import { parentPort, Worker } from 'node:worker_threads'
-import type { ValueChecks, ValueJob, ValueVerdict } from '../http/value-checks.ts'
+import type { ValueChecks, ValueJob, ValueVerdict } from '../http/config/value-checks.ts'
 import { present } from '../lib/assert.ts'
 import { setTimer } from '../lib/timer.ts'
 

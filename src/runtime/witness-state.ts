@@ -1,7 +1,7 @@
 import { closeSync, fdatasyncSync, openSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { StateOffer } from '../mesh/peer.ts'
-import { StateMachine } from '../state/mod.ts'
+import { createPlace } from '../state/mod.ts'
 import type { SqlFactory } from './sqlite.ts'
 import type { SqlInMemory } from './sqlite-sqljs.ts'
 import { removeDatabase } from './state-file.ts'
@@ -15,7 +15,7 @@ export function writePlace(dir: string, factory: SqlFactory, offer: StateOffer):
   const path = join(dir, `state-${snapshot.index}.tmp`)
   removeDatabase(path)
   const sql = factory.open(path)
-  StateMachine.place(sql, snapshot, { index: membershipIndex, data: membership })
+  createPlace(sql, snapshot, { index: membershipIndex, data: membership })
   if (factory.driver === 'sql.js') {
     // It was opened by the factory for sql.js, which makes nothing else.
     writeFileSync(path, (sql as SqlInMemory).image(), { mode: 0o600 })

@@ -1,23 +1,28 @@
 import { unreachable } from '../lib/assert.ts'
-import { sinceClusterVersion } from './codec.ts'
+import { sinceClusterVersion } from './codec/codec.ts'
 import type { Command } from './command.ts'
-import { configDelete, configPut } from './config.ts'
-import { configRollback } from './config-rollback.ts'
-import { configSchemaDelete, configSchemaPut } from './config-schema.ts'
+import { configDelete, configPut } from './config/config.ts'
+import { configRollback } from './config/rollback.ts'
+import { configSchemaDelete, configSchemaPut } from './config/schemas.ts'
 import type { Context } from './context.ts'
 import { guarded } from './guarded.ts'
-import { historyTrim } from './history.ts'
-import { instanceDelete, instanceHealth, instancePatch, instancePut } from './instance-commands.ts'
+import { historyTrim } from './config/history.ts'
+import {
+  instanceDelete,
+  instanceHealth,
+  instancePatch,
+  instancePut,
+} from './services/instance-commands.ts'
 import { keyed } from './keyed.ts'
-import { leaseClear, leaseExpire, leaseGrant, leaseRemove } from './lease-commands.ts'
-import { leaseRevoke, leaseSuspect } from './lease-commands.ts'
-import { lockAcquire, lockCancel, lockGrant, lockRelease, lockValue } from './lock-commands.ts'
+import { leaseClear, leaseExpire, leaseGrant, leaseRemove } from './leases/commands.ts'
+import { leaseRevoke, leaseSuspect } from './leases/commands.ts'
+import { lockAcquire, lockCancel, lockGrant, lockRelease, lockValue } from './locks/commands.ts'
 import type { Outcome } from './outcome.ts'
-import { nodeOverrideDelete, nodeOverridePut } from './override-commands.ts'
-import { overrideDelete, overridePut } from './override-commands.ts'
-import { serviceDelete, servicePut } from './service-commands.ts'
+import { nodeOverrideDelete, nodeOverridePut } from './services/override-commands.ts'
+import { overrideDelete, overridePut } from './services/override-commands.ts'
+import { serviceDelete, servicePut } from './services/service-commands.ts'
 import { raiseClusterVersion } from './settings.ts'
-import { stageDelete, stagePromote, stagePut } from './stage.ts'
+import { stageDelete, stagePromote, stagePut } from './stages/stage.ts'
 import { txn } from './txn.ts'
 
 /**

@@ -1,5 +1,5 @@
 /** What a batch changed, for those who wait and for the leader's deadlines. Not replicated. */
-import type { StoredEvent } from './event.ts'
+import type { StoredEvent } from './events/event.ts'
 import type { Outcome } from './outcome.ts'
 import type { LeaseRow } from './rows.ts'
 

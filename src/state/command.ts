@@ -1,10 +1,10 @@
 /**
  * What the log carries. Every kind has a number for ever (DESIGN §1.7): the numbers are the
  * format on disk and on the wire, the names are for reading. Fields travel as MessagePack arrays
- * in the order of `codec.ts`; a kind is never changed, only followed by a new one.
+ * in the order of `codec/codec.ts`; a kind is never changed, only followed by a new one.
  */
 
-import type { LockCommand } from './lock-command.ts'
+import type { LockCommand } from './locks/command.ts'
 
 /** `If-Match` and `If-None-Match` of a write, judged at apply. */
 export interface Expect {
@@ -193,7 +193,7 @@ export type Command =
       readonly prefix: string
       readonly expect: Expect | null
     }
-  /** The leader's own: old events go, a bounded number at a time (`history.ts`). */
+  /** The leader's own: old events go, a bounded number at a time (`config/history.ts`). */
   | ({ readonly type: 'history_trim' } & HistoryPolicy & {
         /** About so many rows are looked at, and no more are removed, by this command. */
         readonly rows: number
@@ -204,7 +204,7 @@ export type Command =
       readonly ns: string
       readonly key: string
       readonly stage: string
-      /** Canonical (`stage-rule.ts`). */
+      /** Canonical (`stages/rule.ts`). */
       readonly rule: string
       readonly contentType: string
       readonly value: Uint8Array

@@ -4,12 +4,12 @@ import type { LeaseChange, LockKey, StateNote, TopicChange } from './changes.ts'
 import type { CommandOf, Expect } from './command.ts'
 import { Keys } from './keyed.ts'
 import type { KeyRules } from './keyed.ts'
-import type { EventBody, StoredEvent } from './event.ts'
+import type { EventBody, StoredEvent } from './events/event.ts'
 import type { Outcome, OutcomeResult, Refusal } from './outcome.ts'
-import type { Tail } from './schema.ts'
+import type { Tail } from './tables/schema.ts'
 import { Scopes } from './scope.ts'
 import { compactedRevision } from './settings.ts'
-import type { Tables } from './tables.ts'
+import type { Tables } from './tables/tables.ts'
 
 /** The entry at work: all that a handler may know besides the rows and its command. */
 export interface EntryStamp {

@@ -4,7 +4,7 @@
  * changes.
  */
 import type { Command, CommandOf, SchemaGuard } from './command.ts'
-import { schemaRevision } from './config-schema.ts'
+import { schemaRevision } from './config/schemas.ts'
 import type { Context } from './context.ts'
 import type { Outcome, Refusal } from './outcome.ts'
 

@@ -16,10 +16,10 @@ import { assert } from '../lib/assert.ts'
 import { sameBytes } from '../lib/bytes.ts'
 import type { Command, CommandOf } from './command.ts'
 import type { Context } from './context.ts'
-import { decodeOutcome, encodeOutcome } from './outcome-codec.ts'
+import { decodeOutcome, encodeOutcome } from './codec/outcome-codec.ts'
 import type { Outcome, Refusal } from './outcome.ts'
-import type { IdempotencyRecord } from './schema.ts'
-import type { Tables } from './tables.ts'
+import type { IdempotencyRecord } from './tables/schema.ts'
+import type { Tables } from './tables/tables.ts'
 
 /** What the state keeps to; the same on every node of a cluster, or states differ. */
 export interface KeyRules {

@@ -1,51 +1,35 @@
 import { assert, present } from '../lib/assert.ts'
-import { MultisetHash } from '../lib/hash.ts'
 import type { Entry } from '../raft/types.ts'
 import { apply } from './apply.ts'
 import type { AppliedBatch } from './changes.ts'
-import { CLUSTER_VERSION_MAX } from './cluster-version.ts'
-import { decodeCommand, needsNewer } from './codec.ts'
+import { decodeCommand } from './codec/codec.ts'
 import type { Command, HistoryPolicy, InstanceKey } from './command.ts'
-import { configSchemaRow, SCHEMAS_TOPIC } from './config-schema.ts'
-import { ConfigQueries } from './config-queries.ts'
-import { Context } from './context.ts'
-import { EventQueries, type EventPage } from './event-queries.ts'
-import { FEED_FLOOR, isTrimDue } from './history.ts'
-import { instanceRow, instanceTopic, overridesOf } from './instance.ts'
+import { FEED_FLOOR, isTrimDue } from './config/history.ts'
+import { configSchemaRow, SCHEMAS_TOPIC } from './config/schemas.ts'
+import { databaseOf, hashOfRows, readApplied, SchemaError } from './database.ts'
+import type { Applied, Database } from './database.ts'
+import type { StoredEvent } from './events/event.ts'
+import type { EventPage } from './events/queries.ts'
 import { KEY_RULES } from './keyed.ts'
 import type { KeyRules } from './keyed.ts'
-import { instanceOfLease, leaseRow } from './lease.ts'
-import type { StoredEvent } from './event.ts'
-import { LockQueries } from './lock-queries.ts'
+import { instanceOfLease, leaseRow } from './leases/lease.ts'
+import type { LockReader } from './locks/queries.ts'
 import type { Outcome } from './outcome.ts'
-import { nodeOverrideRow, overrideRow } from './override.ts'
 import type { EventPlace, Page, StageReader, StateReader } from './reader.ts'
 import type * as rows from './rows.ts'
-import { SCHEMA_VERSION, TABLES } from './schema.ts'
-import type { MembershipRecord } from './schema.ts'
-import { serviceRow } from './service-commands.ts'
-import { ServiceQueries } from './service-queries.ts'
+import { instanceRow, instanceTopic, overridesOf } from './services/instance.ts'
+import { nodeOverrideRow, overrideRow } from './services/override.ts'
+import { serviceRow } from './services/service-commands.ts'
 import {
   clusterVersion,
   compactedRevision,
   setting,
-  storedClusterVersion,
   storedMembership,
   writeMembership,
 } from './settings.ts'
-import type { Sql, SqlRow, Statement } from './sql.ts'
-import { StageQueries } from './stage-queries.ts'
-import { addAllRows } from './table.ts'
-import { completeSchema, createSchema, hasTables, holdsRows } from './tables-ddl.ts'
-import { openTables } from './tables.ts'
-import type { Tables } from './tables.ts'
-
-/** The database is of another schema than this program's, or of a newer program. */
-export class SchemaError extends Error {
-  override readonly name = 'SchemaError'
-}
-
-const LEASE_PAGE = 1_000
+import { completeSchema, createSchema, hasTables } from './tables/ddl.ts'
+import type { MembershipRecord } from './tables/schema.ts'
+import type { Sql } from './tables/sql.ts'
 
 /**
  * Entries in, rows out. One transaction a batch, with the applied index in it, so after a crash
@@ -67,18 +51,17 @@ export class StateMachine implements StateReader {
 
   readonly #rules: KeyRules
 
-  private constructor(sql: Sql, applied: SqlRow, rules: KeyRules) {
+  private constructor(sql: Sql, applied: Applied, rules: KeyRules) {
     this.#rules = rules
     this.#db = this.#use(sql, applied)
   }
 
-  #use(sql: Sql, applied: SqlRow): Database {
-    const [index, term, clusterMs, a, b] = applied as readonly number[]
+  #use(sql: Sql, applied: Applied): Database {
     completeSchema(sql)
-    const db = databaseOf(sql, new MultisetHash({ a: a ?? 0, b: b ?? 0 }), this.#rules)
-    this.#appliedIndex = present(index, 'the applied index is stored')
-    this.#appliedTerm = present(term, 'the applied term is stored')
-    this.#clusterMs = present(clusterMs, 'the cluster clock is stored')
+    const db = databaseOf(sql, applied.hash, this.#rules)
+    this.#appliedIndex = applied.index
+    this.#appliedTerm = applied.term
+    this.#clusterMs = applied.clusterMs
     this.#clusterVersion = clusterVersion(db.tables)
     this.#compactedRevision = compactedRevision(db.tables)
     this.#membership = storedMembership(db.tables)
@@ -94,14 +77,8 @@ export class StateMachine implements StateReader {
    */
   static open(sql: Sql, rules: KeyRules = KEY_RULES): StateMachine {
     if (!hasTables(sql)) createSchema(sql)
-    return new StateMachine(sql, readApplied(sql), rules)
-  }
-
-  /** Up to where a database has applied; null for one that is none of ours. Throws as `open`. */
-  static readApplied(sql: Sql): { readonly index: number; readonly term: number } | null {
-    if (!hasTables(sql)) return null
-    const [index, term] = readApplied(sql) as readonly number[]
-    return { index: present(index, 'an index'), term: present(term, 'a term') }
+    const applied = present(readApplied(sql), 'a database with tables says how far it is')
+    return new StateMachine(sql, applied, rules)
   }
 
   /**
@@ -112,42 +89,11 @@ export class StateMachine implements StateReader {
    * changed then.
    */
   replace(sql: Sql): void {
-    if (!hasTables(sql)) throw new SchemaError('the snapshot holds no state')
     const applied = readApplied(sql)
+    if (applied === null) throw new SchemaError('the snapshot holds no state')
     const old = this.#db.sql
     this.#db = this.#use(sql, applied)
     old.close()
-  }
-
-  /**
-   * Makes an empty database that of a witness: a place in the log and who decides there, without
-   * any other row. `membership` was brought by the entry at `membershipIndex`.
-   */
-  static place(
-    sql: Sql,
-    at: { readonly index: number; readonly term: number },
-    membership: { readonly index: number; readonly data: Uint8Array },
-  ): void {
-    assert(!hasTables(sql), 'a place is put into an empty database')
-    assert(membership.index <= at.index, 'a membership is not of later')
-    createSchema(sql)
-    const { begin, commit, context, hash, saveApplied, tables } = databaseOf(
-      sql,
-      new MultisetHash(),
-      KEY_RULES,
-    )
-    begin.run()
-    context.begin({
-      revision: membership.index,
-      clusterMs: 0,
-      wallMs: 0,
-      clusterVersion: clusterVersion(tables),
-      wanted: false,
-    })
-    writeMembership(context, membership.data)
-    context.flush()
-    saveApplied.run(at.index, at.term, 0, hash.lanes.a, hash.lanes.b)
-    commit.run()
   }
 
   get revision(): number {
@@ -209,27 +155,6 @@ export class StateMachine implements StateReader {
   /** The same, from the rows themselves: slow, for proofs. */
   recomputeHash(): string {
     return hashOfRows(this.#db.sql)
-  }
-
-  /**
-   * Whether a database is what it says of itself: whole for SQLite, and its rows the ones that its
-   * hash was kept for. Slow; it changes nothing, and sees one moment of a database in use.
-   *
-   * @returns what is wrong as a sentence, or null. Throws where SQLite cannot read it at all, and
-   * {@link SchemaError} as `open` does.
-   */
-  static examine(sql: Sql): string | null {
-    sql.exec('BEGIN')
-    try {
-      const [verdict] = present(sql.prepare('PRAGMA quick_check(1)').get(), 'a check has an answer')
-      if (verdict !== 'ok') return `SQLite says: ${String(verdict)}`
-      const [, , , a, b] = readApplied(sql) as readonly number[]
-      const kept = new MultisetHash({ a: a ?? 0, b: b ?? 0 }).hex()
-      const found = hashOfRows(sql)
-      return found === kept ? null : `its rows have the hash ${found}, not ${kept} as was kept`
-    } finally {
-      sql.exec('ROLLBACK')
-    }
   }
 
   /**
@@ -365,7 +290,7 @@ export class StateMachine implements StateReader {
     return this.#db.configs.prefixRevision(ns, prefix)
   }
 
-  get locks(): LockQueries {
+  get locks(): LockReader {
     return this.#db.locks
   }
 
@@ -420,78 +345,11 @@ export class StateMachine implements StateReader {
     const key = instanceOfLease(id)
     const holds = key !== null && this.instance(key)?.lease === id
     const config = this.#db.tables.configOfLease(id).map((record) => record.key)
-    return { instances: holds ? [key] : [], config, locks: this.locks.ofLease(id) }
+    return { instances: holds ? [key] : [], config, locks: this.#db.locks.ofLease(id) }
   }
 
   close(): void {
     this.#usable = false
     this.#db.sql.close()
   }
-}
-
-/** A database and what is prepared on it. */
-interface Database {
-  readonly sql: Sql
-  readonly hash: MultisetHash
-  readonly tables: Tables
-  readonly context: Context
-  readonly services: ServiceQueries
-  readonly configs: ConfigQueries
-  readonly events: EventQueries
-  readonly locks: LockQueries
-  readonly stages: StageQueries
-  readonly begin: Statement
-  readonly commit: Statement
-  readonly saveApplied: Statement
-  readonly leasePage: (after: string) => readonly rows.LeaseRow[]
-}
-
-function databaseOf(sql: Sql, hash: MultisetHash, rules: KeyRules): Database {
-  const tables = openTables(sql, hash)
-  const configs = new ConfigQueries(sql, tables)
-  const context = new Context(tables, hash, rules)
-  const page = tables.lease.query(`WHERE id > ?1 ORDER BY id LIMIT ${LEASE_PAGE}`)
-  return {
-    sql,
-    hash,
-    tables,
-    context,
-    services: new ServiceQueries(sql, tables, context.scopes),
-    configs,
-    events: new EventQueries(sql),
-    locks: new LockQueries(tables, context.scopes),
-    stages: new StageQueries(sql, tables, configs),
-    begin: sql.prepare('BEGIN IMMEDIATE'),
-    commit: sql.prepare('COMMIT'),
-    saveApplied: sql.prepare(
-      `UPDATE applied
-       SET applied_index = ?1, applied_term = ?2, cluster_ms = ?3, hash_a = ?4, hash_b = ?5`,
-    ),
-    leasePage: (after) => page(after).map(leaseRow),
-  }
-}
-
-/** Applied index and term, the cluster's clock, both lanes of the hash. */
-function readApplied(sql: Sql): SqlRow {
-  const [version, ...applied] = present(
-    sql
-      .prepare(
-        `SELECT schema_version, applied_index, applied_term, cluster_ms, hash_a, hash_b
-         FROM applied`,
-      )
-      .get(),
-    'a database says how far it is',
-  )
-  if (version !== SCHEMA_VERSION) {
-    throw new SchemaError(`the state has schema ${version}, this program ${SCHEMA_VERSION}`)
-  }
-  const needed = storedClusterVersion(sql)
-  if (needed > CLUSTER_VERSION_MAX) throw new SchemaError(needsNewer(needed))
-  return applied
-}
-
-function hashOfRows(sql: Sql): string {
-  const hash = new MultisetHash()
-  for (const spec of TABLES) if (holdsRows(sql, spec)) addAllRows(sql, hash, spec)
-  return hash.hex()
 }

@@ -6,8 +6,13 @@
  * chance were put into the command before it was proposed, time is the entry's `clusterMs`, and
  * wall time is stored for display only (DESIGN §1.2).
  *
- * Read `command.ts` (what can be asked), `schema.ts` (what is stored), `machine.ts` (a batch),
- * then one resource: `config.ts` is the shortest way through. `DESIGN.md` has the reasons.
+ * Read `command.ts` (what can be asked), `tables/schema.ts` (what is stored), `machine.ts` (a
+ * batch), then one resource: `config/config.ts` is the shortest way through. `DESIGN.md` has the
+ * reasons.
+ *
+ * This folder holds how any entry is applied, and the commands that hold others (`keyed.ts`,
+ * `guarded.ts`, `txn.ts`). `codec/` makes them bytes, `tables/` keeps rows, `events/` says what
+ * happened, and the rest are the resources: `services/`, `config/`, `stages/`, `locks/`, `leases/`.
  *
  * Invariants, proved in `test/state`:
  * 1. Rows, outcomes and the state hash depend on the entries alone: not on the driver, not on
@@ -19,37 +24,38 @@
  * @module
  */
 export { CLUSTER_VERSION_MAX } from './cluster-version.ts'
-export { decodeCommand, encodeCommand, sinceClusterVersion, UnknownCommand } from './codec.ts'
+export { decodeCommand, encodeCommand, sinceClusterVersion, UnknownCommand } from './codec/codec.ts'
 export { KEY_RULES } from './keyed.ts'
-export { readConfigEvent, readInstanceEvent, readServiceEvent } from './event-bodies.ts'
-export type { ConfigEvent, InstanceEvent, OverrideNote, ServiceEvent } from './event-bodies.ts'
-export type { EventPage } from './event-queries.ts'
-export { EVENT_KINDS, EVENT_VALUE_MAX, NO_NAMESPACE } from './event.ts'
-export type { EventKind, StoredEvent } from './event.ts'
-export { instanceLease, instanceOfLease } from './lease.ts'
-export { LOCK_LIMIT_MAX } from './lock-commands.ts'
-export { placeTopic } from './lock.ts'
-export { readLockEvent } from './lock-event.ts'
-export { leaseOfGrant, leaseOfWaiter } from './lock-lease.ts'
-export { SchemaError, StateMachine } from './machine.ts'
-export { decodeOutcome, encodeOutcome } from './outcome-codec.ts'
-export { MAP_ENTRIES_MAX } from './patch.ts'
+export { readConfigEvent, readInstanceEvent, readServiceEvent } from './events/bodies.ts'
+export type { ConfigEvent, InstanceEvent, OverrideNote, ServiceEvent } from './events/bodies.ts'
+export type { EventPage } from './events/queries.ts'
+export { EVENT_KINDS, EVENT_VALUE_MAX, NO_NAMESPACE } from './events/event.ts'
+export type { EventKind, StoredEvent } from './events/event.ts'
+export { instanceLease, instanceOfLease } from './leases/lease.ts'
+export { LOCK_LIMIT_MAX } from './locks/commands.ts'
+export { placeTopic } from './locks/lock.ts'
+export { readLockEvent } from './locks/event.ts'
+export { leaseOfGrant, leaseOfWaiter } from './locks/lease.ts'
+export { createPlace, examineState, readApplied, SchemaError } from './database.ts'
+export { StateMachine } from './machine.ts'
+export { decodeOutcome, encodeOutcome } from './codec/outcome-codec.ts'
+export { MAP_ENTRIES_MAX } from './services/patch.ts'
 export { foundAnew, revisionAfterLoss } from './recovered.ts'
-export { SCHEMA_VERSION } from './schema.ts'
-export { stagedEvent } from './stage.ts'
-export { formatStageRule, IDENTITY_LABEL, isStagedFor, parseStageRule } from './stage-rule.ts'
-export { effectiveStatus, effectiveWeight, isAvailable } from './view.ts'
-export { InvalidCommand } from './wire.ts'
+export { SCHEMA_VERSION } from './tables/schema.ts'
+export { stagedEvent } from './stages/stage.ts'
+export { formatStageRule, IDENTITY_LABEL, isStagedFor, parseStageRule } from './stages/rule.ts'
+export { effectiveStatus, isAvailable } from './services/view.ts'
+export { InvalidCommand } from './codec/wire.ts'
 export type * from './changes.ts'
 export type * from './command.ts'
-export type * from './lock-command.ts'
-export type * from './lock-event.ts'
-export type * from './lock-queries.ts'
-export type * from './lock-rows.ts'
+export type * from './locks/command.ts'
+export type * from './locks/event.ts'
+export type * from './locks/queries.ts'
+export type * from './locks/rows.ts'
 export type * from './outcome.ts'
 export type { KeyRules } from './keyed.ts'
 export type * from './reader.ts'
 export type * from './rows.ts'
-export type * from './sql.ts'
-export type { StagedEvent } from './stage.ts'
-export type { Labels, StageName, StageRule } from './stage-rule.ts'
+export type * from './tables/sql.ts'
+export type { StagedEvent } from './stages/stage.ts'
+export type { Labels, StageName, StageRule } from './stages/rule.ts'

@@ -2,7 +2,7 @@
  * What a command came to, as data: every replica computes the same. It travels to the node that
  * asked, so it holds nothing but plain values.
  */
-import type { LockGrantRow } from './lock-rows.ts'
+import type { LockGrantRow } from './locks/rows.ts'
 import type {
   ConfigMeta,
   ConfigSchemaMeta,

@@ -1,6 +1,6 @@
 /** The questions that can be asked of the state: read-only, synchronous, at the applied index. */
 import type { InstanceKey } from './command.ts'
-import type { LockReader } from './lock-queries.ts'
+import type { LockReader } from './locks/queries.ts'
 import type {
   ConfigMeta,
   ConfigRow,
@@ -17,7 +17,7 @@ import type {
   StageMeta,
   StageRow,
 } from './rows.ts'
-import type { Labels } from './stage-rule.ts'
+import type { Labels } from './stages/rule.ts'
 
 /** A page begins after `after` (exclusive, null: from the start) and holds at most `limit` rows. */
 export interface Page {
@@ -81,7 +81,7 @@ export interface StateReader {
   leaseHoldings(id: string): LeaseHoldings
 }
 
-/** What stands beside the keys for some callers (`stage.ts`). */
+/** What stands beside the keys for some callers (`stages/stage.ts`). */
 export interface StageReader {
   /** What is staged for a key, by name. */
   of(ns: string, key: string): readonly StageMeta[]

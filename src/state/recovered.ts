@@ -7,10 +7,10 @@
  */
 import { assert } from '../lib/assert.ts'
 import { MultisetHash } from '../lib/hash.ts'
-import { EVENT, MEMBERSHIP, SETTING, TABLES } from './schema.ts'
+import { EVENT, MEMBERSHIP, SETTING, TABLES } from './tables/schema.ts'
 import { COMPACTED_REVISION } from './settings.ts'
-import type { Sql } from './sql.ts'
-import { addAllRows } from './table.ts'
+import type { Sql } from './tables/sql.ts'
+import { addAllRows } from './tables/table.ts'
 
 /** More entries than the old cluster can have written without this node: 2³². */
 const ENTRIES_UNSEEN_MAX = 0x100000000

@@ -88,7 +88,7 @@ export interface StageMeta extends Revisions {
   readonly ns: string
   readonly key: string
   readonly stage: string
-  /** Canonical (`stage-rule.ts`). */
+  /** Canonical (`stages/rule.ts`). */
   readonly rule: string
   readonly contentType: string
   /** The key's version when this was staged; 0: there was none. */

@@ -1,7 +1,7 @@
 import { assert } from '../lib/assert.ts'
 import type { TopicChange } from './changes.ts'
-import type { ScopeRecord } from './schema.ts'
-import type { Table } from './table.ts'
+import type { ScopeRecord } from './tables/schema.ts'
+import type { Table } from './tables/table.ts'
 
 interface Cached {
   readonly ns: string

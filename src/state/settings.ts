@@ -2,11 +2,11 @@ import { assert } from '../lib/assert.ts'
 import { CLUSTER_VERSION_FIRST } from './cluster-version.ts'
 import type { CommandOf } from './command.ts'
 import type { Context } from './context.ts'
-import { EVENT_KINDS, NO_NAMESPACE } from './event.ts'
+import { EVENT_KINDS, NO_NAMESPACE } from './events/event.ts'
 import type { Outcome } from './outcome.ts'
-import type { MembershipRecord } from './schema.ts'
-import type { Sql } from './sql.ts'
-import type { Tables } from './tables.ts'
+import type { MembershipRecord } from './tables/schema.ts'
+import type { Sql } from './tables/sql.ts'
+import type { Tables } from './tables/tables.ts'
 
 const MEMBER_EVENTS_SINCE = 3
 

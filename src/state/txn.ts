@@ -12,10 +12,10 @@ import type { Command, CommandOf, Condition, TxnOp } from './command.ts'
 import type { Context } from './context.ts'
 import { isHolder } from './guarded.ts'
 import type { Outcome, OutcomeResult, Refusal, TxnResult } from './outcome.ts'
-import type { ConfigRecord } from './schema.ts'
+import type { ConfigRecord } from './tables/schema.ts'
 
 /** All values that one transaction reads: its answer must fit into a frame between nodes. */
-export const TXN_READ_BYTES_MAX = 4 * 1024 * 1024
+const TXN_READ_BYTES_MAX = 4 * 1024 * 1024
 
 /** `run` applies one plain write. */
 export function txn(

@@ -56,7 +56,7 @@ export function batchBytes(payloadBytes: number): number {
   return roundUp(HEADER_BYTES + payloadBytes)
 }
 
-export function roundUp(bytes: number): number {
+function roundUp(bytes: number): number {
   return Math.ceil(bytes / BLOCK_BYTES) * BLOCK_BYTES
 }
 

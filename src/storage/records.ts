@@ -53,7 +53,7 @@ export const ENTRIES_HEADER_BYTES = RECORD_HEADER_BYTES + 8
 export const KIND = { identity: 1, hard_state: 2, entries: 3, snapshot: 4, segment: 5 } as const
 
 /** Longest text in a record. */
-export const TEXT_BYTES_MAX = 1_024
+const TEXT_BYTES_MAX = 1_024
 const NULL_TEXT = 0xffff
 /** Whose log it is. */
 const DATA = 'data'

@@ -21,7 +21,7 @@ export function segmentName(number: number): string {
 }
 
 /** The number in a segment's name, or null for any other name. */
-export function segmentNumber(name: string): number | null {
+function segmentNumber(name: string): number | null {
   const digits = NAME.exec(name)?.[1]
   return digits === undefined ? null : Number(digits)
 }

@@ -9,7 +9,7 @@ import { encodeRecord, ENTRIES_HEADER_BYTES } from './records.ts'
  * Payload at which a batch is closed while more is waiting. A batch is read back as a whole, so it
  * should not be much larger than what a follower is sent at once. A single larger entry passes.
  */
-export const BATCH_PAYLOAD_MAX = 256 * BLOCK_BYTES
+const BATCH_PAYLOAD_MAX = 256 * BLOCK_BYTES
 
 /** Room that the first records of a segment may take. */
 export const OPENING_BYTES_MAX = 2 * BLOCK_BYTES

@@ -1,6 +1,6 @@
 /**
  * Many readers of watches in a process of their own: a process may open 20,000 files, and what they
- * cost must not be counted as the node's. Started by `watch-readers.ts`, which it tells over IPC.
+ * cost must not be counted as the node's. Started by `watch.ts`, which it tells over IPC.
  *
  *     bun test/bench/watchers.ts PORT READERS TOPICS
  *

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
-import { createLogger } from '../../src/cli/logger.ts'
-import type { LoggerOptions } from '../../src/cli/logger.ts'
+import { createLogger } from '../../src/cli/nodes/logger.ts'
+import type { LoggerOptions } from '../../src/cli/nodes/logger.ts'
 
 const NOON = Date.UTC(2026, 0, 2, 12, 0, 0, 7)
 

@@ -1,9 +1,9 @@
 import { expect, test } from 'bun:test'
 import * as fc from 'fast-check'
-import { isLoopback, isWildcard } from '../../src/cli/addresses.ts'
+import { isLoopback, isWildcard } from '../../src/cli/nodes/addresses.ts'
 import { BadValue } from '../../src/cli/errors.ts'
-import { FLAG_NAMES, findFlag } from '../../src/cli/flags.ts'
-import { readAddress, readCluster, readPercent, readUrl } from '../../src/cli/values.ts'
+import { FLAG_NAMES, findFlag } from '../../src/cli/usage/flags.ts'
+import { readAddress, readCluster, readPercent, readUrl } from '../../src/cli/usage/values.ts'
 
 test('readAddress() takes names, IPv4 and bracketed IPv6', () => {
   expect(readAddress('localhost:0')).toEqual({ host: 'localhost', port: 0 })

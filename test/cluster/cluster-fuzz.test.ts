@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { asyncProperty, assert, constantFrom, tuple } from 'fast-check'
 import { loadSql } from '../../src/runtime/mod.ts'
-import { StateMachine } from '../../src/state/mod.ts'
+import { examineState } from '../../src/state/mod.ts'
 import { apiNoise, goodKey, noisyPath, rawNoise, spelled } from '../support/api-noise.ts'
 import { startCluster, TEST_MS, type Cluster } from '../support/cluster.ts'
 import { exchange, rawRequest, type RawAnswer } from '../support/raw-http.ts'
@@ -147,7 +147,7 @@ test(
     const hashes = cluster.nodes.map((node) => {
       const db = sql.openReadOnly(node.database)
       try {
-        expect(StateMachine.examine(db)).toBeNull()
+        expect(examineState(db)).toBeNull()
         return db.prepare('SELECT hash_a, hash_b FROM applied').get()
       } finally {
         db.close()

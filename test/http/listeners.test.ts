@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { GRACE_MS, Listeners } from '../../src/http/listeners.ts'
+import { GRACE_MS, Listeners } from '../../src/http/config/listeners.ts'
 import { jsonOf, testApi } from './support.ts'
 
 const KEY = '/v1/config/app/db'

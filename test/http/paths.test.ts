@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 
 import { array, asyncProperty, assert, constantFrom, string } from 'fast-check'
 
-import { rawPath } from '../../src/http/path.ts'
+import { rawPath } from '../../src/http/request/path.ts'
 import { jsonOf, testApi } from './support.ts'
 
 const ALPHABET = 'aZ09._-:@~+/'

@@ -1,7 +1,7 @@
 /** Whom a leader removes by itself, and when it had better not. */
 import { expect, test } from 'bun:test'
 import type { Membership, NodeId } from '../../src/raft/mod.ts'
-import { DeadMembers } from '../../src/replica/dead-members.ts'
+import { DeadMembers } from '../../src/replica/members/dead-members.ts'
 
 const AFTER_MS = 10_000
 const LOOK_MS = 50

@@ -7,7 +7,7 @@ import {
   judgePeer,
   waitsFor,
   misplacedBy,
-} from '../../src/replica/founding.ts'
+} from '../../src/replica/members/founding.ts'
 import type { PeerLink } from '../../src/replica/ports.ts'
 
 const MEMBERS = ['n1', 'n2', 'n3'].map((id) => ({ id, url: `http://127.0.0.1/${id}` }))

@@ -18,7 +18,7 @@ import {
   type MemberChange,
   type MemberSight,
   type Planned,
-} from '../../src/replica/member-change.ts'
+} from '../../src/replica/members/member-change.ts'
 import { membershipOf } from '../support/raft-node.ts'
 
 const ABC = membershipOf(['a', 'b', 'c'])

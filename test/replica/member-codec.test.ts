@@ -8,7 +8,7 @@ import {
   encodeMemberResult,
   MemberCodecError,
   type MemberRequest,
-} from '../../src/replica/member-codec.ts'
+} from '../../src/replica/members/member-codec.ts'
 
 const d = { id: 'd', url: 'http://d:7400', role: 'voter' } as const
 const REQUESTS: readonly MemberRequest['change'][] = [

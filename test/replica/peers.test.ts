@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import type { PeerIdentity } from '../../src/mesh/mod.ts'
-import { isReplaced } from '../../src/replica/peers.ts'
+import { isReplaced } from '../../src/replica/peers/peers.ts'
 import { membershipOf, incarnationOf } from '../support/raft-node.ts'
 
 function peer(id: string, incarnation: string): PeerIdentity {

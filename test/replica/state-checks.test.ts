@@ -3,7 +3,7 @@ import { silentLogger } from '../../src/lib/logger.ts'
 import type { StateReport } from '../../src/mesh/peer.ts'
 import type { Raft } from '../../src/raft/mod.ts'
 import type { Membership } from '../../src/raft/types.ts'
-import { StateChecks, verdictOf } from '../../src/replica/state-checks.ts'
+import { StateChecks, verdictOf } from '../../src/replica/custody/state-checks.ts'
 import type { Command } from '../../src/state/mod.ts'
 
 function idsOf(list: string): string[] {

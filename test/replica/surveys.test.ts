@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import type { PeerIdentity } from '../../src/mesh/peer.ts'
-import { Surveys, type Survey } from '../../src/replica/surveys.ts'
+import { Surveys, type Survey } from '../../src/replica/peers/surveys.ts'
 
 const QUESTION = new Uint8Array([1])
 const bytes = (n: number) => new Uint8Array([n])

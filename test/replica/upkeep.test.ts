@@ -2,7 +2,7 @@
 import { expect, test } from 'bun:test'
 import type { EntryId, Input, PeerProgress, Raft } from '../../src/raft/mod.ts'
 import type { LogPort, StorePort } from '../../src/replica/ports.ts'
-import { Upkeep, type UpkeepConfig } from '../../src/replica/upkeep.ts'
+import { Upkeep, type UpkeepConfig } from '../../src/replica/custody/upkeep.ts'
 import type { StateMachine } from '../../src/state/mod.ts'
 import type { CompactionBounds } from '../../src/storage/mod.ts'
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import type { PeerIdentity } from '../../src/mesh/peer.ts'
 import type { Raft } from '../../src/raft/mod.ts'
-import { Versions } from '../../src/replica/versions.ts'
+import { Versions } from '../../src/replica/custody/versions.ts'
 import type { Command } from '../../src/state/mod.ts'
 import { membershipOf } from '../support/raft-node.ts'
 

@@ -1,8 +1,8 @@
 import { expect, test } from 'bun:test'
 import { REPLICA_DEFAULTS } from '../../src/replica/config.ts'
 import type { Replica } from '../../src/replica/replica.ts'
-import { openWatch } from '../../src/replica/watch-gate.ts'
-import { WatchHub } from '../../src/replica/watch-hub.ts'
+import { openWatch } from '../../src/replica/watch/gate.ts'
+import { WatchHub } from '../../src/replica/watch/hub.ts'
 import type { WatchEncoder } from '../../src/replica/mod.ts'
 
 const encoder: WatchEncoder = {

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { REPLICA_DEFAULTS } from '../../src/replica/config.ts'
-import { WatchHub, type WatchConfig } from '../../src/replica/watch-hub.ts'
+import { WatchHub, type WatchConfig } from '../../src/replica/watch/hub.ts'
 import type { CutCode, WatchEncoder, WatchSink, WatchTopic } from '../../src/replica/mod.ts'
 import { EVENT_KINDS, type StoredEvent } from '../../src/state/mod.ts'
 

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openSql } from '../../src/runtime/sqlite.ts'
-import type { Sql, SqlDriver } from '../../src/state/sql.ts'
-import { prefixEnd } from '../../src/state/prefix.ts'
+import type { Sql, SqlDriver } from '../../src/state/tables/sql.ts'
+import { prefixEnd } from '../../src/state/tables/prefix.ts'
 
 const DRIVERS: readonly SqlDriver[] = ['bun', 'node', 'sql.js']
 const dirs: string[] = []

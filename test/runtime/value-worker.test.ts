@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'bun:test'
-import type { ValueFormat, ValueJob } from '../../src/http/value-checks.ts'
+import type { ValueFormat, ValueJob } from '../../src/http/config/value-checks.ts'
 import { ValueWorker } from '../../src/runtime/value-worker.ts'
 
 const script = new URL('../../src/value-worker.ts', import.meta.url)

@@ -4,7 +4,7 @@
  * All of it goes through the production gateway. `null` in a plan: this seed keeps its members.
  */
 import type { MembersRequest } from '../../src/http/registry.ts'
-import type { MemberRole } from '../../src/replica/member-change.ts'
+import type { MemberRole } from '../../src/replica/members/member-change.ts'
 import type { Chance } from './chance.ts'
 import type { SimNode } from './node.ts'
 import type { Plan } from './plan.ts'

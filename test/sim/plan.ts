@@ -1,10 +1,10 @@
 /** A seed's configuration: drawn at random, so that no two seeds test the same cluster. */
-import type { FenceConfig } from '../../src/replica/fence.ts'
-import type { HistoryConfig } from '../../src/replica/history-trims.ts'
-import type { StateChecksConfig } from '../../src/replica/state-checks.ts'
-import type { UpkeepConfig } from '../../src/replica/upkeep.ts'
+import type { FenceConfig } from '../../src/replica/custody/fence.ts'
+import type { HistoryConfig } from '../../src/replica/custody/history-trims.ts'
+import type { StateChecksConfig } from '../../src/replica/custody/state-checks.ts'
+import type { UpkeepConfig } from '../../src/replica/custody/upkeep.ts'
 import type { KeyRules } from '../../src/state/mod.ts'
-import type { WatchConfig } from '../../src/replica/watch-hub.ts'
+import type { WatchConfig } from '../../src/replica/watch/hub.ts'
 import { Chance } from './chance.ts'
 
 /** The mean time between two faults of a kind, in milliseconds; 0: this seed has none of it. */

@@ -3,7 +3,7 @@
  * what is theirs and no trace of what is not. Their keys are `s1`, `s2`, so that the histories of
  * the clients' keys stay what clients write.
  */
-import { effectiveValue, effectiveWaitable } from '../../src/http/effective.ts'
+import { effectiveValue, effectiveWaitable } from '../../src/http/config/effective.ts'
 import type { Command, Expect, StateReader } from '../../src/state/mod.ts'
 import type { SimNode } from './node.ts'
 import type { Bench, Workload } from './workload.ts'

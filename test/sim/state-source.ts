@@ -7,7 +7,7 @@ import { present } from '../../src/lib/assert.ts'
 import type { Entry, LogIndex, NodeId, Term } from '../../src/raft/mod.ts'
 import { withhold } from '../../src/raft/witness.ts'
 import { openBun } from '../../src/runtime/sqlite-bun.ts'
-import { StateMachine } from '../../src/state/mod.ts'
+import { createPlace, StateMachine } from '../../src/state/mod.ts'
 import type {
   KeyRules,
   LeaseChange,
@@ -240,7 +240,7 @@ export class SqliteStates implements StateSource {
     const entries = this.#entries(index)
     const last = present(entries.at(-1), 'a snapshot holds something')
     const brought = entries.findLast(({ type }) => type === 'membership')
-    StateMachine.place(sql, last, present(brought, 'entry 1 is a membership'))
+    createPlace(sql, last, present(brought, 'entry 1 is a membership'))
   }
 
   /** What rows can suffer is tested on files (`test/cluster`); here they stay as they are. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { jumpDepth } from '../../src/state/config-chain.ts'
+import { jumpDepth } from '../../src/state/config/chain.ts'
 
 test('jumpDepth() leaves out the last span of a depth in skew binary', () => {
   const depths = Array.from({ length: 16 }, (_, i) => jumpDepth(i + 1))

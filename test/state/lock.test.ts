@@ -3,8 +3,8 @@ import { describe, expect, test } from 'bun:test'
 import { openSql } from '../../src/runtime/sqlite.ts'
 import { EVENT_KINDS, leaseOfGrant, leaseOfWaiter, StateMachine } from '../../src/state/mod.ts'
 import type { LockCommand, Outcome } from '../../src/state/mod.ts'
-import { LOCK_LIMIT_MAX, LOCK_WAITERS_MAX } from '../../src/state/lock-commands.ts'
-import { lockPartOf } from '../../src/state/lock-lease.ts'
+import { LOCK_LIMIT_MAX, LOCK_WAITERS_MAX } from '../../src/state/locks/commands.ts'
+import { lockPartOf } from '../../src/state/locks/lease.ts'
 import { configPut, Fed } from './support.ts'
 
 const JOB = { ns: 'default', name: 'job' }

@@ -9,6 +9,8 @@ import { openSql } from '../../src/runtime/sqlite.ts'
 import {
   CLUSTER_VERSION_MAX,
   EVENT_KINDS,
+  createPlace,
+  examineState,
   SchemaError,
   StateMachine,
   UnknownCommand,
@@ -154,14 +156,12 @@ test('examine() finds a row that changed behind the hash, and a page that is no 
   const sql = await openSql({ driver: 'bun', path })
   const machine = StateMachine.open(sql)
   machine.applyBatch([commandEntry(1, configPut('a', 'x')), commandEntry(2, configPut('b', 'y'))])
-  expect(StateMachine.examine(sql)).toBeNull()
+  expect(examineState(sql)).toBeNull()
 
   sql.exec("UPDATE config SET version = 7 WHERE key = 'a'")
-  expect(StateMachine.examine(sql)).toMatch(
-    /^its rows have the hash [0-9a-f]{16}, not [0-9a-f]{16}/,
-  )
+  expect(examineState(sql)).toMatch(/^its rows have the hash [0-9a-f]{16}, not [0-9a-f]{16}/)
   sql.exec("UPDATE config SET version = 1 WHERE key = 'a'")
-  expect(StateMachine.examine(sql)).toBeNull()
+  expect(examineState(sql)).toBeNull()
   machine.close()
 })
 
@@ -191,7 +191,7 @@ test('a database of an older program is given the tables and indexes that came s
   older.exec('CREATE TABLE idempotency (other TEXT PRIMARY KEY)')
   older.exec('DROP INDEX config_by_lease')
 
-  expect(StateMachine.examine(older)).toBeNull()
+  expect(examineState(older)).toBeNull()
   const completed = StateMachine.open(older)
   expect(completed.stateHash()).toBe(hash)
   expect(completed.recomputeHash()).toBe(hash)
@@ -373,7 +373,7 @@ test('place() makes a state that is a place in the log, and goes on from there',
   const sql = await openSql({ driver: 'bun', path: ':memory:' })
   const data = new Uint8Array([1, 2, 3])
 
-  StateMachine.place(sql, { index: 7, term: 3 }, { index: 4, data })
+  createPlace(sql, { index: 7, term: 3 }, { index: 4, data })
 
   const machine = StateMachine.open(sql)
   expect([machine.appliedIndex, machine.appliedTerm, machine.membershipIndex]).toEqual([7, 3, 4])

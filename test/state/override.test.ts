@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { effectiveStatus, effectiveWeight, isAvailable } from '../../src/state/mod.ts'
+import { effectiveStatus, isAvailable } from '../../src/state/mod.ts'
 import type { Command, OverrideSpec } from '../../src/state/mod.ts'
 import { Fed, instancePut, match, WALL_START_MS, WEB } from './support.ts'
 
@@ -129,24 +129,26 @@ test('a node’s override changes every instance on it, there now or later', asy
 
 test('the instance’s override wins over its node’s, field by field', async () => {
   const fed = await Fed.open()
-  fed.ok(instancePut({ node: 'h1', weight: 7 }))
+  fed.ok(instancePut({ node: 'h1' }))
   const effective = () => {
     const instance = fed.machine.instance(WEB)
     if (instance === null) throw new Error('it is there')
-    return [effectiveStatus(instance), effectiveWeight(instance), isAvailable(instance)]
+    const { override, nodeOverride } = instance
+    const weights = [override?.weight ?? null, nodeOverride?.weight ?? null]
+    return [effectiveStatus(instance), ...weights, isAvailable(instance)]
   }
 
-  expect(effective()).toEqual(['up', 7, true])
+  expect(effective()).toEqual(['up', null, null, true])
   fed.ok(nodePut({ status: 'draining', weight: 0, reason: '' }))
-  expect(effective()).toEqual(['draining', 0, false])
+  expect(effective()).toEqual(['draining', null, 0, false])
   fed.ok(put({ status: 'up', weight: null, reason: '' }))
-  expect(effective()).toEqual(['up', 0, true])
+  expect(effective()).toEqual(['up', null, 0, true])
   fed.ok(put({ status: null, weight: 3, reason: '' }))
-  expect(effective()).toEqual(['draining', 3, false])
+  expect(effective()).toEqual(['draining', 3, 0, false])
   fed.ok(nodeDelete)
-  expect(effective()).toEqual(['up', 3, true])
+  expect(effective()).toEqual(['up', 3, null, true])
   fed.ok({ type: 'instance_health', key: WEB, health: 'warning', note: null })
-  expect(effective()).toEqual(['up', 3, true])
+  expect(effective()).toEqual(['up', 3, null, true])
   fed.ok({ type: 'instance_health', key: WEB, health: 'critical', note: null })
-  expect(effective()).toEqual(['up', 3, false])
+  expect(effective()).toEqual(['up', 3, null, false])
 })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { formatStageRule, isStagedFor, parseStageRule } from '../../src/state/mod.ts'
-import { bucketOf } from '../../src/state/stage-rule.ts'
+import { bucketOf } from '../../src/state/stages/rule.ts'
 
 const NAME = { ns: 'default', key: 'app/db', stage: 'canary' }
 

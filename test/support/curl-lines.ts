@@ -1,5 +1,5 @@
 /**
- * The shell lines of README.md that are run by a test, word for word. A block is tagged by a
+ * The shell lines of a document that are run by a test, word for word. A block is tagged by a
  * comment before its fence:
  *
  *     <!-- test: NAME -->

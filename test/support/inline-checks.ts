@@ -1,4 +1,4 @@
-import type { ValueChecks, ValueJob, ValueVerdict } from '../../src/http/value-checks.ts'
+import type { ValueChecks, ValueJob, ValueVerdict } from '../../src/http/config/value-checks.ts'
 import { runValueJob } from '../../src/runtime/value-jobs.ts'
 
 /** What a worker would do, in this very process: nothing ends it. */

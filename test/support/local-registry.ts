@@ -4,7 +4,7 @@
  */
 import type * as http from '../../src/http/registry.ts'
 import { REPLICA_DEFAULTS, type ReplicaConfig, type WatchSink } from '../../src/replica/mod.ts'
-import { WatchHub } from '../../src/replica/watch-hub.ts'
+import { WatchHub } from '../../src/replica/watch/hub.ts'
 import { setTimer } from '../../src/lib/timer.ts'
 import { acquireLock } from '../../src/replica/mod.ts'
 import { openSql } from '../../src/runtime/sqlite.ts'

@@ -3,7 +3,7 @@ import { createClient, RollcallError } from '../../client/mod.ts'
 import type { Answer, CallOptions, Client } from '../../client/mod.ts'
 import type { CommandContext } from '../context.ts'
 import { CommandFailed } from '../errors.ts'
-import type { Settings } from '../settings.ts'
+import type { Settings } from '../usage/settings.ts'
 
 /** What a handler is given: one command line, read and judged. */
 export interface Call {

@@ -1,8 +1,8 @@
 /** `rollcall config diff`: of two versions, or of a file and the current value. */
 import { present } from '../../lib/assert.ts'
+import { unifiedDiff } from '../../lib/unified-diff.ts'
 import { path } from '../../client/mod.ts'
 import { CommandFailed, UsageError } from '../errors.ts'
-import { unifiedDiff } from '../line-diff.ts'
 import { printable } from '../text.ts'
 import type { Paint } from '../text.ts'
 import { listOf, objectOf, openApi } from './api.ts'
@@ -78,11 +78,10 @@ async function diffWithFile(
     return isEqual ? '' : `${key} and ${file} differ, and at least one of them is no text`
   }
   const version = present(answer.headers.get('etag'), 'a value has a tag').replaceAll('"', '')
-  const lines = unifiedDiff(
+  return unifiedDiff(
     { name: `${key} (version ${version})`, text: before },
     { name: file, text: after },
   )
-  return lines.join('\n')
 }
 
 /** As git paints a diff; what the values hold is escaped, so that it cannot paint anything. */

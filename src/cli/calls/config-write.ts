@@ -2,7 +2,7 @@
 import { present } from '../../lib/assert.ts'
 import { path } from '../../client/mod.ts'
 import { BadValue, CommandFailed, UsageError } from '../errors.ts'
-import { wholeBetween } from '../values.ts'
+import { wholeBetween } from '../usage/values.ts'
 import { isRefused, objectOf, openApi } from './api.ts'
 import type { Call } from './api.ts'
 import { contentTypeOf, readValue } from './input.ts'

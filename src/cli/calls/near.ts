@@ -1,6 +1,6 @@
 /** Who is told that something does not exist is told what does, where the name is nearly the same. */
 import { nearest } from '../../lib/nearest.ts'
-import { didYouMean } from '../arguments.ts'
+import { didYouMean } from '../usage/arguments.ts'
 import { CommandFailed } from '../errors.ts'
 import type { Api } from './api.ts'
 import { isRefused, listOf, objectOf } from './api.ts'

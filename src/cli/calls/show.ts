@@ -35,7 +35,7 @@ export async function showRows(
 }
 
 /** The head in bold; on a terminal no line is longer than the terminal is wide. */
-export function tableText(
+function tableText(
   { context: { terminal } }: Pick<Call, 'context'>,
   { head, rows }: Pick<Rows, 'head' | 'rows'>,
 ): string {

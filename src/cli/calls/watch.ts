@@ -1,7 +1,7 @@
 /** `rollcall watch`, `config watch` and `service watch`: changes as they happen. */
 import { nearest } from '../../lib/nearest.ts'
 import type { WatchEvent } from '../../client/mod.ts'
-import { didYouMean } from '../arguments.ts'
+import { didYouMean } from '../usage/arguments.ts'
 import { messageOf, UsageError } from '../errors.ts'
 import { printable, shown } from '../text.ts'
 import type { Style } from '../text.ts'

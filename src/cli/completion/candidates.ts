@@ -1,9 +1,9 @@
 /** What may stand next on a command line. */
-import { pathIn } from '../arguments.ts'
+import { pathIn } from '../usage/arguments.ts'
 import type { Listed } from '../calls/near.ts'
-import { findCommand, GROUPS, specOf, wordsAfter } from '../commands.ts'
-import type { Command, Operand } from '../commands.ts'
-import { FLAG_NAMES, findFlag } from '../flags.ts'
+import { findCommand, GROUPS, specOf, wordsAfter } from '../usage/commands.ts'
+import type { Command, Operand } from '../usage/commands.ts'
+import { FLAG_NAMES, findFlag } from '../usage/flags.ts'
 
 /** Asks the cluster for the names of a kind that begin so. */
 export type Names = (kind: Listed, prefix: string) => Promise<readonly string[]>

@@ -1,6 +1,6 @@
 import { formatDuration } from '../../lib/duration.ts'
 import { UsageError } from '../errors.ts'
-import type { Settings } from '../settings.ts'
+import type { Settings } from '../usage/settings.ts'
 
 /** The times of one lock; see the drawing in `run.ts`. */
 export interface Timing {

@@ -19,7 +19,7 @@ export const CUSTODY_MUTANTS: readonly Mutant[] = [
   {
     name: 'verdict-ignored',
     source: 'a node does not compare its state with the verdict (etcd#13766; D1)',
-    file: 'src/replica/state-checks.ts',
+    file: 'src/replica/custody/state-checks.ts',
     find: 'if (own === undefined || own.schema !== schema || own.hash === hash) return',
     replace: 'if (own === undefined || own.index > 0) return',
   },
@@ -33,7 +33,7 @@ export const CUSTODY_MUTANTS: readonly Mutant[] = [
   {
     name: 'leader-is-right',
     source: 'the leader’s hash is the verdict, whatever the others have (decision 0004)',
-    file: 'src/replica/state-checks.ts',
+    file: 'src/replica/custody/state-checks.ts',
     find: 'const verdict = verdictOf(membership, this.#reports)',
     replace: `const own = this.#notes.find((note) => note.index === first.index)
     const verdict = own ?? verdictOf(membership, this.#reports)`,
@@ -56,14 +56,14 @@ export const CUSTODY_MUTANTS: readonly Mutant[] = [
   {
     name: 'repair-restarts-log',
     source: 'a state is replaced and the log that was acknowledged is dropped (scenario 47)',
-    file: 'src/replica/catch-up.ts',
+    file: 'src/replica/custody/catch-up.ts',
     find: "isForCore ? 'restart' : 'keep'",
     replace: "isForCore || wanted.from !== '' ? 'restart' : 'keep'",
   },
   {
     name: 'version-of-the-present',
     source: 'the clusterVersion rises while a member is away (DESIGN §1.7)',
-    file: 'src/replica/versions.ts',
+    file: 'src/replica/custody/versions.ts',
     find: 'if (peer === null) return `${id} is not connected, so nobody knows what it will run`',
     replace: 'if (peer === null) return null',
   },

@@ -5,14 +5,14 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
   {
     name: 'grant-to-the-dead',
     source: 'a permit goes to a waiter whose lease ends by the same entry (etcd 3.4.3; K2, G7)',
-    file: 'src/state/lock-commands.ts',
+    file: 'src/state/locks/commands.ts',
     find: '  for (const waiter of context.tables.lockWaitersOfLease(lease)) removeWaiter(context, waiter)\n',
     replace: '',
   },
   {
     name: 'passed-on-too-early',
     source: 'what an entry frees is given on before all that it ends is gone (K2)',
-    file: 'src/state/lease-commands.ts',
+    file: 'src/state/leases/commands.ts',
     find: '    else lapse(context, lease, instance)\n',
     replace: `    else lapse(context, lease, instance)
     grantFreed(context)
@@ -21,26 +21,26 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
   {
     name: 'two-permits-per-entry',
     source: 'an entry grants every permit that is free, all with its one token (K1)',
-    file: 'src/state/lock.ts',
+    file: 'src/state/locks/lock.ts',
     find: `  return lock.held < lock.permits && lock.lastToken < context.revision`,
     replace: `  return lock.held < lock.permits && context.revision > 0`,
   },
   {
     name: 'token-of-the-place',
     source: 'the token is the place in the queue, which is older than others granted since (K1)',
-    file: 'src/state/lock.ts',
+    file: 'src/state/locks/lock.ts',
     find: '  const token = context.revision\n',
     replace: '  const token = place\n',
   },
   {
     name: 'waiter-overtakes',
     source: 'who asks while a permit is between two holders takes it before those who wait',
-    file: 'src/state/lock-commands.ts',
+    file: 'src/state/locks/commands.ts',
     find: 'if (mayGrant(context, lock) && (lock === null || lock.waiting === 0)) {',
     replace: 'if (mayGrant(context, lock)) {',
     more: [
       {
-        file: 'src/state/lock.ts',
+        file: 'src/state/locks/lock.ts',
         find: "  assert(lock === null || lock.waiting === 0, 'nobody overtakes those who wait')\n",
         replace: '',
       },
@@ -49,21 +49,21 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
   {
     name: 'last-come-first-served',
     source: 'waiters are served from the end of the queue',
-    file: 'src/state/tables.ts',
+    file: 'src/state/tables/tables.ts',
     find: "'WHERE ns = ?1 AND name = ?2 ORDER BY place LIMIT 1'",
     replace: "'WHERE ns = ?1 AND name = ?2 ORDER BY place DESC LIMIT 1'",
   },
   {
     name: 'limit-changed-while-held',
     source: 'whoever asks with another limit sets it for those who hold (DESIGN §8)',
-    file: 'src/state/lock-commands.ts',
+    file: 'src/state/locks/commands.ts',
     find: '  if (lock !== null && lock.permits !== limit) return otherLimit(context, lock, limit)\n',
     replace: '',
   },
   {
     name: 'fence-accepts-former-holder',
     source: 'a fence passes for any token that is not newer than the holder’s (K1)',
-    file: 'src/state/tables.ts',
+    file: 'src/state/tables/tables.ts',
     find: "'SELECT 1 FROM lock_grant WHERE ns = ?1 AND name = ?2 AND token = ?3'",
     replace: "'SELECT 1 FROM lock_grant WHERE ns = ?1 AND name = ?2 AND token >= ?3'",
   },

@@ -14,7 +14,7 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
         replace: '',
       },
       {
-        file: 'src/replica/members.ts',
+        file: 'src/replica/members/members.ts',
         find: "if (!raft.hasCommittedInTerm) return 'the leader has not committed anything in its term yet'",
         replace: '',
       },
@@ -33,7 +33,7 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
         replace: '',
       },
       {
-        file: 'src/replica/members.ts',
+        file: 'src/replica/members/members.ts',
         find: 'if (this.#pending !== null || raft.membershipIndex > raft.committed) {',
         replace: 'if (this.#pending !== null) {',
       },
@@ -138,7 +138,7 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
   {
     name: 'promoted-unheard',
     source: 'a learner is made a voter before it has answered (etcd#15096; scenario 57)',
-    file: 'src/replica/members.ts',
+    file: 'src/replica/members/members.ts',
     find: 'if (match === 0 || !this.isReachable(id)) {',
     replace: 'if (match < 0) {',
   },
@@ -165,7 +165,7 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     replace: `    return membership !== null && isVoter(membership, message.from)`,
     more: [
       {
-        file: 'src/replica/peers.ts',
+        file: 'src/replica/peers/peers.ts',
         find: 'return known !== null && known.incarnation !== peer.incarnation',
         replace: 'return known === undefined',
       },
@@ -179,7 +179,7 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     replace: 'return member !== undefined || incarnation === null',
     more: [
       {
-        file: 'src/replica/peers.ts',
+        file: 'src/replica/peers/peers.ts',
         find: 'return known !== null && known.incarnation !== peer.incarnation',
         replace: 'return known === undefined',
       },
@@ -188,7 +188,7 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
   {
     name: 'sent-to-replacement',
     source: 'a node that lost its disk is sent the snapshot that its predecessor needs (DESIGN §7)',
-    file: 'src/replica/peers.ts',
+    file: 'src/replica/peers/peers.ts',
     find: 'return known !== null && known.incarnation !== peer.incarnation',
     replace: 'return known === undefined',
   },

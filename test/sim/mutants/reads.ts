@@ -66,7 +66,7 @@ export const READ_MUTANTS: readonly Mutant[] = [
     name: 'answer-on-another-link',
     source:
       'the answer to a process that is gone reaches its successor, which counts its calls anew',
-    file: 'src/replica/peer-requests.ts',
+    file: 'src/replica/peers/requests.ts',
     find: 'if (this.#host.linkOf(from) !== link) return',
     replace: "if (this.#host.linkOf(from)?.peer.id === '') return",
   },

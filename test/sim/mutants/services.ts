@@ -56,7 +56,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
   {
     name: 'expiry-of-successor',
     source: 'an expiry hits the registration that came after it (etcd#20615; DESIGN §5.2)',
-    file: 'src/state/lease-commands.ts',
+    file: 'src/state/leases/commands.ts',
     find: 'if (lease !== null && lease.leaseRevision === ref.leaseRevision) yield lease',
     replace: 'if (lease !== null && ref.leaseRevision >= 0) yield lease',
   },

@@ -19,7 +19,7 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'compact-before-durable',
     source: 'the log is cut before the database holds it durably (scenario 52, DESIGN §4)',
-    file: 'src/replica/upkeep.ts',
+    file: 'src/replica/custody/upkeep.ts',
     find: '      if (complete) this.#becameDurable(index, bytesWritten)\n      if',
     replace: '      this.#becameDurable(index, bytesWritten)\n      if',
   },

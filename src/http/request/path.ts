@@ -1,0 +1,75 @@
+/**
+ * Names in paths. They come from the final, normalised path alone and are decoded exactly once:
+ * two readings of one path are how access rules get bypassed (RELIABILITY §4.2).
+ */
+import type { Context } from 'hono'
+
+import { keyProblem, nameProblem, prefixProblem } from '../../lib/names.ts'
+import { invalid } from '../error.ts'
+
+/** Spellings that URL normalisation resolves; a server may hand them over unresolved. */
+const UNRESOLVED = /\/(?:\.|%2e)/i
+
+/**
+ * The normalised path of a request, still percent-encoded: what the router matches. `below`: so many
+ * leading segments are where the API is mounted, and none of its own.
+ */
+export function rawPath(request: Request, below = 0): string {
+  const url = request.url
+  // A request without a Host (HTTP/1.0) may come with a relative URL.
+  const start = url.startsWith('/') ? 0 : url.indexOf('/', url.indexOf('://') + 3)
+  if (start < 0) return '/'
+  let end = url.indexOf('?', start)
+  if (end < 0) end = url.length
+  const hash = url.indexOf('#', start)
+  if (hash >= 0 && hash < end) end = hash
+  // A URL parser takes a backslash for a slash, and would write another key than was asked for.
+  const whole = url.slice(start, end).replaceAll('\\', '%5C')
+  const path = below === 0 ? whole : pathBelow(whole, below)
+  return UNRESOLVED.test(path) ? new URL(`http://localhost${path}`).pathname : path
+}
+
+/** Cut before dot segments are resolved: those of the API never lead out of it. */
+function pathBelow(path: string, segments: number): string {
+  let at = 0
+  for (let left = segments; left > 0 && at >= 0; left--) at = path.indexOf('/', at + 1)
+  return at < 0 ? '/' : path.slice(at)
+}
+
+/** The name that stands `at` that place of the path: `/v1/services/{name}` has it at 2. */
+export function pathName(c: Context, at: number, what: string): string {
+  const name = decode(c.req.path.split('/')[at + 1] ?? '', what)
+  const problem = nameProblem(name)
+  if (problem !== null) throw invalid(what, problem)
+  return name
+}
+
+/** What follows `before`, unjudged: there `%2F` and `/` are the same. */
+export function pathText(c: Context, before: string): string {
+  return decode(c.req.path.slice(before.length), 'key')
+}
+
+/** The config key that follows `before`. */
+export function pathKey(c: Context, before: string): string {
+  const key = pathText(c, before)
+  const problem = keyProblem(key)
+  if (problem !== null) throw invalid('key', problem)
+  return key
+}
+
+/** A prefix of config keys, which may end in a slash, or in the middle of a segment. */
+export function pathPrefix(c: Context, before: string): string {
+  const prefix = decode(c.req.path.slice(before.length), 'prefix')
+  const problem = prefixProblem(prefix)
+  if (problem !== null) throw invalid('prefix', problem)
+  return prefix
+}
+
+function decode(text: string, what: string): string {
+  if (!text.includes('%')) return text
+  try {
+    return decodeURIComponent(text)
+  } catch (cause) {
+    throw Object.assign(invalid(what, 'is not UTF-8 in valid percent-encoding'), { cause })
+  }
+}
