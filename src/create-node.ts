@@ -14,7 +14,7 @@ import type { LogFields, Logger } from './lib/logger.ts'
 import type { Bindings, NodeOptions, RunningNode } from './node-options.ts'
 import { startNode } from './node.ts'
 import { inOptions, nodeOptions } from './read-node-options.ts'
-import { keepOpenAt } from './runtime/mod.ts'
+import { idleLimitAt } from './runtime/mod.ts'
 import { VERSION } from './version.ts'
 
 export interface EmbeddedStatus {
@@ -173,7 +173,7 @@ function mountable(answer: RunningNode['fetch']): Hono {
   return new Hono().all('*', (c) =>
     answer(c.req.raw, {
       below: depthOf(c.req.routePath),
-      keepOpen: keepOpenAt(c.env, c.req.raw),
+      ...idleLimitAt(c.env, c.req.raw),
     }),
   )
 }

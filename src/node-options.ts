@@ -61,6 +61,7 @@ export interface NodeOptions {
 /** What a server knows of a request, and the API makes use of. */
 export interface Bindings {
   readonly keepOpen?: () => void
+  readonly boundIdle?: () => void
   readonly below?: number
 }
 

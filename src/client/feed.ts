@@ -121,8 +121,9 @@ export class Feed<T> implements AsyncDisposable {
   accept(copy: Copy<T>, freshness: Freshness): void {
     const before = this.#copy
     if (before !== null && copy.asOf < before.asOf) return
-    this.#copy = copy
     this.#freshness = freshness
+    if (before?.asOf === copy.asOf) return // An own write, and the event of it: told once.
+    this.#copy = copy
     if (before?.value === copy.value) return
     for (const listener of this.#listeners) {
       try {

@@ -5,7 +5,7 @@ import { isCode } from './error.ts'
 import { Keeper } from './keeper.ts'
 import type { Held } from './keeper.ts'
 import { path } from './path.ts'
-import { randomId } from './ports.ts'
+import { pause, randomId } from './ports.ts'
 import type { Session } from './session.ts'
 
 export interface LockOptions {
@@ -54,6 +54,8 @@ const WAIT: Duration = '30s'
 const WAIT_MAX_MS = 600_000
 /** Of a call, beyond the wait: for an answer, and for another node. */
 const GRACE_MS = 6_000
+/** Between two requests of one wait: what is refused at once must not be asked for without a rest. */
+const PAUSE_MS = 500
 
 /** Queues until it is granted. Throws `conflict` when it was not in time. */
 export async function acquire(
@@ -64,19 +66,30 @@ export async function acquire(
   session.assertOpen()
   const { wait = WAIT, waitMs = millis(wait), signal } = options
   const owner = options.owner ?? `client-${randomId().slice(0, 8)}`
-  const endMs = session.ports.nowMs() + waitMs
+  const { ports } = session
+  const endMs = ports.nowMs() + waitMs
   for (;;) {
     signal?.throwIfAborted()
-    const leftMs = Math.max(0, endMs - session.ports.nowMs())
+    const leftMs = Math.max(0, endMs - ports.nowMs())
     try {
       return await ask(session, name, { ...options, owner, waitMs: Math.min(leftMs, WAIT_MAX_MS) })
     } catch (error) {
-      const isOver = session.ports.nowMs() >= endMs
       // A fresh request queues anew: under its own key, after the old one was kept no longer.
-      const isOpen = isCode(error) && (error.outcome === 'unknown' || error.code === 'lost')
-      if (isOver || !(isOpen || (isCode(error, 'conflict') && leftMs > WAIT_MAX_MS))) throw error
+      if (ports.nowMs() >= endMs || !isWorthAsking(error, options.limit ?? 1)) throw error
     }
+    await pause(ports, PAUSE_MS, signal)
   }
+}
+
+/**
+ * Whether another request may be granted: nobody knows what became of this one, or it was lost or
+ * not granted before the time was over. Nobody waits for a lock that has another limit.
+ */
+function isWorthAsking(error: unknown, limit: number): boolean {
+  if (!isCode(error)) return false
+  const { code, outcome, problem } = error
+  if (code === 'conflict') return (problem['limit'] ?? limit) === limit
+  return outcome === 'unknown' || code === 'lost'
 }
 
 async function ask(

@@ -29,6 +29,8 @@ export interface Env {
   Bindings: {
     /** This answer may take its time: it must not be cut off as idle. */
     readonly keepOpen?: () => void
+    /** Its stream has ended: who does not take the rest may be cut off as idle again. */
+    readonly boundIdle?: () => void
     /** How many leading segments of the path say where the API is mounted; none by default. */
     readonly below?: number
     /** Of the other end; null where the system does not tell. */

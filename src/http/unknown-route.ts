@@ -13,6 +13,8 @@ interface Route {
 
 /** How much of a path is compared: longer ones are no slip of the finger. */
 const COMPARED_MAX = 256
+/** A part too many, or none: worse than a slip, so that `/renw` is `/renew` rather than too much. */
+const PART_COST = 1.25
 
 /** Of an app whose routes are all registered. Returned, not thrown: Hono catches nothing here. */
 export function unknownRoute(app: Hono<Env>): (c: Call) => Response {
@@ -73,12 +75,12 @@ function nearestRoute(method: string, path: string, routes: readonly Route[]): s
 }
 
 function routeDistance({ segments }: Route, given: readonly string[]): number {
-  let distance = Math.abs(segments.length - given.length)
+  let distance = Math.abs(segments.length - given.length) * PART_COST
   for (const [i, segment] of segments.entries()) {
     const other = given[i]
     if (other === undefined) continue
     if (!segment.startsWith(':')) distance += editDistance(segment, other.slice(0, 64))
-    else if (other === '') distance += 1
+    else if (other === '') distance += PART_COST
   }
   return distance
 }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-export { keepOpenAt } from './host-server.ts'
+export { idleLimitAt } from './host-server.ts'
 export { loadDial } from './dial.ts'
 export type { Dial } from './dial.ts'
 export { openDisk } from './disk.ts'

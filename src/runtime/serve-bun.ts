@@ -80,6 +80,10 @@ class BunRemote implements Remote {
     this.#server.timeout(this.#request, 0)
   }
 
+  boundIdle(): void {
+    this.#server.timeout(this.#request, IDLE_SECONDS)
+  }
+
   /**
    * Bun's time-outs are the connection's: one that was lifted for a long poll would leave the idle
    * connection open for good after it. A stream of events goes on after its `Response` is made.
@@ -93,7 +97,7 @@ class BunRemote implements Remote {
   #restore(response: Response): Response {
     if (!this.#isKeptOpen) return response
     if (STREAMS.test(response.headers.get('content-type') ?? '')) return response
-    this.#server.timeout(this.#request, IDLE_SECONDS)
+    this.boundIdle()
     return response
   }
 }

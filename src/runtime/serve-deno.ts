@@ -58,7 +58,8 @@ export function serveDeno(options: ServeOptions): Server {
       if (options.mesh !== null && isMeshRequest(request)) {
         return upgrade(Deno, request, { mesh: options.mesh, open })
       }
-      const remote = { address: info.remoteAddr.hostname ?? null, keepOpen: () => {} }
+      const address = info.remoteAddr.hostname ?? null
+      const remote = { address, keepOpen: () => {}, boundIdle: () => {} }
       const bounded = boundBody(request, cutBodyAt(options.maxBodyBytes))
       if (bounded === null) return new Response('the body is too large\n', { status: 413 })
       return options.fetch(bounded, remote)

@@ -32,7 +32,8 @@ export async function serveNode(options: ServeOptions): Promise<Server> {
   http.on('request', (incoming, outgoing) => {
     const request = toRequest(incoming, outgoing, cutBodyAt(options.maxBodyBytes))
     if (request instanceof Response) return void answerNode(request, outgoing)
-    const remote = { address: incoming.socket.remoteAddress ?? null, keepOpen: () => {} }
+    const address = incoming.socket.remoteAddress ?? null
+    const remote = { address, keepOpen: () => {}, boundIdle: () => {} }
     void answerNode(
       (async () => options.fetch(request, remote))().catch(() => internalError()),
       outgoing,

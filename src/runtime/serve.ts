@@ -19,6 +19,11 @@ export interface Remote {
    * until the answer is made; for `text/event-stream` and NDJSON until its end.
    */
   keepOpen(): void
+  /**
+   * The idle limit counts again, after the last words of a stream: who does not take them is cut.
+   * Else such a connection, and what the system holds for it, would be there for good.
+   */
+  boundIdle(): void
 }
 
 export interface ServeOptions {

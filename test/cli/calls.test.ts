@@ -125,6 +125,16 @@ test('a key that does not exist names the nearest one beside it', async () => {
   expect(ran.code).toBe(1)
 })
 
+test('of a key that exists no other one is named, where a version of it does not', async () => {
+  script = {
+    'GET /v1/config/app%2Fmotd': () => problem(404, 'not_found', 'there is no version 9'),
+    'GET /v1/config': () => Response.json({ items: [{ key: 'app/motd' }, { key: 'app/mote' }] }),
+  }
+  const ran = await rollcall(['config', 'get', 'app/motd', '--version', '9'])
+
+  expect(ran.err).toBe('rollcall: there is no version 9\n')
+})
+
 test.each([
   [['--value', 'x'], { 'if-match': null, 'if-none-match': null, 'content-type': null }],
   [['--value', 'x', '--if-version', '3'], { 'if-match': '"3"' }],
@@ -478,6 +488,7 @@ const MISTAKES: readonly (readonly [readonly string[], readonly string[]])[] = [
   ],
   [['lock', 'nightly', '--'], ['lock needs a CMD behind "--"']],
   [['lock', 'a', '--ttl', '10s', '--grace', '6s', '--', 'true'], ['--grace: 6s is more than half']],
+  [['lock', 'a', '--lease', 'l1', '--', 'true'], ['--lease belongs to config put']],
   [['lock', 'release', 'a'], ['needs --token']],
   [['completion', 'bsh'], ['did you mean "bash"?']],
 ]

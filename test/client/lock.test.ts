@@ -254,6 +254,31 @@ test('election() stands again for as long as it takes', async () => {
   expect(leadership.isHeld).toBe(true)
 })
 
+test('lock() of another limit is refused at once: nobody waits for that', async () => {
+  const world = new World()
+  world.script = () => problem(409, 'conflict', { limit: 1, holders: [], waiters: [] })
+
+  const error = await failure(clientIn(world).semaphore('s', { limit: 2, wait: '1h' }))
+
+  expect(error.code).toBe('conflict')
+  expect(world.asked).toHaveLength(1)
+})
+
+test('lock() whose place was lost stands again for the rest of the wait, with rests between', async () => {
+  const world = new World()
+  const startMs = world.nowMs
+  world.script = () => problem(409, 'conflict', { limit: 1, holders: [], waiters: [] })
+
+  const error = await failure(world.until(clientIn(world).lock('a', { wait: '30s' })))
+
+  expect(error.code).toBe('conflict')
+  expect(world.nowMs - startMs).toBeGreaterThanOrEqual(30_000)
+  expect(world.asked.length).toBeGreaterThan(1)
+  expect(world.asked.length).toBeLessThanOrEqual(61)
+  const keys = world.asked.map(({ headers }) => headers.get('idempotency-key'))
+  expect(new Set(keys).size).toBe(keys.length)
+})
+
 test('lease() is kept alive, and ends with its client', async () => {
   const world = new World()
   world.script = ({ method }) =>

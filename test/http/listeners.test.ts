@@ -96,6 +96,14 @@ test('?wait= ends with things as they are', async () => {
   expect(await listeners('?version=9&wait=20ms')).toMatchObject({ holding: 0, all: false })
 })
 
+test('nobody holds a version that is not there yet, where nobody listens either', async () => {
+  const { listeners, call, put } = await api()
+  expect(await listeners('?version=1')).toMatchObject({ version: null, all: false })
+  const all = call(`${ASK}?version=1&wait=1m`)
+  await put('one')
+  expect(jsonOf(await all)).toMatchObject({ version: 1, listeners: [], holding: 0, all: true })
+})
+
 test('whoever is given a staged value does not hold a version', async () => {
   const { call, poll, listeners, put } = await api()
   await put('one')

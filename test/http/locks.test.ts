@@ -193,6 +193,7 @@ test('a semaphore has as many holders as its limit, and one limit at a time', as
   expect((await ask('c', { limit: 2 })).status).toBe(409)
   const other = await ask('c', { limit: 3 })
   expect(other.status).toBe(409)
+  expect(jsonOf(other)).toMatchObject({ limit: 2, held: 2 })
   expect(jsonOf(other)['detail']).toContain('the limit 2')
   expect(await held()).toEqual(['a', 'b'])
 })

@@ -106,6 +106,7 @@ test.each([
     'POST /v1/services/web/instances/a/heartbeats',
     'POST /v1/services/{service}/instances/{id}/heartbeat',
   ],
+  ['POST /v1/locks/a/renw', 'POST /v1/locks/{name}/renew'],
   ['GET /v1/configs/a', 'GET /v1/config/{key}'],
   ['GET /healthz', 'GET /health'],
   ['GET /metric', 'GET /metrics'],

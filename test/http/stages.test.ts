@@ -101,6 +101,7 @@ test('promote makes it the next version, as it was staged or as If-Match says', 
   const late = await call(`POST ${STAGE}/promote`)
   expect(late.status).toBe(412)
   expect(jsonOf(late)).toMatchObject({ current: 2, outcome: 'not_applied' })
+  expect(jsonOf(late)['detail']).toContain('since version 1, on which it was staged')
 
   const headers = { 'If-Match': '"2"' }
   const done = await call(`POST ${STAGE}/promote?comment=go`, { headers })
@@ -164,6 +165,7 @@ test('stages are listed of one key, or under a prefix in pages', async () => {
 test.each([
   ['PUT', STAGE, undefined, 'Rollcall-Stage-Rule', 'is needed'],
   ['PUT', STAGE, 'zone', 'Rollcall-Stage-Rule', 'zone=eu;percent=10'],
+  ['PUT', '/v1/config/app/db', 'zone=eu', 'Rollcall-Stage-Rule', 'this is for all'],
   ['PUT', '/v1/config-stages/app', 'zone=eu', 'stage', '?key=app'],
   ['PUT', '/v1/config-stages/a//b', 'zone=eu', 'key', 'must not end'],
   ['PUT', '/v1/config-stages/a/b%00', 'zone=eu', 'stage', 'U+0000'],

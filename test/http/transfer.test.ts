@@ -182,7 +182,13 @@ test.each([
   ['no base64', '{"key":"a","valueBase64":"?"}', 'line 1: valueBase64', 'not base64'],
   ['an unknown field', '{"key":"a","vale":"x"}', 'line 1', 'did you mean "value"?'],
   ['a key twice', line('a', 'x') + line('a', 'y'), 'key', 'twice'],
-  ['no media type', '{"key":"a","value":"x","contentType":"?"}', 'Content-Type', 'media type'],
+  ['half a pair', '{"key":"a","value":"\\ud800"}', 'line 1: value', 'half a surrogate pair'],
+  [
+    'no media type',
+    '{"key":"a","value":"x","contentType":"?"}',
+    'line 1: contentType',
+    'media type',
+  ],
   ['no UTF-8', new Uint8Array([0xff]), '', 'neither an archive nor lines'],
   ['a strange file', tar('a b'), 'path', 'U+0020'],
   ['a torn archive', tar('a').slice(0, 600), '', 'cut off'],
@@ -217,6 +223,16 @@ test('an import and an export have bounds', async () => {
   await call('PUT /v1/config/c', { body: '3' })
   await call('PUT /v1/config/d', { body: '4' })
   expect((await call('GET /v1/config-export')).status).toBe(413)
+})
+
+test('an import brings no value that a write of its own could not have brought', async () => {
+  const { bring, registry } = await api({ limits: { bodyBytesMax: 10, importBytesMax: 100 } })
+  const answer = await bring(line('a', '1') + line('b', 'x'.repeat(11)))
+
+  expect(answer.status).toBe(413)
+  expect(jsonOf(answer)).toMatchObject({ limit: 10, detail: expect.stringContaining('"b"') })
+  expect(registry.proposed).toEqual([])
+  expect((await bring(line('b', 'x'.repeat(10)))).status).toBe(200)
 })
 
 test('what is imported is checked as any value is, in a dry run too', async () => {

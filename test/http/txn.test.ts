@@ -154,6 +154,7 @@ test.each([
     'from 1',
   ],
   ['a condition on nothing', { if: [{}] }, 'if.0', 'must be about one of config'],
+  ['one on a slip', { if: [{ confg: 'a', version: 1 }] }, 'if.0', 'did you mean "config"?'],
   ['one on two things', { if: [{ config: 'a', lock: 'l' }] }, 'if.0', 'must be about one of'],
   ['one without a value', { if: [{ config: 'a' }] }, 'if.0.value', 'one of the two'],
   ['one with both', { if: [{ config: 'a', version: 1, value: '' }] }, 'if.0', 'not both'],

@@ -281,7 +281,10 @@ test('a reader that goes leaves nothing behind', async () => {
 test('a node that stops says where to go on, and ends its watches', async () => {
   const closing = new AbortController()
   const { app, call, registry } = await testApi({ closing: closing.signal })
-  const watch = new WatchReader(await app.request('/v1/watch?topic=config/*'))
+  const limit: string[] = []
+  const env = { keepOpen: () => limit.push('lifted'), boundIdle: () => limit.push('back') }
+  const request = new Request('http://localhost/v1/watch?topic=config/*')
+  const watch = new WatchReader(await app.fetch(request, env))
   await watch.next()
   await call('PUT /v1/config/a', { body: 'x' })
   await watch.next()
@@ -290,6 +293,7 @@ test('a node that stops says where to go on, and ends its watches', async () => 
   expect(await watch.next()).toEqual(cut)
   expect(await watch.ends()).toBe(true)
   expect(registry.watches.size).toBe(0)
+  expect(limit).toEqual(['lifted', 'back'])
 })
 
 test('a silent watch is told how far it is', async () => {

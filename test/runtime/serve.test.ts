@@ -60,7 +60,7 @@ describe('serve()', () => {
     let remote: Remote | null = null
     const server = await start({
       fetch: (request, from) => {
-        remote = { address: from.address, keepOpen: () => {} }
+        remote = { address: from.address, keepOpen: () => {}, boundIdle: () => {} }
         return new Response(new URL(request.url).pathname)
       },
     })
@@ -103,6 +103,36 @@ describe('serve()', () => {
     expect(await put(200_000)).toBe(413)
     expect(seen).toEqual([1_000, 1_001])
   })
+
+  test('cuts who does not take the end of a stream, though it was kept open before', async () => {
+    const ends: string[] = []
+    const cut = Promise.withResolvers<void>()
+    const server = await start({
+      fetch: (request, remote) => {
+        remote.keepOpen()
+        const name = new URL(request.url).pathname
+        request.signal.addEventListener('abort', () => {
+          ends.push(name)
+          cut.resolve()
+        })
+        // More than the system takes for a client that does not read.
+        const bytes = new Uint8Array(16 * 1024 * 1024)
+        const body = new ReadableStream({ start: (controller) => controller.enqueue(bytes) })
+        if (name === '/over') setTimeout(() => remote.boundIdle(), 100)
+        return new Response(body, { headers: { 'Content-Type': 'text/event-stream' } })
+      },
+    })
+    const sockets = ['/goes-on', '/over'].map((path) => {
+      const socket = connect(server.port, '127.0.0.1')
+      socket.pause()
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`)
+      return socket
+    })
+    await cut.promise
+    for (const socket of sockets) socket.destroy()
+
+    expect(ends[0]).toBe('/over')
+  }, 60_000)
 
   test('answers 500 without a word about why when a route throws', async () => {
     const server = await start({

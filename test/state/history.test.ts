@@ -3,7 +3,7 @@ import type { Entry } from '../../src/raft/types.ts'
 import { openSql } from '../../src/runtime/sqlite.ts'
 import { StateMachine } from '../../src/state/mod.ts'
 import type { Command, CommandOf, Sql } from '../../src/state/mod.ts'
-import { commandEntry, configPut, instancePut } from './support.ts'
+import { commandEntry, configPut, instancePut, stagePut } from './support.ts'
 
 const NS = 'default'
 const MINUTE = 60_000
@@ -138,6 +138,34 @@ test('all else goes from the feed with its age, and the floor says so before', a
   timed.trimAll()
   expect(timed.machine.oldestRevision).toBe(oldestRevision)
   expect(timed.count('event')).toBe(0)
+  expect(timed.machine.recomputeHash()).toBe(timed.machine.stateHash())
+})
+
+test('what is staged stays while it is, ends no sweep, and goes with its stage', async () => {
+  const timed = await Timed.open()
+  const stages = ['a', 'b', 'c', 'd']
+  for (const stage of stages) timed.apply(stagePut({ stage }))
+  timed.apply(stagePut({ stage: 'a', text: 'anew' }))
+  for (let i = 1; i <= 8; i++) timed.apply(configPut('k', `v${i}`))
+  timed.trimAll()
+  timed.clusterMs += 20 * MINUTE
+
+  timed.trimAll({ rows: 1 })
+  expect(timed.versions('k')).toEqual([8, 7, 6])
+  expect(timed.count('event')).toBe(3 + stages.length)
+
+  const name = { ns: NS, key: 'app', by: null, expect: null }
+  timed.apply({ type: 'config_stage_delete', stage: 'b', ...name })
+  timed.apply(stagePut({ stage: 'c', text: 'anew' }))
+  const promoted = { comment: null, stageRevision: null }
+  timed.apply({ type: 'config_stage_promote', stage: 'd', ...promoted, ...name })
+  for (const _ of ['its time is noted', 'and is long ago']) {
+    timed.clusterMs += 20 * MINUTE
+    timed.trimAll({ rows: 1 })
+  }
+
+  const [still, anew, version] = [1, 1, 1]
+  expect(timed.count('event')).toBe(3 + still + anew + version)
   expect(timed.machine.recomputeHash()).toBe(timed.machine.stateHash())
 })
 

@@ -54,9 +54,8 @@ export async function hint(api: Api, kind: Listed, name: string): Promise<string
   const prefix = name.slice(0, name.lastIndexOf('/') + 1)
   try {
     const names = await namesOf(api, kind, { prefix })
-    const others = names
-      .filter((other) => other !== name)
-      .map((other) => other.slice(prefix.length))
+    if (names.includes(name)) return '' // It is there: what is missing is something of it.
+    const others = names.map((other) => other.slice(prefix.length))
     const near = nearest(name.slice(prefix.length), others)
     return didYouMean(near === null ? null : `${prefix}${near}`)
   } catch {

@@ -98,7 +98,7 @@ export const CALL_FLAGS = {
   lease: callFlag({
     value: 'LEASE',
     about: 'it vanishes with this lease',
-    commands: ['config put', 'lock'],
+    commands: ['config put'],
     read: readName,
   }),
   limit: callFlag({

@@ -43,6 +43,7 @@ async function putConfig(c: Call, edge: Edge): Promise<Response> {
   const expect = expectation(c)
   const comment = commentOf(query)
   const lease = query.name('lease')
+  refuseRule(c)
   const value = await readBytes(c, edge)
   const contentType = contentTypeOf(c.req.header('Content-Type'), { key, bytes: value })
   const given = { ns, key, contentType, value }
@@ -51,6 +52,12 @@ async function putConfig(c: Call, edge: Edge): Promise<Response> {
   const applied = await proposeValues(c, edge, query, { ns, command, values })
   const { version, revision } = resultOf(applied, 'config').config
   return tagged({ key, version, revision }, version, applied.created ? 201 : 200)
+}
+
+/** Whoever names a rule means some callers, and must not release to all by a slip in the path. */
+function refuseRule(c: Call): void {
+  if (c.req.header('Rollcall-Stage-Rule') === undefined) return
+  throw invalid('Rollcall-Stage-Rule', 'is for /v1/config-stages/{key}/{stage}: this is for all')
 }
 
 export function commentOf(query: Query): string | null {

@@ -62,7 +62,7 @@ async function getListeners(c: Call, edge: Edge, waiting: { count: number }): Pr
   const roll =
     waitMs === 0 ? await call(edge, asked) : await hold(c, edge, asked, { waiting, waitMs })
   if (waitMs > 0) version = await now()
-  return json({ key, version, revision: c.get('revision'), ...rollJson(roll, target) })
+  return json({ key, version, revision: c.get('revision'), ...rollJson(roll, target, version) })
 }
 
 interface Roll {
@@ -88,7 +88,8 @@ async function hold(
     for (;;) {
       const roll = await call(edge, asked)
       const leftMs = untilMs - performance.now()
-      if (holdAll(roll, asked.target) || leftMs <= 0 || signal.aborted) return roll
+      const version = edge.registry.local.config(asked.ns, asked.key)?.version ?? null
+      if (holdAll(roll, asked.target, version) || leftMs <= 0 || signal.aborted) return roll
       await sleep(Math.min(AGAIN_MS, leftMs))
     }
   } finally {
@@ -133,12 +134,17 @@ function holds({ held }: ListenerView, target: number): boolean {
   return held !== null && held.stage === null && held.version >= target
 }
 
-function holdAll({ listeners, missing }: Roll, target: number | null): boolean {
-  if (target === null || missing.length > 0) return false
+/** Also where nobody listens; but never of a version that is not there yet. */
+function holdAll(
+  { listeners, missing }: Roll,
+  target: number | null,
+  version: number | null,
+): boolean {
+  if (target === null || missing.length > 0 || (version ?? 0) < target) return false
   return listeners.every((listener) => holds(listener, target))
 }
 
-function rollJson(roll: Roll, target: number | null): object {
+function rollJson(roll: Roll, target: number | null, version: number | null): object {
   const { listeners, missing } = roll
   return {
     listeners: listeners.map(listenerJson),
@@ -149,7 +155,7 @@ function rollJson(roll: Roll, target: number | null): object {
       : {
           target,
           holding: listeners.filter((listener) => holds(listener, target)).length,
-          all: holdAll(roll, target),
+          all: holdAll(roll, target, version),
         }),
   }
 }

@@ -85,7 +85,8 @@ function* fromArchive(body: Uint8Array): Generator<Carried> {
   try {
     for (const { path, bytes: value, records } of unpacked(body)) {
       const key = keyAt(path.replace(/^(?:\.?\/)+/, ''), 'path')
-      const contentType = typeAt(records.get(TYPE_RECORD) ?? null, key, value)
+      const type = records.get(TYPE_RECORD) ?? null
+      const contentType = typeAt(type, { key, bytes: value }, `${TYPE_RECORD} of ${key}`)
       yield { key, contentType, value, comment: null }
     }
   } catch (error) {
@@ -109,8 +110,8 @@ function carriedLine(line: string, at: string): Carried {
   if ((value === undefined) === (valueBase64 === undefined)) {
     throw invalid(at, 'needs either value or valueBase64')
   }
-  const bytes = value === undefined ? base64At(valueBase64 ?? '', at) : utf8(value)
-  const contentType = typeAt(given.contentType ?? null, key, bytes)
+  const bytes = value === undefined ? base64At(valueBase64 ?? '', at) : textAt(value, at)
+  const contentType = typeAt(given.contentType ?? null, { key, bytes }, `${at}: contentType`)
   return { key, contentType, value: bytes, comment: comment ?? null }
 }
 
@@ -131,6 +132,11 @@ function jsonAt(line: string, at: string): unknown {
   }
 }
 
+function textAt(text: string, at: string): Uint8Array {
+  if (text.isWellFormed()) return utf8(text)
+  throw invalid(`${at}: value`, 'is no text: it has half a surrogate pair')
+}
+
 function base64At(text: string, at: string): Uint8Array {
   const bytes = fromBase64(text)
   if (bytes === null) throw invalid(`${at}: valueBase64`, 'is not base64')
@@ -143,6 +149,10 @@ function keyAt(key: string, at: string): string {
   throw invalid(at, `"${key.slice(0, 100)}" ${problem}`)
 }
 
-function typeAt(contentType: string | null, key: string, bytes: Uint8Array): string | null {
-  return contentType === null ? null : contentTypeOf(contentType, { key, bytes })
+function typeAt(
+  contentType: string | null,
+  value: { readonly key: string; readonly bytes: Uint8Array },
+  at: string,
+): string | null {
+  return contentType === null ? null : contentTypeOf(contentType, value, at)
 }

@@ -12,6 +12,7 @@ import type { Call, Edge, Env } from '../edge.ts'
 import { ApiError, invalid } from '../error.ts'
 import { planImport, transactionOf, under, valuesOf } from './import-plan.ts'
 import type { ImportAsked, ImportChange, ImportPlan } from './import-plan.ts'
+import type { Limits } from '../limits.ts'
 import { namespaceOf } from '../request/namespace.ts'
 import { Query } from '../request/query.ts'
 import { read, READ } from '../read.ts'
@@ -105,7 +106,7 @@ async function importConfig(c: Call, edge: Edge): Promise<Response> {
   const prune = pruneOf(query)
   const items = carriedBy(await readBytes(c, edge, limits.importBodyMax), limits.importKeysMax)
   refuseOutside(items, prefixOf(query))
-  refuseLarge(items, limits.importBytesMax)
+  refuseLarge(items, limits)
   const asked = { ns, items, prune }
   if (dryRun) return await rehearse(c, edge, query, asked)
   for (let left = TRIES_MAX; left > 0; left--) {
@@ -122,7 +123,8 @@ async function importConfig(c: Call, edge: Edge): Promise<Response> {
   }
   throw new ApiError(
     'conflict',
-    'keys were written while the import was looked at; nothing of it was applied, send it again',
+    'keys were written while the import was looked at; nothing of it was applied, send it again, ' +
+      'under a new Idempotency-Key where it has one',
   )
 }
 
@@ -168,8 +170,16 @@ function refuseOutside(items: readonly Carried[], prefix: string | null): void {
   throw invalid('?prefix', `is "${prefix}", and the import holds "${outside.key}"`)
 }
 
-/** It becomes one entry of the log. */
-function refuseLarge(items: readonly Carried[], bytesMax: number): void {
+/** It becomes one entry of the log, and each value one that a write of its own could have brought. */
+function refuseLarge(
+  items: readonly Carried[],
+  { importBytesMax: bytesMax, bodyBytesMax }: Limits,
+): void {
+  const large = items.find(({ value }) => value.length > bodyBytesMax)
+  if (large !== undefined) {
+    const detail = `the value of "${large.key}" is larger than ${bodyBytesMax} bytes`
+    throw new ApiError('too_large', detail, { limit: bodyBytesMax })
+  }
   const bytes = items.reduce((sum, { key, value }) => sum + key.length + value.length, 0)
   if (bytes <= bytesMax) return
   const detail = `keys and values are ${bytes} bytes, more than ${bytesMax}: import in parts`

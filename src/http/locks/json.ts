@@ -36,10 +36,11 @@ export function standingJson(lock: LockRow | null) {
     ...(lease === null ? {} : { lease }),
     since: rfc3339(createdAtMs),
   }))
-  return { held: lock?.held ?? 0, waiting: lock?.waiting ?? 0, holders, waiters }
+  const counts = { held: lock?.held ?? 0, waiting: lock?.waiting ?? 0 }
+  return { ...(lock === null ? {} : { limit: lock.limit }), ...counts, holders, waiters }
 }
 
 export function lockJson(lock: LockRow): object {
-  const { name, limit, revision } = lock
-  return { name, limit, revision, ...standingJson(lock) }
+  const { name, revision } = lock
+  return { name, revision, ...standingJson(lock) }
 }

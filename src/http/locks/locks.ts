@@ -139,7 +139,7 @@ async function acquired(
   const detail =
     answer.why === 'waited'
       ? `the lock "${name}" was not granted within the wait, and is not waited for any more`
-      : `what was asked for "${name}" has been lost since: its place or grant lapsed, or was given up`
+      : `what was asked for "${name}" has been lost since: its place or grant lapsed, or was given up; ask anew, under a new Idempotency-Key`
   throw await notGranted(edge, call, { revision: answer.revision, detail })
 }
 

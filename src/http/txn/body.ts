@@ -132,9 +132,16 @@ function parseCondition(item: Item): Condition {
   const subjects = Object.keys(CONDITIONS)
   const [subject, another] = subjects.filter((name) => Object.hasOwn(item, name))
   if (subject === undefined || another !== undefined) {
-    throw invalid('', `must be about one of ${subjects.join(', ')}`)
+    const near = subject === undefined ? firstNear(Object.keys(item), subjects) : null
+    const hint = near === null ? '' : `; did you mean "${near}"?`
+    throw invalid('', `must be about one of ${subjects.join(', ')}${hint}`)
   }
   return (CONDITIONS[subject] as (item: Item) => Condition)(item)
+}
+
+/** What the first of `words` that is nearly one of them was meant to be. */
+function firstNear(words: readonly string[], candidates: readonly string[]): string | null {
+  return words.map((word) => nearest(word, candidates)).find((near) => near !== null) ?? null
 }
 
 interface Place {

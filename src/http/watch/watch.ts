@@ -64,7 +64,9 @@ async function watch(c: Call, edge: Edge, open: Set<Watch>): Promise<Response> {
   open.add(watch)
   const noted = noteStream(c, edge, options.topics, watch)
   stream.attach(watch, () => {
-    if (open.delete(watch)) noted()
+    if (!open.delete(watch)) return
+    noted()
+    c.env?.boundIdle?.()
   })
   if (edge.closing?.aborted === true) watch.cut('node_stopping')
   return new Response(stream.body, { headers })

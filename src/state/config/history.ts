@@ -103,6 +103,12 @@ function sweepFeed(context: Context, below: number, budget: Budget): void {
   writeSetting(context, FEED_TRIMMED, next)
 }
 
+/** What a stage pinned that the feed's sweep has passed by: nobody else would let go of it. */
+export function unpin({ tables }: Context, revision: number, n: number): void {
+  if (revision >= setting(tables, FEED_TRIMMED)) return // That sweep will come by.
+  tables.event.delete(present(tables.event.find(revision, n), 'what is pinned is there'))
+}
+
 function isVersion({ kind }: SweptEvent): boolean {
   return kind === EVENT_KINDS['config.put'] || kind === EVENT_KINDS['config.deleted']
 }
@@ -120,8 +126,8 @@ function sweepVersions(context: Context, kept: Kept, budget: Budget): void {
   const events = tables.events.page({ from, below: kept.below, limit })
   let next = events.length < limit ? kept.below : from
   for (const event of events) {
-    if (!isVersion(event)) continue
-    if (!removeSurplus(context, event, kept, budget)) {
+    // A stage's event that the feed's sweep left is passed by: nothing else would end that page.
+    if (isVersion(event) && !removeSurplus(context, event, kept, budget)) {
       next = event.revision // There is more of its key to remove: this is where it goes on.
       break
     }

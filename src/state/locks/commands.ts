@@ -46,7 +46,8 @@ export function lockAcquire(context: Context, command: Acquire): Outcome {
   }
   assert(lock !== null, 'a lock without a row can be had')
   if (waiterTtlMs !== null) return queue(context, claim, lock, waiterTtlMs)
-  return context.conflict(`the lock "${name}" is ${standing(lock)}, and was not waited for`)
+  const why = `the lock "${name}" is ${standing(lock)}, and was not waited for`
+  return context.conflict(`${why}; ask with a wait to queue for it`)
 }
 
 /** Of the client's lease where it hangs on one, else as asked. */
@@ -64,7 +65,8 @@ function ttlOf(context: Context, { ns, lease, ttlMs }: Acquire): number | Refusa
 function otherLimit(context: Context, lock: LockRecord, limit: number): Refusal {
   const { name, permits } = lock
   return context.conflict(
-    `the lock "${name}" has the limit ${permits} while it is ${standing(lock)}, not ${limit}`,
+    `the lock "${name}" has the limit ${permits} while it is ${standing(lock)}, not ${limit}; ask ` +
+      'with that limit, or when nobody holds or awaits it',
   )
 }
 

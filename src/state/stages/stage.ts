@@ -18,6 +18,7 @@ import type { CommandOf } from '../command.ts'
 import { etag, configPut } from '../config/config.ts'
 import type { Context } from '../context.ts'
 import { EVENT_KINDS } from '../events/event.ts'
+import { unpin } from '../config/history.ts'
 import type { Outcome } from '../outcome.ts'
 import type { StageMeta } from '../rows.ts'
 import type { ConfigStageRecord } from '../tables/schema.ts'
@@ -121,6 +122,7 @@ function writeStage(
     ...context.tail(stored),
   }
   context.tables.stage.put(stored, record)
+  if (stored !== null) unpin(context, stored.eventRevision, stored.eventN)
   return record
 }
 
@@ -157,6 +159,11 @@ export function stagePromote(
   const value = stagedValue(context, stored)
   const put = { ns, key, contentType, value, comment, by, lease: null, expect } as const
   const outcome = configPut(context, { type: 'config_put', ...put })
+  if (!outcome.ok && outcome.code === 'version_mismatch' && command.expect === null) {
+    const why = `"${key}" has changed since version ${stored.baseVersion}, on which it was staged`
+    const then = 'stage it anew, or name with If-Match the version to replace'
+    return { ...outcome, detail: `${why}: ${outcome.detail}; ${then}` }
+  }
   // The new version is a change for everybody, so no mark is needed.
   if (outcome.ok) endStage(context, stored, { action: 'promoted', by, comment })
   return outcome
@@ -181,6 +188,7 @@ function endStage(
   const body = { stage, ruleBefore, rule: null, contentType, baseVersion, ...end }
   emit(context, { ns, key, body, value: null })
   context.tables.stage.delete(stored)
+  unpin(context, stored.eventRevision, stored.eventN)
   context.changed(ns, `stages/${key}`)
 }
 
