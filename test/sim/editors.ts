@@ -103,7 +103,7 @@ export class Editors {
     if (found !== null) return trims.isAsWritten(key, found, seen.revision)
     if (version > newest) return
     sometimes.met('a version was no longer kept')
-    const written = history.model.written.find(NS, key, version)
+    const written = history.model.configs.written.find(NS, key, version)
     trims.mayBeGone(key, { version, newest, writtenAt: written?.revision ?? 0 }, seen.revision)
   }
 

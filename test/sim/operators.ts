@@ -84,17 +84,21 @@ export class Operators {
     const key = this.#key
     const host = chance.pick(['host1', 'host2'])
     const questions: [string, (state: StateReader) => unknown, (at: number) => unknown][] = [
-      ['the override', (state) => state.override(key), (at) => model.override(key, at)],
-      ['a host', (state) => state.nodeOverride(NS, host), (at) => model.nodeOverride(NS, host, at)],
+      ['the override', (state) => state.override(key), (at) => model.services.override(key, at)],
+      [
+        'a host',
+        (state) => state.nodeOverride(NS, host),
+        (at) => model.services.nodeOverride(NS, host, at),
+      ],
       [
         'the settings',
         (state) => state.serviceSettings(NS, SERVICE),
-        (at) => model.service(NS, SERVICE, at),
+        (at) => model.services.service(NS, SERVICE, at),
       ],
       [
         'the service',
         (state) => [...state.instances(NS, SERVICE)],
-        (at) => model.instances(NS, SERVICE, at),
+        (at) => model.services.instances(NS, SERVICE, at),
       ],
       [
         'the revisions',

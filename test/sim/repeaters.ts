@@ -148,7 +148,7 @@ export class Repeaters {
   #condition(): Condition {
     const { chance, history } = this.#bench
     const key = chance.pick(KEYS)
-    const now = history.model.config(NS, key, history.last)
+    const now = history.model.configs.at(NS, key, history.last)
     const exists = chance.oneIn(2)
     return chance.pick<Condition>([
       { type: 'config_version', key, version: now?.meta.version ?? 0 },

@@ -291,7 +291,7 @@ class Run {
   #mustWork(key: string): boolean {
     const untilMs = this.#world.nowMs + ELECTIONS_TO_WORK * this.#plan.electionMaxMs
     // Committed, whether or not its client had the patience to hear of it.
-    const isWritten = (): boolean => this.#history.model.hasConfig(key)
+    const isWritten = (): boolean => this.#history.model.configs.has(key)
     const write = async (): Promise<void> => {
       while (!isWritten() && this.#world.nowMs < untilMs) {
         const command = this.#workload.putCommand('probe', key, null)

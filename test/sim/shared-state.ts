@@ -194,16 +194,16 @@ export class SharedState {
   }
 
   config(ns: string, key: string): ConfigRow | null {
-    const config = this.#history.model.config(ns, key, this.appliedIndex)
+    const config = this.#history.model.configs.at(ns, key, this.appliedIndex)
     return config === null ? null : { ...config.meta, value: config.value }
   }
 
   configNewestVersion(ns: string, key: string): number {
-    return this.#history.model.written.newest(ns, key, this.appliedIndex)
+    return this.#history.model.configs.written.newest(ns, key, this.appliedIndex)
   }
 
   configVersion(ns: string, key: string, version: number): ConfigVersionValue | null {
-    const found = this.#history.model.written.find(ns, key, version)
+    const found = this.#history.model.configs.written.find(ns, key, version)
     return found === null || found.revision > this.appliedIndex ? null : found
   }
 
@@ -212,11 +212,11 @@ export class SharedState {
     key: string,
     { limit }: { readonly limit: number },
   ): readonly ConfigVersion[] {
-    return this.#history.model.written.history(ns, key, this.appliedIndex).slice(0, limit)
+    return this.#history.model.configs.written.history(ns, key, this.appliedIndex).slice(0, limit)
   }
 
   configSchema(ns: string, prefix: string): ConfigSchemaRow | null {
-    return this.#history.model.configSchema(ns, prefix, this.appliedIndex)
+    return this.#history.model.configs.schema(ns, prefix, this.appliedIndex)
   }
 
   /** What is trimmed is looked at in seeds with SQLite: here nothing is stored. */
@@ -225,11 +225,11 @@ export class SharedState {
   }
 
   instance(key: InstanceKey): InstanceRow | null {
-    return this.#history.model.instance(key, this.appliedIndex)
+    return this.#history.model.services.instance(key, this.appliedIndex)
   }
 
   instances(ns: string, service: string): readonly InstanceRow[] {
-    return this.#history.model.instances(ns, service, this.appliedIndex)
+    return this.#history.model.services.instances(ns, service, this.appliedIndex)
   }
 
   instanceRevision({ ns, service, id }: InstanceKey): number {
@@ -259,27 +259,27 @@ export class SharedState {
 
   readonly stages = {
     seenBy: (ns: string, key: string, labels: Labels): StageRow | null => {
-      const { stages } = this.#history.model
+      const { stages } = this.#history.model.configs
       const stage = stages.seenBy(`${ns}/${key}`, labels, this.appliedIndex)
       return stage === null ? null : { ...stage.meta, value: stage.value }
     },
     revisionFor: (ns: string, key: string, labels: Labels): number => {
-      const { stages } = this.#history.model
+      const { stages } = this.#history.model.configs
       const staged = stages.changedFor(`${ns}/${key}`, labels, this.appliedIndex)
       return Math.max(staged, this.configRevision(ns, key))
     },
   }
 
   serviceSettings(ns: string, service: string): ServiceRow | null {
-    return this.#history.model.service(ns, service, this.appliedIndex)
+    return this.#history.model.services.service(ns, service, this.appliedIndex)
   }
 
   override(key: InstanceKey): OverrideRow | null {
-    return this.#history.model.override(key, this.appliedIndex)
+    return this.#history.model.services.override(key, this.appliedIndex)
   }
 
   nodeOverride(ns: string, node: string): OverrideRow | null {
-    return this.#history.model.nodeOverride(ns, node, this.appliedIndex)
+    return this.#history.model.services.nodeOverride(ns, node, this.appliedIndex)
   }
 
   close(): void {}

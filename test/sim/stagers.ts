@@ -56,7 +56,7 @@ export class Stagers {
     const key = this.#key
     const stage = chance.pick(STAGES)
     const by = `st-${this.#bench.next()}`
-    const known = history.model.stages.last(`${NS}/${key}`, stage)?.meta.revision ?? 0
+    const known = history.model.configs.stages.last(`${NS}/${key}`, stage)?.meta.revision ?? 0
     const expect: Expect | null = chance.pick([null, null, { match: [known], absent: false }])
     const name = { ns: NS, key, stage, by } as const
     const dice = chance.int(1, 10)
@@ -114,10 +114,10 @@ export class Stagers {
       query: (state) => this.#seen(state, asked, current(state)),
       expected: (at) => {
         const { model } = history
-        const config = model.config(ns, key, at)
-        const stage = model.stages.seenBy(`${ns}/${key}`, labels, at)
+        const config = model.configs.at(ns, key, at)
+        const stage = model.configs.stages.seenBy(`${ns}/${key}`, labels, at)
         const own = model.topics.changedAt(ns, `config/${key}`, at)
-        const staged = model.stages.changedFor(`${ns}/${key}`, labels, at)
+        const staged = model.configs.stages.changedFor(`${ns}/${key}`, labels, at)
         return {
           version: config?.meta.version ?? 0,
           stage: stage === null ? null : [stage.meta.stage, stage.meta.revision],
@@ -151,7 +151,7 @@ export class Stagers {
     const changedAt = (revision: number): number =>
       Math.max(
         history.model.topics.changedAt(ns, `config/${key}`, revision),
-        history.model.stages.changedFor(`${ns}/${key}`, labels, revision),
+        history.model.configs.stages.changedFor(`${ns}/${key}`, labels, revision),
       )
     await this.#workload.ask(node, waitMs, async (gateway) => {
       const wait = wakes.begun(node, target, { since, waitMs, changedAt })

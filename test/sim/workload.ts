@@ -198,7 +198,7 @@ export class Workload {
       timeoutMs: more.timeoutMs ?? this.#bench.plan.timeoutMs,
       query: (state) => configView(state.config(NS, key)),
       expected: (at) => {
-        const config = history.model.config(NS, key, at)
+        const config = history.model.configs.at(NS, key, at)
         return configView(config === null ? null : { ...config.meta, value: config.value })
       },
     })
@@ -407,7 +407,7 @@ export class Workload {
       consistency: chance.pick(['lease', 'linearizable', 'stale']),
       minRevision: 0,
       query: (state) => view(state.instance(key)),
-      expected: (at) => view(history.model.instance(key, at)),
+      expected: (at) => view(history.model.services.instance(key, at)),
     })
   }
 

@@ -22,7 +22,7 @@ export class Trims {
 
   isAsWritten(key: string, found: ConfigVersionValue, at: number): void {
     const { version, revision, value } = found
-    const written = this.#history.model.written.find(NS, key, version)
+    const written = this.#history.model.configs.written.find(NS, key, version)
     const isSame = written !== null && written.revision === revision && revision <= at
     insist(
       isSame && sameBytes(written.value, value),
@@ -59,7 +59,7 @@ export class Trims {
     lines: readonly ConfigVersion[],
     { limit, at }: { readonly limit: number; readonly at: number },
   ): void {
-    const all = this.#history.model.written.history(NS, key, at)
+    const all = this.#history.model.configs.written.history(NS, key, at)
     const expected = all.slice(0, lines.length)
     insist(
       Bun.deepEquals(lines.map(withoutN), expected.map(withoutN)),

@@ -37,3 +37,15 @@ export class Versions<T> {
     return this.#revisions.findLast((changed) => changed <= revision) ?? 0
   }
 }
+
+/** Those of `id`, which begin where there are none yet. */
+export function storeOf<T>(map: Map<string, Versions<T>>, id: string): Versions<T> {
+  let versions = map.get(id)
+  if (versions === undefined) map.set(id, (versions = new Versions()))
+  return versions
+}
+
+/** In the order of names. */
+export function byName<T>(map: ReadonlyMap<string, Versions<T>>): Versions<T>[] {
+  return [...map].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, versions]) => versions)
+}

@@ -14,7 +14,7 @@ import type {
   Outcome,
   OutcomeResult,
 } from '../../../src/state/mod.ts'
-import type { ModelConfig } from './model.ts'
+import type { ModelConfig } from './model-config.ts'
 
 /** The state at the entry at work, with what was done by it so far. */
 export interface Now {
