@@ -192,6 +192,36 @@ test('without a name a poll takes over one of its address that is between two po
   expect(names()).toHaveLength(3)
 })
 
+test('without a name a poll with other labels is another caller', async () => {
+  const { listeners, names } = await book()
+  const target = { ns: 'default', key: 'k', prefix: false }
+  const poll = (zone: string) => {
+    const labels = new Map([['zone', zone]])
+    const source = { labels, address: '10.0.0.1', via: 'poll' } as const
+    return listeners.begin(target, source, { through: 0, held: null })
+  }
+  poll('eu').end()
+  poll('us').end()
+  expect(names()).toHaveLength(2)
+  poll('us')
+  expect(names()).toHaveLength(2)
+})
+
+test('a caller holds what its labels say now, not those of an earlier poll', async () => {
+  const { poll, call, listeners, put } = await api()
+  await put('one')
+  const headers = { 'Rollcall-Stage-Rule': 'zone=eu' }
+  await call('PUT /v1/config-stages/app/db/canary', { body: 'two', headers })
+  void poll(`${KEY}?since=3&wait=10m`, labels('i-1', ',zone=eu'))
+  await Bun.sleep(5)
+  void poll(`${KEY}?since=3&wait=10m`, labels('i-1', ',zone=us'))
+  await Bun.sleep(5)
+  const [only, ...others] = (await listeners())['listeners'] as object[]
+  expect(others).toEqual([])
+  expect(only).toMatchObject({ instance: 'i-1', version: 1 })
+  expect(only).not.toHaveProperty('stage')
+})
+
 test('two polls of one name are one listener', async () => {
   const { begin, names } = await book()
   const [one, two] = [begin('i-1'), begin('i-1')]

@@ -56,7 +56,8 @@ export interface ListenerView {
 interface Listener extends ListenTarget {
   readonly name: string
   readonly named: boolean
-  readonly source: ListenerSource
+  /** As its last poll said. */
+  source: ListenerSource
   open: number
   lastMs: number
   /** It has seen everything of its target up to this revision. */
@@ -89,6 +90,8 @@ export class Listeners {
   /** By namespace and key, then by name. */
   readonly #keys = new Map<string, Map<string, Listener>>()
   readonly #prefixes = new Map<string, Map<string, Listener>>()
+  /** Those without a name that are between two polls, by what a next poll would look like. */
+  readonly #resting = new Map<string, Set<Listener>>()
   #size = 0
   #nextName = 1
   #sweptMs = 0
@@ -128,6 +131,7 @@ export class Listeners {
     const listener = this.#listener(target, source)
     if (listener === null) return NOT_NOTED
     listener.open += 1
+    listener.source = source
     listener.through = through
     listener.reached = reached
     listener.held = held ?? (listener.named ? listener.held : null)
@@ -142,8 +146,29 @@ export class Listeners {
           listener.reached = null
         }
         listener.lastMs = this.#nowMs()
+        if (listener.open === 0 && !listener.named) this.#rest(listener)
       },
     }
+  }
+
+  #rest(listener: Listener): void {
+    const look = lookOf(listener, listener.source)
+    const resting = this.#resting.get(look)
+    if (resting === undefined) this.#resting.set(look, new Set([listener]))
+    else resting.add(listener)
+  }
+
+  /** One without a name that may well be this caller; it rests no more. */
+  #rested(target: ListenTarget, source: ListenerSource): Listener | null {
+    const [listener = null] = this.#resting.get(lookOf(target, source)) ?? []
+    if (listener !== null) this.#restsNoMore(listener)
+    return listener
+  }
+
+  #restsNoMore(listener: Listener): void {
+    const look = lookOf(listener, listener.source)
+    const resting = this.#resting.get(look)
+    if (resting?.delete(listener) === true && resting.size === 0) this.#resting.delete(look)
   }
 
   #listener(target: ListenTarget, source: ListenerSource): Listener | null {
@@ -151,8 +176,9 @@ export class Listeners {
     const id = idOf(target)
     const known = map.get(id) ?? new Map<string, Listener>()
     const instance = source.labels.get(IDENTITY_LABEL)
-    const found = instance === undefined ? between(known, source) : known.get(`=${instance}`)
-    if (found !== undefined && found !== null) return found
+    const found =
+      instance === undefined ? this.#rested(target, source) : (known.get(`=${instance}`) ?? null)
+    if (found !== null) return found
     if (this.#size >= LISTENERS_MAX) {
       this.#missedMs = this.#nowMs()
       return null
@@ -203,9 +229,10 @@ export class Listeners {
     this.#sweptMs = nowMs
     for (const map of [this.#keys, this.#prefixes]) {
       for (const [id, listeners] of map) {
-        for (const [name, { open, lastMs }] of listeners) {
-          if (open > 0 || nowMs - lastMs <= GRACE_MS) continue
+        for (const [name, listener] of listeners) {
+          if (listener.open > 0 || nowMs - listener.lastMs <= GRACE_MS) continue
           listeners.delete(name)
+          this.#restsNoMore(listener)
           this.#size -= 1
         }
         if (listeners.size === 0) map.delete(id)
@@ -218,13 +245,10 @@ function idOf({ ns, key }: Pick<ListenTarget, 'ns' | 'key'>): string {
   return `${ns}/${key}` // A namespace holds no slash.
 }
 
-/** One without a name that is between two polls, and may well be this caller. */
-function between(known: ReadonlyMap<string, Listener>, source: ListenerSource): Listener | null {
-  for (const listener of known.values()) {
-    if (listener.named || listener.open > 0 || listener.source.via !== source.via) continue
-    if (listener.source.address === source.address) return listener
-  }
-  return null
+/** What the polls of one caller without a name have in common. */
+function lookOf(target: ListenTarget, { address, labels, via }: ListenerSource): string {
+  const pairs = Array.from(labels, ([label, value]) => `${label}=${value}`).sort()
+  return [idOf(target), target.prefix, via, address, ...pairs].join('\n')
 }
 
 /** Where nothing has changed since the caller's revision, it holds what is current. */
