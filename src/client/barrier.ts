@@ -8,6 +8,7 @@ import type { Duration } from './duration.ts'
 import { RollcallError } from './error.ts'
 import { grantLease } from './lease.ts'
 import { path } from './path.ts'
+import { either } from './ports.ts'
 import type { Session } from './session.ts'
 import { waiting } from './transport.ts'
 import type { CallOptions } from './transport.ts'
@@ -47,7 +48,7 @@ export function barrier(session: Session, prefix: string, options: BarrierOption
     wait: async ({ signal } = {}) => {
       const lease = await grantLease(session, { ttl, owner: `barrier ${prefix}` })
       try {
-        const over = signal === undefined ? lease.signal : AbortSignal.any([signal, lease.signal])
+        const over = either(lease.signal, signal)
         await session.call('PUT', path`/v1/config/${`${prefix}/in/${lease.id}`}`, {
           query: { lease: lease.id },
           body: '1',

@@ -88,8 +88,9 @@ export async function acquire(
 function isWorthAsking(error: unknown, limit: number): boolean {
   if (!isCode(error)) return false
   const { code, outcome, problem } = error
-  if (code === 'conflict') return (problem['limit'] ?? limit) === limit
-  return outcome === 'unknown' || code === 'lost'
+  return code === 'conflict'
+    ? (problem['limit'] ?? limit) === limit
+    : code === 'lost' || outcome === 'unknown'
 }
 
 async function ask(

@@ -59,6 +59,11 @@ export function randomId(): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
+/** Fires when either does. */
+export function either(one: AbortSignal, other: AbortSignal | undefined): AbortSignal {
+  return other === undefined ? one : AbortSignal.any([one, other])
+}
+
 /** A controller that fires with `parent` too, until `end`: long-lived signals collect no listeners. */
 export function linked(parent: AbortSignal | undefined): AbortController & { end(): void } {
   const controller = new AbortController()

@@ -13,6 +13,7 @@ import type { Held } from './keeper.ts'
 import { grantLease } from './lease.ts'
 import type { Lease } from './lease.ts'
 import { path } from './path.ts'
+import { either } from './ports.ts'
 import type { Session } from './session.ts'
 import type { Condition } from './txn.ts'
 
@@ -69,7 +70,7 @@ async function hold(
   // The lease goes first, then the name in the key, which wakes those that wait.
   const lease = await grantLease(session, { ttl, owner }, (id) => leave(session, key, id))
   try {
-    const over = signal === undefined ? lease.signal : AbortSignal.any([signal, lease.signal])
+    const over = either(lease.signal, signal)
     const token = await queue(session, key, { lease, isWriter, endMs, signal: over })
     const condition = { lease: lease.id, exists: true }
     return Object.assign(lease, { token, condition })

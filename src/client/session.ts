@@ -9,7 +9,9 @@ export class Session {
   readonly namespace: string
   readonly #transport: Transport
   readonly #open = new Set<AsyncDisposable>()
-  #isClosed = false
+  readonly #closing = new AbortController()
+  /** Fires when the client is closed, for what runs until then. */
+  readonly closing = this.#closing.signal
 
   constructor(options: TransportOptions) {
     this.ports = options.ports
@@ -28,7 +30,7 @@ export class Session {
 
   /** For what begins something that lasts: nothing begins on a client that is closed. */
   assertOpen(): void {
-    if (this.#isClosed) throw new RollcallError('closed', 'this client is closed')
+    if (this.closing.aborted) throw new RollcallError('closed', 'this client is closed')
   }
 
   /** `thing` is closed with the client; `leave` takes it out when it ended before. */
@@ -42,7 +44,7 @@ export class Session {
    * ends it.
    */
   async close(): Promise<void> {
-    this.#isClosed = true
+    this.#closing.abort()
     await Promise.all([...this.#open].map((thing) => thing[Symbol.asyncDispose]()))
   }
 }

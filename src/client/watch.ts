@@ -6,7 +6,7 @@
  * connection that ends in between loses nothing: the next one begins after the last whole revision.
  */
 import { isCode, lacking, parsed, RollcallError } from './error.ts'
-import { backoff, linked, pause } from './ports.ts'
+import { backoff, either, linked, pause } from './ports.ts'
 import type { Session } from './session.ts'
 import { framesOf } from './sse.ts'
 
@@ -52,32 +52,33 @@ const PAUSE_MAX_MS = 5_000
 const EVENTS_MAX = 200_000
 
 /**
- * Resumes by itself on any node, until `signal` fires or the loop is left. Throws only what another
- * attempt cannot mend: `revision_compacted` (read the state again and go on from there), a request
- * that is refused.
+ * Resumes by itself on any node, until `signal` fires, the client is closed or the loop is left.
+ * Throws only what another attempt cannot mend: `revision_compacted` (read the state again and go on
+ * from there), a request that is refused.
  */
 export async function* watch(
   session: Session,
   topics: readonly string[],
   options: WatchOptions = {},
 ): AsyncGenerator<WatchEvent, void, undefined> {
+  session.assertOpen()
+  const signal = either(session.closing, options.signal)
   let since = options.since ?? null
   let nextPause = backoff(session.ports, PAUSE_MIN_MS, PAUSE_MAX_MS)
-  const isOver = () => options.signal?.aborted === true
-  while (!isOver()) {
+  while (!signal.aborted) {
     try {
-      for await (const batch of connection(session, topics, { ...options, since })) {
+      for await (const batch of connection(session, topics, { ...options, since, signal })) {
         since = batch.revision
         nextPause = backoff(session.ports, PAUSE_MIN_MS, PAUSE_MAX_MS)
         if (batch.mark === null) yield* batch.events
         else if (options.marks === true) yield markOf(batch.mark, batch.revision)
       }
     } catch (error) {
-      if (isOver()) return
+      if (signal.aborted) return
       if (isFinal(error)) throw error
       options.onTrouble?.(error)
     }
-    await pause(session.ports, nextPause(), options.signal)
+    await pause(session.ports, nextPause(), signal)
   }
 }
 
@@ -177,11 +178,9 @@ async function* batchesOf(
 }
 
 function silent(): RollcallError {
-  return new RollcallError('unreachable', `a watch was silent for ${SILENCE_MS} ms`)
+  return new RollcallError('unreachable', `no answer within ${SILENCE_MS} ms`)
 }
 
 function broken(cause: unknown): RollcallError {
-  return isCode(cause)
-    ? cause
-    : new RollcallError('unreachable', 'a watch broke off; it goes on elsewhere', { cause })
+  return isCode(cause) ? cause : new RollcallError('unreachable', 'a watch broke off', { cause })
 }

@@ -11,6 +11,8 @@ import type { LeaseRow } from '../state/rows.ts'
 
 /**
  * ```
+ *   unclaimed ── a first beat ──► live; without one it runs out, in less than its TTL
+ *
  *          2/3 of the TTL passed         a beat                applied
  *   live ─────────────────────► suspect ──────► clearing ─────────────► live
  *     │                            │ the TTL ran out
@@ -23,7 +25,7 @@ import type { LeaseRow } from '../state/rows.ts'
  * ```
  */
 export type DeadlinePhase =
-  'live' | 'suspect' | 'clearing' | 'expiring' | 'lapsed' | 'reviving' | 'removing'
+  'unclaimed' | 'live' | 'suspect' | 'clearing' | 'expiring' | 'lapsed' | 'reviving' | 'removing'
 
 export interface Deadline {
   lease: LeaseRow

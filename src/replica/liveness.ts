@@ -100,7 +100,9 @@ export class Liveness {
       })
     }
     switch (deadline.phase) {
+      case 'unclaimed':
       case 'live':
+        deadline.phase = 'live'
         this.#deadlines.renew(deadline, lease.ttlMs)
         done({ ttlMs: lease.ttlMs, expiresInMs: lease.ttlMs })
         return null
@@ -154,7 +156,6 @@ export class Liveness {
         deadline.phase = 'removing'
         remove.push(ref(lease))
       } else if (deadline.dueMs <= this.#deadlines.livedMs) {
-        assert(phase === 'live' || phase === 'suspect', 'it can still expire')
         deadline.phase = 'expiring'
         expire.push(ref(lease))
       } else {
@@ -193,6 +194,11 @@ export class Liveness {
         const keeps = change.type === 'cleared' && known?.phase === 'clearing'
         const remainingMs = keeps ? this.#deadlines.remainingMs(known) : change.lease.ttlMs
         this.#settle(this.#deadlines.arm(change.lease, 'live', remainingMs))
+        return null
+      }
+      case 'granted': {
+        const { lease, unclaimedMs } = change
+        this.#deadlines.arm(lease, 'unclaimed', Math.min(lease.ttlMs, unclaimedMs))
         return null
       }
       case 'suspect': {

@@ -17,6 +17,11 @@ export interface TopicChange {
 export type LeaseChange =
   /** Granted, registered again, or given another TTL: the deadline starts afresh. */
   | { readonly type: 'armed'; readonly lease: LeaseRow }
+  /**
+   * Of a lock that was waited for. Nobody has been told of it yet, and perhaps nobody will be: until
+   * its first beat it lasts no longer than the place in the queue did.
+   */
+  | { readonly type: 'granted'; readonly lease: LeaseRow; readonly unclaimedMs: number }
   | { readonly type: 'suspect'; readonly lease: LeaseRow }
   /** Suspicion was cleared, or a lapsed instance was revived. */
   | { readonly type: 'cleared'; readonly lease: LeaseRow }

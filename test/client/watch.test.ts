@@ -148,6 +148,26 @@ test('watch() leaves its connection when its loop is left', async () => {
   expect(world.timers).toBe(0)
 })
 
+test('watch() ends with its client, and begins on none that is closed', async () => {
+  const world = new World()
+  const all = streams(world)
+  const client = clientIn(world)
+  const events: WatchEvent[] = []
+  const run = async (): Promise<void> => {
+    for await (const event of client.watch(['services'])) events.push(event)
+  }
+  const ended = run()
+  await settled()
+  expect(all).toHaveLength(1)
+
+  await client.close()
+  await world.until(ended)
+  expect([events, world.timers]).toEqual([[], 0])
+  expect(world.asked[0]?.signal.aborted).toBe(true)
+  expect((await failure(run())).code).toBe('closed')
+  expect(all).toHaveLength(1)
+})
+
 test('framesOf() reads the same frames wherever the stream is cut', async () => {
   const text =
     ': a comment\n\nevent: config.put\ndata: {"value":"ü€𝄞"}\n\n' +

@@ -160,6 +160,35 @@ test(
 )
 
 test(
+  'cluster: a place whose client gave up, and which is granted all the same, soon goes to the next',
+  withCluster({}, async (cluster) => {
+    await knowsLocks(cluster)
+    const leader = await cluster.leader()
+    const [asked] = cluster.others(leader) as [ClusterNode]
+    const token = tokenOf(await ask(leader, 'holder'))
+    const giveUp = new AbortController()
+    const ghost = fetch(`${asked.url}${JOB}`, {
+      method: 'POST',
+      body: JSON.stringify({ owner: 'ghost', ttl: '1h', wait: '1m' }),
+      headers: { 'Idempotency-Key': 'k-2' },
+      signal: giveUp.signal,
+    })
+    ghost.catch(() => {})
+    await waiting(leader, 1)
+    const next = ask(leader, 'next')
+    await waiting(leader, 2)
+
+    giveUp.abort()
+    await Bun.sleep(500)
+    // The place is kept for a retry, so it is granted; nobody claims it.
+    await release(leader, token)
+
+    expect((await next).json['owner']).toBe('next')
+  }),
+  TEST_MS,
+)
+
+test(
   'cluster: asked node killed: a retry with the same key finds its place in the queue again',
   withCluster({}, async (cluster) => {
     await knowsLocks(cluster)

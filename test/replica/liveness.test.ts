@@ -52,6 +52,34 @@ class Leader {
 }
 
 describe('DESIGN §5: heartbeats and expiry', () => {
+  test('a grant that was waited for and that nobody claims ends with its place, not its TTL', () => {
+    const leader = new Leader()
+    const ghost = lease('ghost', { ttlMs: 60_000 })
+    const claimed = lease('claimed', { ttlMs: 60_000 })
+    for (const one of [ghost, claimed]) {
+      leader.liveness.applied([{ type: 'granted', lease: one, unclaimedMs: 5_000 }])
+    }
+    expect(leader.run(4_900)).toEqual([])
+    expect(leader.beat('claimed').answers).toEqual([{ ttlMs: 60_000, expiresInMs: 60_000 }])
+
+    expect(leader.run(1_000)).toEqual([
+      { type: 'lease_expire', leases: [{ id: 'ghost', leaseRevision: 7 }] },
+    ])
+    // Never answered again before it is known whether it is gone.
+    expect(leader.beat('ghost').answers).toEqual([])
+    expect(leader.run(38_000)).toEqual([])
+  })
+
+  test('a grant is not unclaimed for longer than its TTL', () => {
+    const leader = new Leader()
+    const change = { type: 'granted', lease: lease('a'), unclaimedMs: 5_000 } as const
+    leader.liveness.applied([change])
+
+    expect(leader.run(3_100)).toEqual([
+      { type: 'lease_expire', leases: [{ id: 'a', leaseRevision: 7 }] },
+    ])
+  })
+
   test('a lease that beats in time is never proposed for anything', () => {
     const leader = new Leader(lease('a'))
 

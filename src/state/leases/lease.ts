@@ -48,9 +48,14 @@ export interface LeaseTerms {
 
 /**
  * Grants a lease, or starts it afresh: its deadline is the full TTL again, and an expiry that
- * was proposed for the old one finds another `leaseRevision` (DESIGN §5.2).
+ * was proposed for the old one finds another `leaseRevision` (DESIGN §5.2). `unclaimedMs`: how long
+ * it lasts until its first beat, where nobody has asked for it just now.
  */
-export function armLease(context: Context, terms: LeaseTerms): LeaseRow {
+export function armLease(
+  context: Context,
+  terms: LeaseTerms,
+  unclaimedMs: number | null = null,
+): LeaseRow {
   const old = context.tables.lease.find(terms.id)
   const record: LeaseRecord = {
     id: terms.id,
@@ -66,7 +71,9 @@ export function armLease(context: Context, terms: LeaseTerms): LeaseRow {
   }
   context.tables.lease.put(old, record)
   const lease = leaseRow(record)
-  context.leases.push({ type: 'armed', lease })
+  context.leases.push(
+    unclaimedMs === null ? { type: 'armed', lease } : { type: 'granted', lease, unclaimedMs },
+  )
   return lease
 }
 

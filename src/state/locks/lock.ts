@@ -77,17 +77,23 @@ export function grantAtOnce(
   assert(lock === null || lock.waiting === 0, 'nobody overtakes those who wait')
   const counts = lock ?? { permits, held: 0, waiting: 0, lastToken: 0 }
   saveLock(context, lock, { ...counts, held: counts.held + 1, lastToken: context.revision }, claim)
-  return writeGrant(context, claim, context.revision)
+  return writeGrant(context, claim, { place: context.revision, unclaimedMs: null })
 }
 
-function writeGrant(context: Context, claim: Claim, place: number): LockGrantRow {
+/** `unclaimedMs`: of one who waited, how long its place would have lasted. */
+function writeGrant(
+  context: Context,
+  claim: Claim,
+  { place, unclaimedMs }: { readonly place: number; readonly unclaimedMs: number | null },
+): LockGrantRow {
   const { ns, name, owner, value, ttlMs, lease } = claim
   const token = context.revision
   const own = { ns, name, token, place, owner, value, ttlMs, lease }
   const record: LockGrantRecord = { ...own, ...context.tail(null) }
   context.tables.lockGrant.insert(record)
   const id = leaseOfGrant(record)
-  if (lease === null) armLease(context, { id, ns, ttlMs, removeAfterMs: 0, owner: null })
+  const terms = { id, ns, ttlMs, removeAfterMs: 0, owner: null }
+  if (lease === null) armLease(context, terms, unclaimedMs)
   tell(context, record, EVENT_KINDS['lock.acquired'])
   return lockGrantRow(record)
 }
@@ -168,11 +174,15 @@ export function grantNext(context: Context, { ns, name }: LockKey): void {
   if (lock === null || !isReady(lock)) return
   if (!mayGrant(context, lock)) return void context.readyLocks.push({ ns, name })
   const waiter = present(tables.firstLockWaiter(ns, name), 'waiters are counted')
+  const { ttlMs: unclaimedMs } = present(
+    tables.lease.find(leaseOfWaiter(waiter)),
+    'a place in the queue has its lease',
+  )
   takeOut(context, waiter)
   const { held, waiting } = lock
   const next = { ...lock, held: held + 1, waiting: waiting - 1, lastToken: revision }
   saveLock(context, lock, next, waiter)
-  writeGrant(context, waiter, waiter.place)
+  writeGrant(context, waiter, { place: waiter.place, unclaimedMs })
   if (isReady(next)) context.readyLocks.push({ ns, name })
 }
 

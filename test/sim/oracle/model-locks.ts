@@ -18,6 +18,8 @@ import { Versions } from './versions.ts'
 interface Waiter extends LockWaiterRow {
   readonly value: string | null
   readonly ttlMs: number
+  /** How long its place lasts without a beat; null: it never had one. */
+  readonly placeMs: number | null
 }
 
 interface ModelLock {
@@ -30,7 +32,8 @@ interface ModelLock {
 export interface LockHost {
   now(): { readonly revision: number; readonly wallMs: number }
   lease(id: string): LeaseRow | null
-  arm(ns: string, id: string, ttlMs: number): void
+  /** `unclaimedMs`: how long it lasts until its first beat, where that is less. */
+  arm(ns: string, id: string, ttlMs: number, unclaimedMs?: number): void
   /** The lease is gone; what hung on it is this file's business. */
   drop(id: string): void
   touch(ns: string, topic: string): void
@@ -145,7 +148,8 @@ export class LockModel {
     const known = this.#now(command)
     if (known !== null && known.limit !== limit) {
       const kept = `has the limit ${known.limit} while it is ${standing(known)}, not ${limit}`
-      return this.#refused('conflict', `the lock "${name}" ${kept}`)
+      const then = 'ask with that limit, or when nobody holds or awaits it'
+      return this.#refused('conflict', `the lock "${name}" ${kept}; ${then}`)
     }
     const lock = known ?? { limit, ...NOBODY }
     const place = this.#host.now().revision
@@ -157,6 +161,7 @@ export class LockModel {
       lease,
       value,
       ttlMs,
+      placeMs: null,
       createdAtMs: this.#host.now().wallMs,
     }
     if (lock.queue.length === 0 && lock.holders.length < limit) {
@@ -164,10 +169,11 @@ export class LockModel {
     }
     if (command.waiterTtlMs === null) {
       const why = `the lock "${name}" is ${standing(lock)}, and was not waited for`
-      return this.#refused('conflict', why)
+      return this.#refused('conflict', `${why}; ask with a wait to queue for it`)
     }
-    this.#set(command, { ...lock, queue: [...lock.queue, waiter] })
-    this.#host.arm(ns, waiterLease(waiter), command.waiterTtlMs)
+    const placeMs = command.waiterTtlMs
+    this.#set(command, { ...lock, queue: [...lock.queue, { ...waiter, placeMs }] })
+    this.#host.arm(ns, waiterLease(waiter), placeMs)
     return this.#ok(false, { type: 'lock_queued', place })
   }
 
@@ -201,7 +207,7 @@ export class LockModel {
       () => `${id}: place ${place} hangs on ${lease}, which is gone`,
     )
     this.#set(grant, { ...lock, holders })
-    if (lease === null) this.#host.arm(ns, grantLease(grant), ttlMs)
+    if (lease === null) this.#host.arm(ns, grantLease(grant), ttlMs, waiter.placeMs ?? undefined)
     this.#host.tell(ns, `locks/${name}`, 'lock.acquired')
     return grant
   }

@@ -71,8 +71,9 @@ export class Model {
     })
     this.locks = new LockModel({
       ...host,
-      arm: (ns, id, ttlMs) => {
-        this.#arm({ id, ns, ttlMs, removeAfterMs: 0, onLapse: 'remove', owner: null })
+      arm: (ns, id, ttlMs, unclaimedMs) => {
+        const terms = { id, ns, ttlMs, removeAfterMs: 0, onLapse: 'remove', owner: null } as const
+        this.#arm(terms, unclaimedMs)
       },
       drop: (id) => this.#dropped(id),
     })
@@ -260,15 +261,23 @@ export class Model {
     return this.#ok(true, { type: 'lease', lease })
   }
 
-  #arm(terms: Omit<LeaseRow, 'leaseRevision' | 'suspectMs' | 'lapsed'>): LeaseRow {
+  #arm(
+    terms: Omit<LeaseRow, 'leaseRevision' | 'suspectMs' | 'lapsed'>,
+    unclaimedMs?: number,
+  ): LeaseRow {
     const lease = { ...terms, leaseRevision: this.#revision, suspectMs: null, lapsed: false }
-    this.#change('armed', lease)
+    if (unclaimedMs === undefined) this.#change('armed', lease)
+    else this.#became(lease, { type: 'granted', lease, unclaimedMs })
     return lease
   }
 
   #change(type: 'armed' | 'suspect' | 'cleared' | 'lapsed', lease: LeaseRow): void {
+    this.#became(lease, { type, lease })
+  }
+
+  #became(lease: LeaseRow, change: LeaseChange): void {
     storeOf(this.#leases, lease.id).set(this.#revision, lease)
-    this.#changes.push({ type, lease })
+    this.#changes.push(change)
   }
 
   #lease(id: string): LeaseRow | null {

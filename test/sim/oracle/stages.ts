@@ -113,6 +113,11 @@ export class Stages {
     const put = { ns, key, contentType, value: old.value, comment, by, lease: null, expect }
     const outcome = host.put({ type: 'config_put', ...put })
     if (outcome.ok) this.#end({ ns, key, stage }, host)
+    else if (outcome.code === 'version_mismatch' && command.expect === null) {
+      const why = `"${key}" has changed since version ${baseVersion}, on which it was staged`
+      const then = 'stage it anew, or name with If-Match the version to replace'
+      return { ...outcome, detail: `${why}: ${outcome.detail}; ${then}` }
+    }
     return outcome
   }
 
