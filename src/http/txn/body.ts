@@ -1,4 +1,4 @@
-/** The body of `POST /v1/txn`: conditions and operations, from the API's JSON to what commands carry. */
+/** The body of `POST /v1/txn`: conditions and operations, from JSON to what commands carry. */
 import * as v from 'valibot'
 
 import { nearest } from '../../lib/nearest.ts'
