@@ -1,4 +1,5 @@
 /** The ports of a node: one for everybody, or a second one for the mesh alone. */
+import { messageOf } from './lib/text.ts'
 import { StartError, type ListenAddress, type NodeOptions } from './node-options.ts'
 import { serve, type Server } from './runtime/mod.ts'
 import { codeOf } from './start-error.ts'
@@ -57,5 +58,5 @@ function reason(error: unknown, flag: string): string {
   const code = codeOf(error)
   if (code === 'EADDRINUSE') return `the port is in use; choose another with ${flag}`
   if (code === 'EACCES') return `not permitted; choose a port above 1023 with ${flag}`
-  return error instanceof Error ? error.message : String(error)
+  return messageOf(error)
 }

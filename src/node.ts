@@ -54,7 +54,10 @@ const VALUE_CHECK_MS = 2_000
 /** Of a snapshot: what other writers are left on an ordinary disk. */
 const COPY_BYTES_PER_SECOND = 192 * 1024 * 1024
 
-/** Starts a node: resolves once it listens, where it is to listen. Rejects with {@link StartError} and leaves nothing. */
+/**
+ * Starts a node: resolves once it listens, where it is to listen. Rejects with {@link StartError},
+ * and leaves nothing.
+ */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const startedMs = performance.now()
   const closing = new AbortController()

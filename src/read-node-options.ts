@@ -6,6 +6,7 @@ import { findFlag, readSettings, serveOptions, type FlagName } from './cli/mod.t
 import type { CreateNodeOptions } from './create-node-options.ts'
 import { StartError } from './errors.ts'
 import { nearest } from './lib/nearest.ts'
+import { messageOf } from './lib/text.ts'
 import type { NodeOptions } from './node-options.ts'
 
 /** Those that are no flag's. */
@@ -58,7 +59,7 @@ export function nodeOptions(given: CreateNodeOptions): Omit<NodeOptions, 'versio
     return { ...options, ...hostsOf(given), listen: hasListener ? options.listen : null }
   } catch (error) {
     if (error instanceof StartError) throw error
-    throw wrong(named(error instanceof Error ? error.message : String(error)), error)
+    throw wrong(named(messageOf(error)), error)
   }
 }
 

@@ -14,6 +14,7 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync, statSync } from 'node:fs'
 import { assert } from './lib/assert.ts'
+import { messageOf } from './lib/text.ts'
 import { StartError } from './node-options.ts'
 import { decodeMembership, encodeMembership, type Membership } from './raft/mod.ts'
 import {
@@ -159,7 +160,7 @@ class DirectoryRecovery implements Recovery {
     try {
       return new StateCopy(dataDir, this.#live, this.#sql)
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error)
+      const why = messageOf(error)
       const what = `the database in ${dataDir} cannot be copied, so nothing was changed`
       throw new StartError(1, `${what}: ${why}`, { cause: error })
     }
@@ -286,7 +287,7 @@ function applyRest(state: StateMachine, wal: Wal): void {
 }
 
 function unfinished(error: unknown, clusterId: string): StartError {
-  const why = error instanceof Error ? error.message : String(error)
+  const why = messageOf(error)
   const what = `the new cluster ${clusterId} is founded, and the node finishes the rest when it starts`
   return new StartError(1, `${what}: ${why}`, { cause: error })
 }

@@ -1,4 +1,5 @@
 /** Why a node did not start, as one line for its operator and an exit code (API.md). */
+import { messageOf } from './lib/text.ts'
 import { StartError, type NodeOptions } from './node-options.ts'
 import { StateDamaged, StateFileError } from './runtime/mod.ts'
 import { SchemaError, UnknownCommand } from './state/mod.ts'
@@ -31,7 +32,7 @@ export function startError(
     const how = `start it ${options.witness ? 'without' : 'with'} --witness, or choose another --data`
     return new StartError(3, `${what}; ${how}`, cause)
   }
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   if (
     error instanceof WalDamaged ||
     error instanceof WalMismatch ||

@@ -1,6 +1,7 @@
 /** Questions to a running node, for the commands that ask one. */
 import { present } from '../lib/assert.ts'
 import { formatDuration } from '../lib/duration.ts'
+import { isObject } from '../lib/objects.ts'
 import type { CommandContext } from './context.ts'
 import { CommandFailed } from './errors.ts'
 import type { Settings } from './usage/settings.ts'
@@ -39,7 +40,7 @@ export async function ask(
     throw new CommandFailed(unreachableText(url, error, timeoutMs))
   })
   const answer: unknown = await response.json().catch(() => null)
-  if (!isAnswer(answer)) {
+  if (!isObject(answer)) {
     throw new CommandFailed(`${url} answered ${response.status}, and not as rollcall would`)
   }
   if (!response.ok) {
@@ -47,10 +48,6 @@ export async function ask(
     throw new CommandFailed(`${url} answered ${response.status} ${why}`)
   }
   return answer
-}
-
-export function isAnswer(value: unknown): value is Answer {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function unreachableText(url: string, error: unknown, timeoutMs: number): string {

@@ -20,8 +20,3 @@ export function exitCodeOf(error: unknown): number | null {
   if (!(error instanceof Error) || !('exitCode' in error)) return null
   return typeof error.exitCode === 'number' ? error.exitCode : null
 }
-
-/** One line that says what went wrong, whatever was thrown. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
-}

@@ -2,8 +2,8 @@
  * The command line: nodes (`rollcall serve`, `dev`, `member` …) and their users (`rollcall config`,
  * `service`, `lock`, `lease`, `watch`).
  *
- * `usage/` says what can be typed: `commands.ts` is the one table of commands, `flags.ts` the one of
- * flags; `arguments.ts` takes a command line apart, `settings.ts` joins it with variables and a
+ * `usage/` says what can be typed: `commands.ts` is the one table of commands, `flags.ts` the one
+ * of flags; `arguments.ts` takes a command line apart, `settings.ts` joins it with variables and a
  * config file. `nodes/` has the commands for those who run a cluster, `calls/` those for its users,
  * over `rollcall/client`; each command is one file. `lock/` keeps a command under a lock,
  * `import-formats/` reads what other systems export, `completion/` is for shells. Nothing here

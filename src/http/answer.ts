@@ -1,7 +1,5 @@
 /** Bodies of answers: JSON with an entity tag, and the fields that several of them share. */
-import { toBase64 } from '../lib/base64.ts'
 import { formatDuration } from '../lib/duration.ts'
-import { utf8Text } from '../lib/bytes.ts'
 import type { Call } from './edge.ts'
 import { etag, isKnown } from './request/etag.ts'
 import { jsonLine } from './json-line.ts'
@@ -43,12 +41,4 @@ export function plainText(text: string, status = 200): Response {
 /** A TTL as people write it, and as programs want it. */
 export function ttlFields(ttlMs: number): { readonly ttl: string; readonly ttlMs: number } {
   return { ttl: formatDuration(ttlMs), ttlMs }
-}
-
-/** Bytes in JSON (API.md): text where they are valid UTF-8. */
-export function valueFields(
-  bytes: Uint8Array,
-): { readonly value: string } | { readonly valueBase64: string } {
-  const text = utf8Text(bytes)
-  return text === null ? { valueBase64: toBase64(bytes) } : { value: text }
 }

@@ -43,7 +43,8 @@ const FAREWELL_MS = 250
  * was lost, and callers of RPCs learn from `send` and `MeshHost.down`.
  *
  * The lower id dials, so two nodes do not call each other at once; the other one does only where
- * no link has come for long. Where both dial all the same, the link that the lower id dialed stays; between links dialed by one side, the newer one.
+ * no link has come for long. Where both dial all the same, the link that the lower id dialed stays;
+ * between links dialed by one side, the newer one.
  */
 export class Mesh {
   readonly #config: MeshConfig

@@ -8,8 +8,8 @@
  * request for a lock, from the proposal to the answer). `gateway.ts` gives the edge promises.
  *
  * `members/` says who belongs to the cluster, from its founding on; `peers/` talks to them;
- * `custody/` keeps the state: whether it can be trusted, how it is trimmed, how a node that lacks it
- * gets it; `watch/` tells whoever watches what happened, `watch/hub.ts` first.
+ * `custody/` keeps the state: whether it can be trusted, how it is trimmed, how a node that lacks
+ * it gets it; `watch/` tells whoever watches what happened, `watch/hub.ts` first.
  *
  * @module
  */

@@ -1,3 +1,4 @@
+import { messageOf } from '../lib/text.ts'
 import type { Socket, SocketEvents } from '../mesh/mod.ts'
 import { BUFFERED_BYTES_MAX, MESH_PATH } from './mesh-request.ts'
 import { WebSocketSocket } from './web-socket.ts'
@@ -54,7 +55,7 @@ function meshUrl(url: string): URL {
 
 /** An address that is none: the same to the mesh as one that does not answer. */
 function failed(error: unknown, events: SocketEvents): Socket {
-  const reason = error instanceof Error ? error.message : String(error)
+  const reason = messageOf(error)
   queueMicrotask(() => events.close(reason))
   return { send: () => false, bufferedBytes: () => 0, close: () => {} }
 }

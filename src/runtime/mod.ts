@@ -1,6 +1,6 @@
 /**
- * All that differs between Bun, Deno and Node, and all that touches the machine: files, locks, sockets,
- * SQLite. Nothing is decided here; other folders declare the ports that this one satisfies.
+ * All that differs between Bun, Deno and Node, and all that touches the machine: files, locks,
+ * sockets, SQLite, workers. Nothing is decided here; other folders declare the ports that this one satisfies.
  *
  * @module
  */

@@ -3,6 +3,7 @@ import { parse as parseToml, TomlError } from 'smol-toml'
 import { parseAllDocuments } from 'yaml'
 import { utf8Text } from '../lib/bytes.ts'
 import { propertiesProblem } from '../lib/properties.ts'
+import { clip } from '../lib/text.ts'
 import type { ValueFormat } from '../http/config/value-checks.ts'
 
 export type Parsed =
@@ -87,6 +88,5 @@ const NAMES: Readonly<Record<ValueFormat, string>> = {
 }
 
 function refuse(format: ValueFormat, why: string): Parsed {
-  const clipped = why.length <= MESSAGE_MAX ? why : `${why.slice(0, MESSAGE_MAX)}…`
-  return { ok: false, message: `is not valid ${NAMES[format]}: ${clipped}` }
+  return { ok: false, message: `is not valid ${NAMES[format]}: ${clip(why, MESSAGE_MAX)}` }
 }

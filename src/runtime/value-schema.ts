@@ -7,6 +7,8 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 import { RE2JS } from 're2js'
 import { utf8Text } from '../lib/bytes.ts'
+import { isObject } from '../lib/objects.ts'
+import { clip } from '../lib/text.ts'
 import type { Issue } from '../http/error.ts'
 
 /** Compiled ones that are kept: each is some code. */
@@ -72,13 +74,12 @@ export function compileSchema(bytes: Uint8Array): Compiled | string {
   } catch (error) {
     if (error instanceof RangeError) return 'is nested too deeply'
     const { message } = error as Error
-    return `is not a JSON Schema: ${clip(message)}`
+    return `is not a JSON Schema: ${clip(message, MESSAGE_MAX)}`
   }
 }
 
 function isSchema(value: unknown): value is object | boolean {
-  if (typeof value === 'boolean') return true
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  return typeof value === 'boolean' || isObject(value)
 }
 
 /** What of the value does not fit, by JSON Pointers into it. */
@@ -102,7 +103,7 @@ function allErrors({ schema, first }: Compiled, value: unknown): readonly ErrorO
 
 function issueOf({ instancePath, message = 'does not fit', params, keyword }: ErrorObject): Issue {
   const extra = EXTRA[keyword]?.(params as Readonly<Record<string, unknown>>) ?? ''
-  return { path: clip(instancePath), message: clip(`${message}${extra}`) }
+  return { path: clip(instancePath, MESSAGE_MAX), message: clip(`${message}${extra}`, MESSAGE_MAX) }
 }
 
 /** What a message leaves out. */
@@ -111,8 +112,4 @@ const EXTRA: Readonly<Record<string, (params: Readonly<Record<string, unknown>>)
   unevaluatedProperties: (params) => `: "${String(params['unevaluatedProperty'])}"`,
   enum: (params) => `: ${JSON.stringify(params['allowedValues'])}`,
   const: (params) => `: ${JSON.stringify(params['allowedValue'])}`,
-}
-
-function clip(text: string): string {
-  return text.length <= MESSAGE_MAX ? text : `${text.slice(0, MESSAGE_MAX)}…`
 }

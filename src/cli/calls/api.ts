@@ -1,4 +1,5 @@
 /** How the commands of users reach a cluster: through the client, for the time that they have. */
+import { isObject } from '../../lib/objects.ts'
 import { createClient, RollcallError } from '../../client/mod.ts'
 import type { Answer, CallOptions, Client } from '../../client/mod.ts'
 import type { CommandContext } from '../context.ts'
@@ -132,10 +133,6 @@ export function objectOf(answer: Answer): Readonly<Record<string, unknown>> {
   const value = answer.json<unknown>()
   if (isObject(value)) return value
   throw new CommandFailed('the answer is no JSON object: is that a node of rollcall?')
-}
-
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** The objects of a list that an answer holds; none where there is no list. */

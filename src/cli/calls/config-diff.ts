@@ -1,13 +1,13 @@
 /** `rollcall config diff`: of two versions, or of a file and the current value. */
 import { present } from '../../lib/assert.ts'
 import { unifiedDiff } from '../../lib/unified-diff.ts'
+import { utf8Text } from '../../lib/bytes.ts'
 import { path } from '../../client/mod.ts'
 import { CommandFailed, UsageError } from '../errors.ts'
 import { printable } from '../text.ts'
 import type { Paint } from '../text.ts'
 import { listOf, objectOf, openApi } from './api.ts'
 import type { Api, Call } from './api.ts'
-import { textOf } from './config-read.ts'
 import { versionOf } from './config-write.ts'
 import { readBytes } from './input.ts'
 import { orNearest } from './near.ts'
@@ -72,7 +72,7 @@ async function diffWithFile(
     orNearest(api, 'key', key, () => api.call('GET', path`/v1/config/${key}`)),
     readBytes(call, file),
   ])
-  const [before, after] = [textOf(answer.bytes), textOf(bytes)]
+  const [before, after] = [utf8Text(answer.bytes), utf8Text(bytes)]
   if (before === null || after === null) {
     const isEqual = Buffer.compare(answer.bytes, bytes) === 0
     return isEqual ? '' : `${key} and ${file} differ, and at least one of them is no text`

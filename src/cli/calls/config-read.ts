@@ -1,5 +1,7 @@
 /** `rollcall config get`, `list`, `history` and `listeners`. */
 import { present } from '../../lib/assert.ts'
+import { utf8Text } from '../../lib/bytes.ts'
+import { valueFields } from '../../lib/json-bytes.ts'
 import { path } from '../../client/mod.ts'
 import { CommandFailed } from '../errors.ts'
 import { shown } from '../text.ts'
@@ -52,24 +54,9 @@ function tagsOf(headers: Headers): Readonly<Record<string, unknown>> {
   }
 }
 
-/** As in the JSON of the API: text where it is text. */
-function valueFields(bytes: Uint8Array): Readonly<Record<string, string>> {
-  const text = textOf(bytes)
-  return text === null ? { valueBase64: Buffer.from(bytes).toString('base64') } : { value: text }
-}
-
-/** Null where the bytes are no UTF-8. */
-export function textOf(bytes: Uint8Array): string | null {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-  } catch {
-    return null
-  }
-}
-
 /** Text without what moves the cursor or changes colours. */
 function isFitForTerminal(bytes: Uint8Array): boolean {
-  const text = textOf(bytes)
+  const text = utf8Text(bytes)
   // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
   return text !== null && !/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/.test(text)
 }

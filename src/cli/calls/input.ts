@@ -1,6 +1,7 @@
 /** What a command reads: a file, standard input, or the words of a flag. */
+import { messageOf } from '../../lib/text.ts'
 import { readFileSync, statSync } from 'node:fs'
-import { CommandFailed, messageOf, UsageError } from '../errors.ts'
+import { CommandFailed, UsageError } from '../errors.ts'
 import type { Call } from './api.ts'
 
 /** More than a node takes by default would only be refused once it is sent. */

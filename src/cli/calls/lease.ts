@@ -1,7 +1,8 @@
 /** `rollcall lease …`: what lives and dies together. */
 import { formatDuration } from '../../lib/duration.ts'
+import { isObject } from '../../lib/objects.ts'
 import { path } from '../../client/mod.ts'
-import { isObject, objectOf, openApi } from './api.ts'
+import { objectOf, openApi } from './api.ts'
 import type { Api, Call } from './api.ts'
 import { fieldsText, show } from './show.ts'
 

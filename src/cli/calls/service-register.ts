@@ -1,9 +1,11 @@
 /** `rollcall service register`: an instance that is there for as long as this process is. */
 import { formatDuration } from '../../lib/duration.ts'
+import { messageOf } from '../../lib/text.ts'
+import { isObject } from '../../lib/objects.ts'
 import { path } from '../../client/mod.ts'
 import type { RegisterOptions, Registration } from '../../client/mod.ts'
-import { CommandFailed, messageOf, UsageError } from '../errors.ts'
-import { explained, isObject, objectOf, openApi } from './api.ts'
+import { CommandFailed, UsageError } from '../errors.ts'
+import { explained, objectOf, openApi } from './api.ts'
 import type { Api, Call } from './api.ts'
 import { readBytes } from './input.ts'
 import { instanceText } from './service.ts'

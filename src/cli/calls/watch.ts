@@ -1,11 +1,13 @@
 /** `rollcall watch`, `config watch` and `service watch`: changes as they happen. */
 import { nearest } from '../../lib/nearest.ts'
+import { messageOf } from '../../lib/text.ts'
+import { isObject } from '../../lib/objects.ts'
 import type { WatchEvent } from '../../client/mod.ts'
 import { didYouMean } from '../usage/arguments.ts'
-import { messageOf, UsageError } from '../errors.ts'
+import { UsageError } from '../errors.ts'
 import { printable, shown } from '../text.ts'
 import type { Style } from '../text.ts'
-import { explained, isObject, openApi } from './api.ts'
+import { explained, openApi } from './api.ts'
 import type { Call } from './api.ts'
 
 /** What a topic may begin with. */

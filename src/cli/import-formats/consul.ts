@@ -1,4 +1,5 @@
-import { base64Value, Gathering, ImportFormatError, isObject, parseJson } from './entry.ts'
+import { isObject } from '../../lib/objects.ts'
+import { base64Value, Gathering, ImportFormatError, parseJson } from './entry.ts'
 import type { Imported } from './entry.ts'
 
 const WHAT = '"consul kv export"'

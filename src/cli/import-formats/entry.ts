@@ -65,10 +65,6 @@ export function base64Value(text: string, name: string): Uint8Array {
   return bytes
 }
 
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
 /** The lines that `POST /v1/config-import` takes. `prefix` stands before every key. */
 export function toLines(entries: readonly ImportEntry[], prefix = ''): Uint8Array {
   const lines = entries.map(({ key, value, contentType, comment }) => {

@@ -1,5 +1,6 @@
 import { utf8Text } from '../../lib/bytes.ts'
-import { base64Value, Gathering, ImportFormatError, isObject, parseJson } from './entry.ts'
+import { isObject } from '../../lib/objects.ts'
+import { base64Value, Gathering, ImportFormatError, parseJson } from './entry.ts'
 import type { Imported } from './entry.ts'
 
 const WHAT = '"etcdctl get --prefix -w json"'

@@ -6,7 +6,8 @@
 import { unzipSync } from 'fflate'
 import { parse } from 'yaml'
 import { utf8Text } from '../../lib/bytes.ts'
-import { Gathering, ImportFormatError, isObject } from './entry.ts'
+import { isObject } from '../../lib/objects.ts'
+import { Gathering, ImportFormatError } from './entry.ts'
 import type { Imported } from './entry.ts'
 
 const METADATA = '.metadata.yml'

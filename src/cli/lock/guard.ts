@@ -19,9 +19,9 @@
  *
  * The end of its input without `done` is the end of its keeper: SIGTERM, then SIGKILL, at once.
  */
+import { isObject } from '../../lib/objects.ts'
 import process from 'node:process'
 import { createInterface } from 'node:readline'
-import { isObject } from '../calls/api.ts'
 import { groupLives, signalGroup } from './process-group.ts'
 
 const POLL_MIN_MS = 50

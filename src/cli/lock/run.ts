@@ -11,11 +11,12 @@
  * early enough for SIGTERM to be tried, and SIGKILL comes before anybody else can be granted the
  * lock, with every node out of reach. `guard.ts` does the same for a keeper that was killed.
  */
+import { messageOf } from '../../lib/text.ts'
 import { constants } from 'node:os'
 import type { Lock } from '../../client/mod.ts'
 import { openApi } from '../calls/api.ts'
 import type { Api, Call } from '../calls/api.ts'
-import { CommandFailed, messageOf } from '../errors.ts'
+import { CommandFailed } from '../errors.ts'
 import { acquireLock, isTakenAway } from './acquire.ts'
 import { startGuard } from './guarding.ts'
 import type { Guarding } from './guarding.ts'

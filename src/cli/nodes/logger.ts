@@ -1,4 +1,5 @@
 import type { Logger, LogFields } from '../../lib/logger.ts'
+import { clip } from '../../lib/text.ts'
 import { plain, printable } from '../text.ts'
 import type { Paint, Style } from '../text.ts'
 
@@ -83,5 +84,5 @@ function textValue(value: LogFields[string]): string {
 }
 
 function cut(text: string): string {
-  return text.length <= VALUE_CHARS_MAX ? text : `${text.slice(0, VALUE_CHARS_MAX)}…`
+  return clip(text, VALUE_CHARS_MAX)
 }

@@ -1,7 +1,8 @@
 /** `rollcall member …` and `rollcall transfer`: who belongs to the cluster, and who leads it. */
+import { isObject } from '../../lib/objects.ts'
 import { nearest } from '../../lib/nearest.ts'
 import { didYouMean } from '../usage/arguments.ts'
-import { ask, endpointOf, isAnswer, type Answer } from '../ask.ts'
+import { ask, endpointOf, type Answer } from '../ask.ts'
 import type { CommandContext } from '../context.ts'
 import { BadValue, UsageError } from '../errors.ts'
 import type { Settings } from '../usage/settings.ts'
@@ -64,7 +65,7 @@ function degradedLines(cluster: Answer): readonly string[] {
 /** What is under way, and what it waits for. */
 function changeLines(cluster: Answer): readonly string[] {
   const change = cluster['change']
-  if (!isAnswer(change)) return []
+  if (!isObject(change)) return []
   const reasons = Array.isArray(change['blockedBy']) ? change['blockedBy'] : []
   const head = `changing to voters ${shown(change['voters'])}, ${shown(change['phase'])}`
   return ['', head, ...reasons.map((reason) => `  waits: ${shown(reason)}`)]

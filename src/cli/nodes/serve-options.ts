@@ -2,8 +2,9 @@
 import type { NodeOptions } from '../../node-options.ts'
 import { formatDuration } from '../../lib/duration.ts'
 import { EMPTY_BYTES, utf8 } from '../../lib/bytes.ts'
+import { messageOf } from '../../lib/text.ts'
 import { addressOf, isLoopback, isNumeric, isWildcard, urlOf } from './addresses.ts'
-import { UsageError, messageOf } from '../errors.ts'
+import { UsageError } from '../errors.ts'
 import type { Settings } from '../usage/settings.ts'
 import type { Address } from '../usage/values.ts'
 

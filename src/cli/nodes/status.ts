@@ -1,4 +1,5 @@
-import { ask, endpointOf, isAnswer, type Answer } from '../ask.ts'
+import { isObject } from '../../lib/objects.ts'
+import { ask, endpointOf, type Answer } from '../ask.ts'
 import type { CommandContext } from '../context.ts'
 import type { Settings } from '../usage/settings.ts'
 import { shown, table } from '../text.ts'
@@ -50,7 +51,7 @@ export function clusterTable(cluster: Answer | null, paint: Paint): string {
   if (!Array.isArray(members)) return paint('yellow', 'the cluster did not answer: no leader?')
   const head = ['MEMBER', 'URL', 'ROLE', 'REACHABLE', 'MATCH', 'LAG', 'VERSION']
   const rows = members.map((entry: unknown) => {
-    const member = isAnswer(entry) ? entry : {}
+    const member = isObject(entry) ? entry : {}
     const role = `${shown(member['role'])}${member['leader'] === true ? ', leader' : ''}`
     const cells = [member['id'], member['url'], role, member['reachable'], member['matchIndex']]
     return cells.concat([member['lagEntries'], member['version']]).map(shown)

@@ -1,6 +1,7 @@
 /**
- * The one table of flags, with those of `flags-calls.ts`. The parser, the variables (`--wal-segment` is `ROLLCALL_WAL_SEGMENT`),
- * the keys of a config file, the help text and the types of the values all come from it.
+ * The one table of flags, with those of `flags-calls.ts`. The parser, the variables (`--wal-segment`
+ * is `ROLLCALL_WAL_SEGMENT`), the keys of a config file, the help text and the types of the values
+ * all come from it.
  */
 import { flag } from './flag.ts'
 import type { Flag } from './flag.ts'

@@ -1,4 +1,5 @@
 /** `/v1/cluster/members` and `/v1/cluster/transfer`: who belongs to the cluster, and who leads it. */
+import { isObject } from '../../lib/objects.ts'
 import { Hono } from 'hono'
 import * as v from 'valibot'
 
@@ -11,7 +12,7 @@ import type { Query } from '../request/query.ts'
 import { timeoutMs } from '../read.ts'
 import type { ClusterView, MembersAnswer, MembersRequest, MemberView } from '../registry.ts'
 import { list, name, oneOf } from '../request/schema.ts'
-import { bodyParser, isObject, without } from '../request/validate.ts'
+import { bodyParser, without } from '../request/validate.ts'
 import { refuseConditions, refuseFences, writeQuery } from '../write.ts'
 
 const PATH = '/v1/cluster/members'

@@ -2,9 +2,10 @@
 import { Hono } from 'hono'
 
 import { rfc3339 } from '../../lib/rfc3339.ts'
+import { valueFields } from '../../lib/json-bytes.ts'
 import type { Page, StateReader } from '../../state/reader.ts'
 import type { ConfigMeta } from '../../state/rows.ts'
-import { readAnswer, valueFields } from '../answer.ts'
+import { readAnswer } from '../answer.ts'
 import type { Edge, Env } from '../edge.ts'
 import { labelsOf } from '../request/labels.ts'
 import { listening } from './listening.ts'

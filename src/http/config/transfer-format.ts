@@ -6,17 +6,17 @@
  */
 import * as v from 'valibot'
 
-import { fromBase64 } from '../../lib/base64.ts'
 import { utf8, utf8Text } from '../../lib/bytes.ts'
 import { keyProblem } from '../../lib/names.ts'
 import { ArchiveError, isArchive, packed, unpacked } from '../../lib/ustar.ts'
 import type { ArchivedFile } from '../../lib/ustar.ts'
-import { valueFields } from '../answer.ts'
+import { valueFields } from '../../lib/json-bytes.ts'
 import { contentTypeOf } from './content-type.ts'
 import { ApiError, invalid } from '../error.ts'
 import { jsonLine } from '../json-line.ts'
 import * as schema from '../request/schema.ts'
 import { bodyParser } from '../request/validate.ts'
+import { valueBytes } from '../request/value-bytes.ts'
 
 export interface Carried {
   readonly key: string
@@ -105,12 +105,9 @@ function* fromLines(body: Uint8Array): Generator<Carried> {
 
 function carriedLine(line: string, at: string): Carried {
   const given = fieldsAt(jsonAt(line, at), at)
-  const { value, valueBase64, comment } = given
+  const { comment } = given
   const key = keyAt(given.key, `${at}: key`)
-  if ((value === undefined) === (valueBase64 === undefined)) {
-    throw invalid(at, 'needs either value or valueBase64')
-  }
-  const bytes = value === undefined ? base64At(valueBase64 ?? '', at) : textAt(value, at)
+  const bytes = valueBytes(given, `${at}: `)
   const contentType = typeAt(given.contentType ?? null, { key, bytes }, `${at}: contentType`)
   return { key, contentType, value: bytes, comment: comment ?? null }
 }
@@ -130,17 +127,6 @@ function jsonAt(line: string, at: string): unknown {
   } catch (cause) {
     throw Object.assign(invalid(at, 'is not a JSON object of its own'), { cause })
   }
-}
-
-function textAt(text: string, at: string): Uint8Array {
-  if (text.isWellFormed()) return utf8(text)
-  throw invalid(`${at}: value`, 'is no text: it has half a surrogate pair')
-}
-
-function base64At(text: string, at: string): Uint8Array {
-  const bytes = fromBase64(text)
-  if (bytes === null) throw invalid(`${at}: valueBase64`, 'is not base64')
-  return bytes
 }
 
 function keyAt(key: string, at: string): string {

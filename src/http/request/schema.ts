@@ -3,7 +3,7 @@ import * as v from 'valibot'
 
 import { DURATION_HINT, formatDuration, parseDuration } from '../../lib/duration.ts'
 import { keyProblem, nameProblem } from '../../lib/names.ts'
-import { isObject } from './validate.ts'
+import { isObject } from '../../lib/objects.ts'
 
 const STRING = 'must be a string'
 

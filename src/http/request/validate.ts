@@ -2,11 +2,15 @@
 import * as v from 'valibot'
 
 import { nearest } from '../../lib/nearest.ts'
+import { isObject } from '../../lib/objects.ts'
+import { clip } from '../../lib/text.ts'
 import { invalid, invalidAll } from '../error.ts'
 import type { Issue } from '../error.ts'
 
 /** More than this helps nobody, and an answer must stay small. */
 const ISSUES_MAX = 16
+/** Paths repeat names that the caller chose. */
+const PATH_MAX = 200
 
 export type Entries = v.ObjectEntries
 
@@ -42,23 +46,15 @@ export function without(object: object, fields: readonly string[]): object {
   return Object.fromEntries(Object.entries(object).filter(([field]) => !fields.includes(field)))
 }
 
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
 function toIssue(issue: v.BaseIssue<unknown>, known: readonly string[]): Issue {
   const path = (issue.path ?? []).map((item) => String(item.key)).join('.')
-  if (issue.type !== 'strict_object') return { path: clip(path), message: issue.message }
-  if (issue.received === 'undefined') return { path: clip(path), message: 'is needed' }
-  if (issue.expected !== 'never') return { path: clip(path), message: 'must be an object' }
+  if (issue.type !== 'strict_object') return { path: clip(path, PATH_MAX), message: issue.message }
+  if (issue.received === 'undefined') return { path: clip(path, PATH_MAX), message: 'is needed' }
+  if (issue.expected !== 'never')
+    return { path: clip(path, PATH_MAX), message: 'must be an object' }
   const near = nearest(String(issue.input), known)
   const hint = near === null ? '' : `; did you mean "${near}"?`
-  return { path: clip(path), message: `is not a known field${hint}` }
-}
-
-/** Paths repeat names that the caller chose. */
-function clip(path: string): string {
-  return path.length <= 200 ? path : `${path.slice(0, 200)}…`
+  return { path: clip(path, PATH_MAX), message: `is not a known field${hint}` }
 }
 
 /** All fields that a schema knows, at any depth: the candidates for "did you mean". */

@@ -1,4 +1,5 @@
 /** Bodies of `PUT` and `PATCH` of an instance: from the API's JSON to what commands carry. */
+import { isObject } from '../../lib/objects.ts'
 import * as v from 'valibot'
 
 import type { InstanceKey, InstancePatch, InstanceSpec } from '../../state/command.ts'
@@ -6,7 +7,7 @@ import { isAddress } from './address.ts'
 import { invalid } from '../error.ts'
 import type { Limits } from '../limits.ts'
 import * as s from '../request/schema.ts'
-import { bodyParser, isObject } from '../request/validate.ts'
+import { bodyParser } from '../request/validate.ts'
 import { INSTANCE_STATUS } from './words.ts'
 
 /** Fields of our own answers that nobody writes here. */

@@ -1,4 +1,5 @@
 /** `/v1/services`: the list, the look-up of one service, and its settings. */
+import { isObject } from '../../lib/objects.ts'
 import { Hono } from 'hono'
 import * as v from 'valibot'
 
@@ -16,7 +17,7 @@ import { pathName } from '../request/path.ts'
 import { Query } from '../request/query.ts'
 import { READ, read, WAIT, waitAndRead } from '../read.ts'
 import * as s from '../request/schema.ts'
-import { bodyParser, isObject } from '../request/validate.ts'
+import { bodyParser } from '../request/validate.ts'
 import { propose, resultOf, writeQuery } from '../write.ts'
 
 const SETTINGS = '/v1/services/:service/settings'

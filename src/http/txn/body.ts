@@ -1,9 +1,8 @@
-/** The body of `POST /v1/txn`: conditions and operations, from the API's JSON to what commands carry. */
+/** The body of `POST /v1/txn`: conditions and operations, from JSON to what commands carry. */
 import * as v from 'valibot'
 
-import { fromBase64 } from '../../lib/base64.ts'
-import { utf8 } from '../../lib/bytes.ts'
 import { nearest } from '../../lib/nearest.ts'
+import { isObject } from '../../lib/objects.ts'
 import type { Condition, TxnOp } from '../../state/command.ts'
 import { contentTypeOf } from '../config/content-type.ts'
 import { ApiError, invalid, invalidAll } from '../error.ts'
@@ -12,7 +11,8 @@ import { instanceBodies } from '../services/instance-body.ts'
 import type { InstanceBodies } from '../services/instance-body.ts'
 import type { Limits } from '../limits.ts'
 import * as s from '../request/schema.ts'
-import { bodyParser, isObject, without } from '../request/validate.ts'
+import { valueBytes } from '../request/value-bytes.ts'
+import { bodyParser, without } from '../request/validate.ts'
 
 const COMMENT_MAX = 1_024
 const NUMBER = { min: 0, max: Number.MAX_SAFE_INTEGER }
@@ -108,7 +108,7 @@ const leaseCondition = bodyParser({ lease: s.name, exists })
 const CONDITIONS: Readonly<Record<string, (item: Item) => Condition>> = {
   config: (item) => {
     const { config: key, version, ...rest } = configCondition(item)
-    if (version === undefined) return { type: 'config_value', key, value: valueOf(rest) }
+    if (version === undefined) return { type: 'config_value', key, value: valueBytes(rest) }
     if (rest.value === undefined && rest.valueBase64 === undefined) {
       return { type: 'config_version', key, version }
     }
@@ -169,7 +169,7 @@ const lockRelease = bodyParser({ name: s.name, token: s.integer(TOKEN) })
 const PARSERS: Readonly<Record<OpName, (item: Item, place: Place) => TxnOp>> = {
   'config.put': (item, { ns }) => {
     const { key, contentType, comment, lease, ...rest } = configPut(item)
-    const value = valueOf(rest)
+    const value = valueBytes(rest)
     const type = contentTypeOf(contentType ?? undefined, { key, bytes: value }, 'contentType')
     const given = { contentType: type, comment: comment ?? null, lease: lease ?? null }
     return write({ type: 'config_put', ns, key, value, by: null, expect: null, ...given })
@@ -214,22 +214,4 @@ function parseOp(item: Item, place: Place): ParsedOp {
     throw invalid('op', `must be one of ${OPS.join(', ')}${hint}`)
   }
   return { name, op: PARSERS[name](without(item, ['op']) as Item, place) }
-}
-
-/** Bytes in JSON (API.md): `value` as text, else `valueBase64`. */
-function valueOf(given: {
-  readonly value?: string | undefined
-  readonly valueBase64?: string | undefined
-}): Uint8Array {
-  const { value, valueBase64 } = given
-  if ((value === undefined) === (valueBase64 === undefined)) {
-    throw invalid('value', 'or valueBase64 is needed, one of the two')
-  }
-  if (value !== undefined) {
-    if (value.isWellFormed()) return utf8(value)
-    throw invalid('value', 'is no text: it has half a surrogate pair')
-  }
-  const bytes = fromBase64(valueBase64 ?? '')
-  if (bytes === null) throw invalid('valueBase64', 'is not base64')
-  return bytes
 }

@@ -2,9 +2,10 @@
 import { Hono } from 'hono'
 
 import { assert } from '../../lib/assert.ts'
+import { valueFields } from '../../lib/json-bytes.ts'
 import type { TxnResult } from '../../state/outcome.ts'
 import type { StateReader } from '../../state/reader.ts'
-import { json, valueFields } from '../answer.ts'
+import { json } from '../answer.ts'
 import { readJson } from '../request/body.ts'
 import { type ConfigValue, proposeValues, rolledBack } from '../config/checked-write.ts'
 import type { Call, Edge, Env } from '../edge.ts'

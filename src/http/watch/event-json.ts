@@ -4,12 +4,13 @@
  * adds its line here.
  */
 import { rfc3339 } from '../../lib/rfc3339.ts'
+import { valueFields } from '../../lib/json-bytes.ts'
 import { membersOf } from '../../replica/mod.ts'
 import { EVENT_KINDS, EVENT_VALUE_MAX } from '../../state/mod.ts'
 import { readConfigEvent, readInstanceEvent, readLockEvent } from '../../state/mod.ts'
 import { readServiceEvent, stagedEvent } from '../../state/mod.ts'
 import type { EventKind, StoredEvent } from '../../state/mod.ts'
-import { ttlFields, valueFields } from '../answer.ts'
+import { ttlFields } from '../answer.ts'
 import { instanceJson } from '../services/instance-json.ts'
 
 type KindName = keyof typeof EVENT_KINDS

@@ -1,7 +1,7 @@
 /**
- * The leader's duty for the history: it proposes what lets go of old events (`state/config/history.ts`), a
- * little at a time and one command after the other, and nothing where there is nothing to let go of.
- * What is to be kept is said by the leader's own flags, so all nodes are to be given the same.
+ * The leader's duty for the history: it proposes what lets go of old events
+ * (`state/config/history.ts`), a little at a time and one command after the other, and nothing where
+ * there is nothing to let go of. What is to be kept is said by the leader's own flags, so all nodes are to be given the same.
  */
 import type { LogIndex, Raft } from '../../raft/mod.ts'
 import type { Command, HistoryPolicy, StateMachine } from '../../state/mod.ts'

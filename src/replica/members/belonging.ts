@@ -96,7 +96,7 @@ export class Belonging {
     this.#followMembership()
   }
 
-  /** Keeps links to exactly whom `../peers/peers.ts` names; an empty node that joins: to anybody there. */
+  /** Links to exactly whom `../peers/peers.ts` names; an empty node that joins: to anybody there. */
   #followMembership(): void {
     const { membership, membershipIndex, departing } = this.#host.raft
     const isSame = membership === this.#membershipBefore

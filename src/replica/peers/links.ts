@@ -1,4 +1,4 @@
-/** The peers at this node's door: whether a link is welcome, who is on it, what to do with its words. */
+/** The peers at this node's door: whether a link is welcome, who is on it, and its messages. */
 import type { PeerIdentity, PeerMessage } from '../../mesh/peer.ts'
 import type { Input, Message, NodeId, Raft } from '../../raft/mod.ts'
 import type { Belonging } from '../members/belonging.ts'

@@ -34,7 +34,7 @@ export class WatchTopics<W> {
     else this.#lengths.set(key.length, left)
   }
 
-  /** Visits those who watch an event of that topic; one with several topics that fit, several times. */
+  /** Visits those who watch an event of that topic; whoever has several that fit, several times. */
   visit(ns: string, topic: string, run: (watcher: W) => void): void {
     const key = ns + SEPARATOR + topic
     this.#visitExact(key, run)

@@ -25,7 +25,7 @@ export interface Frame {
   bytes: Uint8Array | null
 }
 
-/** One form of a stream. There is a fixed handful, shared by all watches, so that each encodes once. */
+/** One form of a stream. A fixed handful is shared by all watches, so that each encodes once. */
 export interface WatchEncoder {
   /** Its place in {@link FeedEvent.frames}; no two have the same. */
   readonly slot: number
