@@ -3,7 +3,15 @@
  * its answers. What a real cluster makes of them: `test/cluster/cli.test.ts`.
  */
 import { afterAll, afterEach, beforeEach, expect, test } from 'bun:test'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
@@ -300,6 +308,18 @@ test('stages are put, promoted and withdrawn', async () => {
   expect(asked.map(({ line }) => line.split(' ')[0])).toEqual(['PUT', 'POST', 'DELETE'])
 })
 
+test('config import leaves no link of a folder out in silence', async () => {
+  mkdirSync(join(folder, 'in/..data'), { recursive: true })
+  file('in/..data/motd', 'hello')
+  symlinkSync('..data', join(folder, 'in/.now'))
+  symlinkSync('..data/motd', join(folder, 'in/motd'))
+  const ran = await rollcall(['config', 'import', join(folder, 'in'), '--prune', 'app/'])
+
+  expect(ran.err).toContain(`${join(folder, 'in/motd')} is a link or a device, not a file`)
+  expect(asked).toEqual([])
+  expect(ran.code).toBe(1)
+})
+
 test('config import sends a folder as lines, without what is hidden', async () => {
   const to = { contentType: 'text/plain', size: 5 }
   const counts = { created: 1, changed: 0, deleted: 0, unchanged: 4 }
@@ -477,6 +497,7 @@ const MISTAKES: readonly (readonly [readonly string[], readonly string[]])[] = [
   [['config', 'put', 'a', '--value', 'x', '--type', 'jsn'], ['--type: "jsn" is none of json']],
   [['config', 'put', 'a', '--values', 'x'], ['did you mean "--value"?']],
   [['config', 'stage', 'put', 'a', 'b'], ['config stage put needs --rule']],
+  [['service', 'register', 'web'], ['needs an ID, such as web-1']],
   [['service', 'register', 'web', 'w1'], ['needs --address']],
   [['service', 'drain', 'web'], ['needs a SERVICE and an ID']],
   [['watch', 'servces'], ['did you mean "services"?']],

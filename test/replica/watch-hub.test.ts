@@ -270,6 +270,24 @@ test('silence is broken by progress, and a sink that takes nothing for long is c
   expect(stalled.sink.chunks.at(-1)).toBe('cut:slow_reader@1')
 })
 
+test('a sink that took all while the node stood still is heard before it is judged', () => {
+  const world = new World({ watchStallMs: 30_000 })
+  const { watch, sink } = world.watch(null, exact('config/a'))
+  world.settle()
+  sink.isFull = true
+  world.apply('config/a')
+  world.settle()
+
+  world.pass(30_000) // It is about to be cut.
+  world.nowMs += 1_036
+  world.pass(1_000) // The timer that was due comes first, the sink's word after it.
+  expect(sink.isEnded).toBe(false)
+  sink.isFull = false
+  watch.resume()
+  world.pass(5_000)
+  expect(sink.isEnded).toBe(false)
+})
+
 test('what a snapshot brings is read from it; what it no longer holds cuts', () => {
   const world = new World()
   const watch = world.watch(null, exact('config/a'))

@@ -169,13 +169,26 @@ function isFolder(place: string): boolean {
 
 /** Every file of a folder, by its path from there. */
 function filesOf(folder: string): readonly FolderFile[] {
-  const names = readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => ({ name: relative(folder, join(entry.parentPath, entry.name)), entry }))
+  // What it leads to may be anything of this machine, and left out it would be deleted by --prune.
+  const other = entries.find(({ name, entry }) => !entry.isFile() && !isHidden(name))
+  if (other !== undefined) {
+    const what = `${join(folder, other.name)} is a link or a device, not a file`
+    throw new CommandFailed(`${what}; nothing was sent. cp -rL makes a folder of files of it`)
+  }
+  const names = entries
+    .filter(({ entry }) => entry.isFile())
+    .map(({ name }) => name)
     .sort()
   if (names.length > FILES_MAX) throw new CommandFailed(`${folder} holds ${names.length} files`)
   return names.map((name) => ({
     path: name.split(sep).join('/'),
     bytes: readFileSync(join(folder, name)),
   }))
+}
+
+function isHidden(name: string): boolean {
+  return name.split(sep).some((part) => part.startsWith('.'))
 }

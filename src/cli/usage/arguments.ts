@@ -161,8 +161,9 @@ function judged(
   }
   const missing = operands.find((operand, i) => operand.optional !== true && i >= words.length)
   if (missing !== undefined) {
-    const what = missing.words?.join(' or ') ?? `${missing.name}, such as ${missing.such}`
-    throw new UsageError(`${command} needs ${missing.words === undefined ? 'a ' : ''}${what}`)
+    const article = /^[AEIOU]/.test(missing.name) ? 'an' : 'a'
+    const one = `${article} ${missing.name}, such as ${missing.such}`
+    throw new UsageError(`${command} needs ${missing.words?.join(' or ') ?? one}`)
   }
   return words.map((word, i) => {
     const operand = operands[Math.min(i, operands.length - 1)]

@@ -52,6 +52,8 @@ export interface WatchHubHost {
 
 /** Between two looks at those that were silent. */
 const LOOK_MS = 1_000
+/** A look that is later than this may come before what the sockets have to say. */
+const LATE_MS = 20
 
 interface Due {
   readonly watcher: Watcher
@@ -201,6 +203,7 @@ export class WatchHub {
   #resume(watcher: Watcher): void {
     if (watcher.state === 'ended' || watcher.ready) return
     watcher.ready = true
+    watcher.isStalled = false
     watcher.activeMs = this.#host.nowMs()
     this.#blocked.delete(watcher)
     if (watcher.queued > 0 || !watcher.synced) this.#dirty.add(watcher)
@@ -323,15 +326,16 @@ export class WatchHub {
   /** Looks once a second, so that ten thousand idle readers are no ten thousand timers. */
   #armTimer(): void {
     if (this.#cancelTimer !== null) return
+    const dueMs = this.#host.nowMs() + LOOK_MS
     this.#cancelTimer = this.#host.setTimer(LOOK_MS, () => {
       this.#cancelTimer = null
       const nowMs = this.#host.nowMs()
-      this.#lookAtIdle(nowMs)
+      this.#lookAtIdle(nowMs, nowMs > dueMs + LATE_MS)
       if (this.#all.size > 0) this.#armTimer()
     })
   }
 
-  #lookAtIdle(nowMs: number): void {
+  #lookAtIdle(nowMs: number, isLate: boolean): void {
     const { watchProgressMs, watchStallMs } = this.#config
     for (let due = this.#idle.peek(); due !== null; due = this.#idle.peek()) {
       if (due.atMs > nowMs) return
@@ -340,8 +344,13 @@ export class WatchHub {
       if (watcher.state === 'ended') continue
       const silentMs = nowMs - watcher.activeMs
       if (!watcher.ready && silentMs >= watchStallMs) {
-        this.#end(watcher, 'slow_reader')
-        continue
+        // Where this node stood still, it may not have heard yet that the reader reads: that takes
+        // a look more, which comes in its time.
+        if (watcher.isStalled && !isLate) {
+          this.#end(watcher, 'slow_reader')
+          continue
+        }
+        watcher.isStalled = true
       }
       if (watcher.ready && silentMs >= watchProgressMs) this.#tellProgress(watcher, nowMs)
       const atMs = watcher.ready ? watcher.activeMs + watchProgressMs : nowMs + LOOK_MS

@@ -35,6 +35,8 @@ export class Watcher {
   position: number
   /** Whether the sink takes more. */
   ready = true
+  /** Whether the sink had taken nothing for too long when that was last looked at. */
+  isStalled = false
   /** Whether it was told that nothing is pending any more. */
   synced = false
   /** When something was last written, or the sink last took what it had. */

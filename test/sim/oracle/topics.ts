@@ -27,13 +27,18 @@ export class Topics {
   /** The same of all topics that begin so. */
   changedAtPrefix(ns: string, prefix: string, revision: number): number {
     let last = 0
+    const begin = `${ns}/${prefix}`
     for (const [name, changes] of this.#changes) {
-      if (name.startsWith(`${ns}/${prefix}`)) last = Math.max(last, lastUpTo(changes, revision))
+      if (name.startsWith(begin)) last = Math.max(last, lastUpTo(changes, revision))
     }
     return last
   }
 }
 
 function lastUpTo(ascending: readonly number[], revision: number): number {
-  return ascending.findLast((changed) => changed <= revision) ?? 0
+  for (let i = ascending.length - 1; i >= 0; i--) {
+    const changed = ascending[i] as number
+    if (changed <= revision) return changed
+  }
+  return 0
 }

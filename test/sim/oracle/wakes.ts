@@ -24,6 +24,8 @@ export interface Wait {
   readonly asksUntilMs: number
   /** The event in which it should have ended. */
   dueEvent: number
+  /** The revision at which it was last looked at: what is so there never changes. */
+  seenAt: number
 }
 
 /** How long a wait that is ahead of its node may ask the leader before it is like any other. */
@@ -65,6 +67,7 @@ export class Wakes implements Invariant {
       ahead: since > node.state.revision,
       asksUntilMs: this.#monoMs(node) + this.#asksMs(waitMs),
       dueEvent: Infinity,
+      seenAt: -1,
     }
     this.#open.add(wait)
     return wait
@@ -98,7 +101,11 @@ export class Wakes implements Invariant {
   #check(wait: Wait): void {
     const { events } = this.#scene.world
     if (wait.ahead && this.#monoMs(wait.node) < wait.asksUntilMs) return
-    if (wait.dueEvent === Infinity && this.#hasChanged(wait)) wait.dueEvent = events
+    const { revision } = wait.node.state
+    if (wait.dueEvent === Infinity && wait.seenAt !== revision) {
+      wait.seenAt = revision
+      if (this.#hasChanged(wait)) wait.dueEvent = events
+    }
     insist(
       events <= wait.dueEvent,
       'a wake is never missed',

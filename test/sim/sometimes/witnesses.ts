@@ -24,7 +24,7 @@ export class WitnessSituations implements Invariant {
   }
 
   stepped(node: SimNode): void {
-    if (node.isWitness || node.raft.role !== 'leader') return
+    if (this.#scene.plan.witnesses === 0 || node.isWitness || node.raft.role !== 'leader') return
     const data = node.raft.dataCopies
     if (data === null) return
     const isDegraded = data.copies < data.quorum
