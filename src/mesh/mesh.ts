@@ -3,6 +3,7 @@ import { Backoff } from '../lib/backoff.ts'
 import type { NodeId } from '../raft/types.ts'
 import { Connection } from './connection.ts'
 import { DialBacks } from './dial-back.ts'
+import { Farewells } from './farewells.ts'
 import { Foreigners } from './foreigners.ts'
 import { Link, type LinkOutput } from './link.ts'
 import type { PeerIdentity, PeerMessage } from './peer.ts'
@@ -35,9 +36,6 @@ export interface WantedPeer {
   readonly dials?: boolean
 }
 
-/** How long a refusal may take to leave before its socket is closed. */
-const FAREWELL_MS = 250
-
 /**
  * The links of one node to its peers. It retries connections, never messages: Raft re-sends what
  * was lost, and callers of RPCs learn from `send` and `MeshHost.down`.
@@ -57,8 +55,7 @@ export class Mesh {
   readonly #up = new Map<NodeId, Connection>()
   /** Those with something queued in this turn. */
   readonly #unsent = new Set<Connection>()
-  /** Refused, and closed in a moment. */
-  readonly #leaving = new Map<Socket, () => void>()
+  readonly #farewells: Farewells
   readonly #dialBacks: DialBacks
   #strangerRefusal: string | null = null
   readonly #foreigners: Foreigners
@@ -76,6 +73,7 @@ export class Mesh {
     this.#identity = config.identity
     this.#dialBacks = new DialBacks(ports)
     this.#foreigners = new Foreigners(config.strangersMax)
+    this.#farewells = new Farewells(ports, config.strangersMax)
   }
 
   /** Whom to keep a link with; this node itself is left out. Links with those that left are closed. */
@@ -205,14 +203,10 @@ export class Mesh {
     this.#contact = null
     this.#dialBacks.stop()
     for (const connection of this.#connections) connection.socket.close()
-    for (const [socket, cancel] of this.#leaving) {
-      cancel()
-      socket.close()
-    }
+    this.#farewells.stop()
     this.#connections.clear()
     this.#up.clear()
     this.#unsent.clear()
-    this.#leaving.clear()
     this.#peers.clear()
   }
 
@@ -427,15 +421,14 @@ export class Mesh {
   /** The other side or the network closed it. */
   #closed(connection: Connection, reason: string): void {
     if (this.#connections.has(connection)) return this.#drop(connection, reason)
-    this.#leaving.get(connection.socket)?.()
-    this.#leaving.delete(connection.socket)
+    this.#farewells.closed(connection.socket)
   }
 
   /** Gives a connection up. With `farewell` its last frame gets a moment to leave. */
   #drop(connection: Connection, reason: string, { farewell } = { farewell: false }): void {
     if (!this.#connections.delete(connection)) return
     this.#unsent.delete(connection)
-    if (farewell) this.#closeSoon(connection.socket)
+    if (farewell) this.#farewells.closeSoon(connection.socket)
     else connection.socket.close()
 
     const { link, dialed } = connection
@@ -460,15 +453,6 @@ export class Mesh {
     } else {
       this.#ports.logger.debug('no link', { peer: dialed ?? link.claimed, reason })
     }
-  }
-
-  #closeSoon(socket: Socket): void {
-    if (this.#leaving.size >= this.#config.strangersMax) return socket.close()
-    const cancel = this.#ports.setTimer(FAREWELL_MS, () => {
-      this.#leaving.delete(socket)
-      socket.close()
-    })
-    this.#leaving.set(socket, cancel)
   }
 
   /** One timer for all links; none while there is no link. */

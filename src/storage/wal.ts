@@ -19,6 +19,7 @@ import type { CompactionBounds, SegmentInUse } from './compaction.ts'
 import { SegmentAllocator } from './segment-allocator.ts'
 import { firstSegmentBytes, nextSegmentBytes, segmentName } from './segment.ts'
 import type { Segment } from './segment.ts'
+import type { WalOptions, WalStats } from './wal-options.ts'
 import { OPENING_BYTES_MAX, WriteQueue } from './write-queue.ts'
 
 /** After so long without a write the end of the log is recorded, once. */
@@ -26,47 +27,9 @@ const QUIET_MS = 1_000
 /** A full disk is announced while a quarter of the segment is left, for votes and the like. */
 const RESERVE = 4
 
-export interface WalOptions {
-  /** Of every segment but the first. A whole number of blocks. */
-  readonly segmentBytes: number
-  /** As given by a flag. A new directory without one gets `newNodeId()`. */
-  readonly nodeId: string | null
-  newNodeId(): string
-  /** The log of a witness; a directory keeps its kind. The default is a data node's. */
-  readonly witness?: boolean
-  /** Random text; called twice for a new directory, for its incarnation and for a secret. */
-  newIncarnation(): string
-  /** Up to where the database has applied: the log held that durably and must still hold it. */
-  readonly appliedIndex: number
-  /** The term of that entry, where the database knows it: a sharper check. */
-  readonly appliedTerm?: number | null
-  /**
-   * The snapshot that the database still is, exactly; null where there is none. Where the log does
-   * not hold that entry, an install was cut off, and is finished: see `restart`.
-   */
-  readonly installed?: EntryId | null
-  /**
-   * The cluster that was founded anew with that snapshot (`rollcall recover`): the log belongs to
-   * it from the restart on. Null: the snapshot came from the log's own cluster.
-   */
-  readonly foundedAnew?: string | null
-  /** A write or an fsync failed. Called once; the process must end (DESIGN §1.4). */
-  onFailure(error: Error): void
-}
-
 interface Flight {
   readonly sequence: number
   readonly dones: readonly (() => void)[]
-}
-
-export interface WalStats {
-  /** Of all segments on disk, the one in reserve included. */
-  readonly walBytes: number
-  readonly segments: number
-  /** Since the log was opened. */
-  readonly batches: number
-  readonly syncs: number
-  readonly bytesWritten: number
 }
 
 /** 16 MiB: small enough to be made in no time, large enough that fsync of a directory is rare. */
