@@ -56,12 +56,12 @@ export function lead(core: Core): void {
 /** Of a peer of whom nothing is known. */
 export function newProgress(
   { config, clock, log }: Core,
-  { witness }: Member,
+  { id, witness }: Member,
   silentSinceMs = clock.nowMs,
 ): Progress {
   const { inflightMax, inflightBytesMax } = config
   const { last } = log
-  return new Progress({ witness, last, clock, silentSinceMs, inflightMax, inflightBytesMax })
+  return new Progress({ id, witness, last, clock, silentSinceMs, inflightMax, inflightBytesMax })
 }
 
 /** The leader before was silent for an election timeout already, unless it has voted since. */
@@ -297,8 +297,8 @@ function hearsQuorum(core: Core): boolean {
 export function sendAppends(core: Core): void {
   const leadership = leadershipOf(core)
   let round: Round | null = null
-  const openRound = (): Round => (round ??= leadership.lease.open(core.clock))
-  const whole = supply(core, core.log.last, (entries) => entries)
+  // Made when they are asked for: mostly there is nothing to send.
+  let whole: Supply | null = null
   let withheld: Supply | null = null
   const noticeDue = core.clock.nowMs >= leadership.commitNoticeMs
   let allTold = true
@@ -312,10 +312,13 @@ export function sendAppends(core: Core): void {
     if (progress.state !== 'snapshot' && progress.next <= core.log.compacted) {
       progress.needsSnapshot()
     }
-    const { limit, from } = progress.witness ? (withheld ??= forWitnesses(core)) : whole
+    if (progress.witness) withheld ??= forWitnesses(core)
+    const limit = progress.witness ? (withheld?.limit ?? 0) : core.log.last
     while (progress.isOpen && progress.next <= limit) {
-      const { entries, bytes } = from(progress.next)
-      sendAppend(core, id, progress, openRound(), entries)
+      const supplied = progress.witness ? withheld : (whole ??= supply(core, limit, (all) => all))
+      const { entries, bytes } = present(supplied, 'a log to send').from(progress.next)
+      round ??= leadership.lease.open(core.clock)
+      sendAppend(core, id, progress, round, entries)
       const last = progress.next + entries.length - 1
       progress.sent(last, bytes)
       if (progress.witness) leadership.witnessSent = Math.max(leadership.witnessSent, last)
@@ -324,7 +327,8 @@ export function sendAppends(core: Core): void {
     // Who waits on a follower is told by the commit index. The next entries usually carry it.
     const newCommit = progress.isOpen && progress.sentCommit < core.log.committed
     if (!sent && (leadership.roundDue || (newCommit && noticeDue))) {
-      sendAppend(core, id, progress, openRound(), [])
+      round ??= leadership.lease.open(core.clock)
+      sendAppend(core, id, progress, round, [])
       if (progress.state === 'snapshot') offerSnapshot(core, id, progress)
     } else if (newCommit) allTold = false
   }

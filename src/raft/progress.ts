@@ -1,6 +1,6 @@
 import { assert } from '../lib/assert.ts'
 import { Pace } from './pace.ts'
-import type { Clock, LogIndex, Round } from './types.ts'
+import type { Clock, LogIndex, NodeId, Round } from './types.ts'
 
 export type ProgressState = 'probe' | 'replicate' | 'snapshot' | 'lost'
 
@@ -21,6 +21,7 @@ export type ProgressState = 'probe' | 'replicate' | 'snapshot' | 'lost'
  * Invariant: match < next.
  */
 export class Progress {
+  readonly id: NodeId
   /** Known equal to the leader's log, and durable there, up to here. */
   #match: LogIndex = 0
   #next: LogIndex
@@ -50,6 +51,7 @@ export class Progress {
   readonly pace: Pace
 
   constructor(given: {
+    readonly id: NodeId
     readonly witness: boolean
     readonly last: LogIndex
     readonly clock: Clock
@@ -58,6 +60,7 @@ export class Progress {
     readonly inflightMax: number
     readonly inflightBytesMax: number
   }) {
+    this.id = given.id
     this.#next = given.last + 1
     this.witness = given.witness
     this.#lastAck = { ...given.clock }

@@ -52,6 +52,9 @@ export interface PeerProgress {
   readonly witness: boolean
 }
 
+const NOBODY: readonly Member[] = []
+const NO_PEERS: readonly PeerProgress[] = []
+
 export class Raft {
   readonly #core: Core
 
@@ -109,9 +112,9 @@ export class Raft {
 
   /** On a leader, those that left and are still being told. */
   get departing(): readonly Member[] {
-    const members: Member[] = []
-    for (const { member } of this.#core.leadership?.departing.values() ?? []) members.push(member)
-    return members
+    const departing = this.#core.leadership?.departing
+    if (departing === undefined || departing.size === 0) return NOBODY
+    return Array.from(departing.values(), ({ member }) => member)
   }
 
   /** The term of an entry, null where the log holds none. */
@@ -159,15 +162,15 @@ export class Raft {
     return Math.max(this.#core.leaderCommit, this.#core.log.committed)
   }
 
-  /** On a leader, what it knows of the others; empty elsewhere. */
+  /** On a leader, what it knows of the others, as of any later moment too; empty elsewhere. */
   get progress(): readonly PeerProgress[] {
     const { leadership } = this.#core
-    const peers: PeerProgress[] = []
-    if (leadership === null) return peers
-    for (const [id, { match, lastAckMs, state, witness }] of leadership.progress) {
-      peers.push({ id, match, lastAckMs, state, witness })
-    }
-    return peers
+    return leadership === null ? NO_PEERS : Array.from(leadership.progress.values())
+  }
+
+  /** On a leader, what it knows of one of the others; null for nobody it sends to. */
+  progressOf(id: NodeId): PeerProgress | null {
+    return this.#core.leadership?.progress.get(id) ?? null
   }
 
   /** How many copies there are of what is committed; null but on a leader of witnesses. */

@@ -89,6 +89,12 @@ export class Deadlines {
     return deadline
   }
 
+  /** Whether `due` has anything to look at. */
+  get isAnyDue(): boolean {
+    const top = this.#heap.peek()
+    return top !== null && top.atMs <= this.#livedMs
+  }
+
   /** Leases to look at now, at most `limit`. Each comes up again only when it is scheduled. */
   due(limit: number): Deadline[] {
     const due: Deadline[] = []

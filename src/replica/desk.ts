@@ -62,6 +62,11 @@ export interface DeskHost {
   isFenced(): boolean
 }
 
+interface ParkedBeats {
+  readonly beats: readonly Beat[]
+  readonly reply: ReplyTo
+}
+
 export class LeaderDesk {
   readonly #host: DeskHost
   readonly #liveness: Liveness
@@ -72,7 +77,7 @@ export class LeaderDesk {
   /** Appended, by index; applied in that order. */
   readonly #appended = new Map<LogIndex, { readonly term: Term; readonly reply: ReplyTo }>()
   /** Renewals that came while the lease was not there (yet). */
-  #parkedBeats: { readonly beats: readonly Beat[]; readonly reply: ReplyTo }[] = []
+  #parkedBeats: ParkedBeats[] = []
   /** A round asked for on behalf of the parked beats is under way. */
   #proving = false
   #nextId: RequestId = 1
@@ -220,7 +225,7 @@ export class LeaderDesk {
     if (!this.#mayServe) {
       this.#liveness.stop()
       this.#locks.stop()
-      for (const { reply } of this.#parkedBeats.splice(0)) reply(NOT_LEADER)
+      this.#unpark(({ reply }) => reply(NOT_LEADER))
       return
     }
     // Rule 1 (DESIGN §5): nothing is promised before the no-op of the term is applied here.
@@ -233,7 +238,12 @@ export class LeaderDesk {
     const held = this.#advance()
     if (!held) return
     if (this.#host.acceptsWrites()) this.proposeOwn(this.#liveness.due())
-    for (const { beats, reply } of this.#parkedBeats.splice(0)) this.#renewAll(beats, reply)
+    this.#unpark(({ beats, reply }) => this.#renewAll(beats, reply))
+  }
+
+  #unpark(answer: (parked: ParkedBeats) => void): void {
+    if (this.#parkedBeats.length === 0) return
+    for (const parked of this.#parkedBeats.splice(0)) answer(parked)
   }
 
   /** Lets time pass for the deadlines. Returns whether the leader lease holds now. */

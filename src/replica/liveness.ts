@@ -22,6 +22,8 @@ export type Renewed = { readonly ttlMs: number; readonly expiresInMs: number } |
 
 /** One command of each kind in flight at a time would be too slow, all at once too heavy. */
 const COMMANDS_PER_TICK = 4
+/** What most turns have to do. */
+const NOTHING: readonly Command[] = []
 
 export class Liveness {
   readonly #config: LivenessConfig
@@ -141,8 +143,9 @@ export class Liveness {
    * The leader's own commands that are due. Called only while the leader lease holds; from this
    * turn on a beat for any of these leases waits for the outcome.
    */
-  due(): Command[] {
+  due(): readonly Command[] {
     assert(this.#active, 'only an active leader judges')
+    if (!this.#deadlines.isAnyDue) return NOTHING
     const suspect: (LeaseRef & { remainingMs: number })[] = []
     const expire: LeaseRef[] = []
     const remove: LeaseRef[] = []

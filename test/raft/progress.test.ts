@@ -6,6 +6,7 @@ const progressAt = (
   bounds: { inflightMax?: number; inflightBytesMax?: number } = {},
 ) =>
   new Progress({
+    id: 'b',
     witness: false,
     last,
     clock: { nowMs: 0, wallMs: 0 },

@@ -59,6 +59,8 @@ export class LightMesh implements MeshPort {
   readonly #known = new Map<NodeId, PeerIdentity>()
   readonly #refusals = new Map<NodeId, string>()
   readonly #queued = new Map<NodeId, PeerMessage[]>()
+  /** Of everybody it has to do with, in order; null: to be listed again. */
+  #ids: readonly NodeId[] | null = null
 
   constructor(identity: PeerIdentity, host: LightMeshHost) {
     this.#identity = identity
@@ -88,6 +90,7 @@ export class LightMesh implements MeshPort {
 
   setPeers(peers: readonly { readonly id: NodeId; readonly dials?: boolean }[]): void {
     this.#peers = peers.map(({ id }) => id).filter((id) => id !== this.#identity.id)
+    this.#ids = null
     this.#dials = peers.filter(({ dials }) => dials === true).map(({ id }) => id)
     for (const id of this.#sessions.keys()) if (!this.#peers.includes(id)) this.#close(id)
     for (const id of this.#peers) this.#maybeDial(id)
@@ -111,7 +114,8 @@ export class LightMesh implements MeshPort {
   }
 
   peers(): readonly PeerLink[] {
-    return [...new Set([...this.#peers, ...this.#sessions.keys()])].sort().map((id) => {
+    this.#ids ??= [...new Set([...this.#peers, ...this.#sessions.keys()])].sort()
+    return this.#ids.map((id) => {
       const session = this.#sessions.get(id)
       return {
         id,
@@ -176,6 +180,7 @@ export class LightMesh implements MeshPort {
     const channel = this.#host.channelTo(from)
     const session: Session = { link, state: 'accepted', identity, receivedMs, channel }
     this.#sessions.set(from, session)
+    this.#ids = null
     this.#host.transmit(from, { type: 'accept', link, identity: this.#identity }, channel)
   }
 
@@ -212,6 +217,7 @@ export class LightMesh implements MeshPort {
     const session = this.#sessions.get(id)
     if (session === undefined) return
     this.#sessions.delete(id)
+    this.#ids = null
     this.#queued.delete(id)
     session.channel.close()
     if (session.state === 'up') this.#host.down(id)
@@ -225,6 +231,7 @@ export class LightMesh implements MeshPort {
     const receivedMs = this.#host.nowMs()
     const channel = this.#host.channelTo(id)
     this.#sessions.set(id, { link, state: 'dialing', identity: null, receivedMs, channel })
+    this.#ids = null
     this.#host.transmit(id, { type: 'hello', link, identity: this.#identity }, channel)
   }
 

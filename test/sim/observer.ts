@@ -48,25 +48,31 @@ export interface Invariant {
 }
 
 type Hook = keyof Invariant
+type Hooks<H extends Hook> = readonly NonNullable<Invariant[H]>[]
 
+/** Tells all that have something to do there, in their order. */
 export class Observer {
-  readonly #started: Invariant[]
-  readonly #died: Invariant[]
-  readonly #wiped: Invariant[]
-  readonly #installing: Invariant[]
-  readonly #persisted: Invariant[]
-  readonly #compacted: Invariant[]
-  readonly #writing: Invariant[]
-  readonly #receiving: Invariant[]
-  readonly #sending: Invariant[]
-  readonly #stepped: Invariant[]
-  readonly #leading: Invariant[]
-  readonly #committed: Invariant[]
-  readonly #applying: Invariant[]
+  readonly #started: Hooks<'started'>
+  readonly #died: Hooks<'died'>
+  readonly #wiped: Hooks<'wiped'>
+  readonly #installing: Hooks<'installing'>
+  readonly #persisted: Hooks<'persisted'>
+  readonly #compacted: Hooks<'compacted'>
+  readonly #writing: Hooks<'writing'>
+  readonly #receiving: Hooks<'receiving'>
+  readonly #sending: Hooks<'sending'>
+  readonly #stepped: Hooks<'stepped'>
+  readonly #leading: Hooks<'leading'>
+  readonly #committed: Hooks<'committed'>
+  readonly #applying: Hooks<'applying'>
 
   constructor(invariants: readonly Invariant[]) {
-    const having = (hook: Hook): Invariant[] =>
-      invariants.filter((invariant) => invariant[hook] !== undefined)
+    // Bound once: some of them are called after every step.
+    const having = <H extends Hook>(hook: H): Hooks<H> =>
+      invariants.flatMap((invariant) => {
+        const run = invariant[hook] as ((...args: never[]) => void) | undefined
+        return run === undefined ? [] : [run.bind(invariant) as NonNullable<Invariant[H]>]
+      })
     this.#started = having('started')
     this.#died = having('died')
     this.#wiped = having('wiped')
@@ -83,54 +89,54 @@ export class Observer {
   }
 
   started(node: SimNode): void {
-    for (const invariant of this.#started) invariant.started?.(node)
+    for (const started of this.#started) started(node)
   }
 
   died(node: SimNode): void {
-    for (const invariant of this.#died) invariant.died?.(node)
+    for (const died of this.#died) died(node)
   }
 
   persisted(node: SimNode, write: LogWrite): void {
-    for (const invariant of this.#persisted) invariant.persisted?.(node, write)
+    for (const persisted of this.#persisted) persisted(node, write)
     node.view.persisted(write.write)
   }
 
   compacted(node: SimNode, start: EntryId): void {
-    for (const invariant of this.#compacted) invariant.compacted?.(node, start)
+    for (const compacted of this.#compacted) compacted(node, start)
   }
 
   installing(node: SimNode, last: LogIndex): void {
-    for (const invariant of this.#installing) invariant.installing?.(node, last)
+    for (const installing of this.#installing) installing(node, last)
   }
 
   wiped(node: SimNode): void {
-    for (const invariant of this.#wiped) invariant.wiped?.(node)
+    for (const wiped of this.#wiped) wiped(node)
   }
 
   receiving(node: SimNode, message: Message): void {
-    for (const invariant of this.#receiving) invariant.receiving?.(node, message)
+    for (const receiving of this.#receiving) receiving(node, message)
   }
 
   writing(node: SimNode, write: LogWrite): void {
-    for (const invariant of this.#writing) invariant.writing?.(node, write)
+    for (const writing of this.#writing) writing(node, write)
     node.view.wrote(write)
   }
 
   sending(node: SimNode, message: Message): void {
-    for (const invariant of this.#sending) invariant.sending?.(node, message)
+    for (const sending of this.#sending) sending(node, message)
   }
 
   stepped(node: SimNode): void {
-    for (const invariant of this.#stepped) invariant.stepped?.(node)
+    for (const stepped of this.#stepped) stepped(node)
     if (node.raft.role !== 'leader') return
-    for (const invariant of this.#leading) invariant.leading?.(node)
+    for (const leading of this.#leading) leading(node)
   }
 
   committed(committed: Committed): void {
-    for (const invariant of this.#committed) invariant.committed?.(committed)
+    for (const told of this.#committed) told(committed)
   }
 
   applying(node: SimNode, entries: readonly Entry[]): void {
-    for (const invariant of this.#applying) invariant.applying?.(node, entries)
+    for (const applying of this.#applying) applying(node, entries)
   }
 }

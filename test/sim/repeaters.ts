@@ -49,8 +49,11 @@ export class Repeaters {
     const repeated = repeats.begun(command, world.nowMs)
     let decided = false
     while (!decided && world.nowMs < untilMs && !this.#workload.isStopped) {
+      const told = repeated.answers
       decided = await this.#try(repeated)
-      if (!decided) await world.sleep(chance.ms(1, 50))
+      // Who was told to come again later does; who heard nothing asks the next node.
+      const isTold = repeated.answers > told
+      if (!decided) await world.sleep(isTold ? chance.ms(50, 1_000) : chance.ms(1, 50))
     }
     if (chance.oneIn(3)) await this.#try(repeated)
     if (chance.oneIn(8)) await this.#reuse(command)

@@ -80,6 +80,8 @@ class Run {
   readonly #watchers: Watchers
   readonly #sometimes = new Sometimes()
   #next = 0
+  /** Whether nothing but what stays for good is left of leases, at that revision. */
+  #leasesSeen = { at: -1, areOver: false }
 
   constructor(plan: Plan, print: ((line: string) => void) | null) {
     this.#plan = plan
@@ -368,7 +370,12 @@ class Run {
     for (const { raft } of this.#core) {
       if (raft.applied !== last || raft.last !== last) return false
     }
-    return model.leases(last).every((lease) => lease.lapsed && lease.removeAfterMs === null)
+    if (this.#leasesSeen.at !== last) {
+      const leases = model.leases(last)
+      const areOver = leases.every((lease) => lease.lapsed && lease.removeAfterMs === null)
+      this.#leasesSeen = { at: last, areOver }
+    }
+    return this.#leasesSeen.areOver
   }
 
   #describe(): string {

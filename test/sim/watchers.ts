@@ -153,12 +153,18 @@ class Connection implements WatchSink {
     this.#boot = this.#node.boot
     const now = this.#node.state.revision
     const { last } = this.#bench.history
-    const opened = await gateway.watch({ ...options, timeoutMs }, this)
+    const { watches } = this.#node.replica
+    const before = watches.size
+    const opening = gateway.watch({ ...options, timeoutMs }, this)
+    // Where it is open by now, more may be applied before it is awaited: a node that was paused does
+    // all that it missed in one go.
+    const kept = watches.size > before ? this.#node.state.oldestRevision : null
+    const opened = await opening
     const { since } = options
     if (opened.ok) {
       this.#watch = opened.watch
       if (this.#isOver) return opened.watch.close() // Its reader had no patience.
-      this.#oracle.begun(this.#node, since ?? now)
+      this.#oracle.begun(this.#node, since ?? now, kept ?? this.#node.state.oldestRevision)
       this.#node.onDeath.add(this.#died)
       return
     }

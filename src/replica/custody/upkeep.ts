@@ -202,11 +202,7 @@ export class Upkeep {
       return false
     }
     if (this.#takers.length > 0) return true
-    const isAsked = raft.progress.some((peer) => {
-      const isThere = !peer.witness && nowMs - peer.lastAckMs <= this.#config.followerGoneMs
-      return isThere && peer.state === 'snapshot'
-    })
-    if (isAsked) {
+    if (this.#isAskedForCopy(nowMs)) {
       this.#usedMs = nowMs
       const isUsable = this.#kept !== null && this.#kept.snapshot.index >= raft.compacted
       return !isUsable && nowMs >= this.#nextCopyMs
@@ -217,6 +213,12 @@ export class Upkeep {
       store.dropSnapshot()
     }
     return false
+  }
+
+  #isAskedForCopy(nowMs: number): boolean {
+    return this.#host.raft.progress.some(({ state, witness, lastAckMs }) => {
+      return state === 'snapshot' && !witness && nowMs - lastAckMs <= this.#config.followerGoneMs
+    })
   }
 
   /** What is long is done first, while apply goes on: the pause is for the rest. */

@@ -131,8 +131,8 @@ export class Members implements MemberSight {
   #heardWithin(id: NodeId, ms: number): boolean {
     const { raft } = this.#host
     if (id === this.#host.identity().id) return true
-    const peer = raft.progress.find((candidate) => candidate.id === id)
-    return peer !== undefined && this.#host.clock().nowMs - peer.lastAckMs < ms
+    const peer = raft.progressOf(id)
+    return peer !== null && this.#host.clock().nowMs - peer.lastAckMs < ms
   }
 
   /** What the core said to our proposals. */
@@ -158,7 +158,9 @@ export class Members implements MemberSight {
     this.#settleTransfer()
     if (raft.role !== 'leader') {
       this.#dead.forget()
-      for (const { reply } of this.#waiting.splice(0)) reply(NOT_LEADER)
+      if (this.#waiting.length > 0) {
+        for (const { reply } of this.#waiting.splice(0)) reply(NOT_LEADER)
+      }
       return
     }
     const looks = this.#looks()
@@ -170,7 +172,8 @@ export class Members implements MemberSight {
   /** Whether our proposal is committed, or lost with the leadership. */
   #settle(): void {
     const { raft } = this.#host
-    const { at = null, reply = null } = this.#pending ?? {}
+    if (this.#pending === null) return
+    const { at, reply } = this.#pending
     if (at === null) return
     const isOurs = raft.termAt(at.index) === at.term
     if (isOurs && raft.committed < at.index && raft.role === 'leader') return
@@ -259,6 +262,7 @@ export class Members implements MemberSight {
   }
 
   #expire(why: string): void {
+    if (this.#waiting.length === 0) return
     const { nowMs } = this.#host.clock()
     const late = this.#waiting.filter(({ deadlineMs }) => deadlineMs <= nowMs)
     if (late.length === 0) return
@@ -282,7 +286,7 @@ export class Members implements MemberSight {
       return `${id} never started: nothing was heard from ${member.url ?? 'it'} yet${why}`
     }
     const { raft } = this.#host
-    const match = raft.progress.find((peer) => peer.id === id)?.match ?? 0
+    const match = raft.progressOf(id)?.match ?? 0
     if (match === 0 || !this.isReachable(id)) {
       return `${id} is not connected${link?.refusal ? `: ${link.refusal}` : ''}`
     }

@@ -21,8 +21,8 @@ interface Voter {
    * promised later does not take a vote back that waits for the disk.
    */
   readonly freeMs: Map<string, number>
-  /** By leader, term and round: until when its append binds, once it is acknowledged. */
-  readonly asked: Map<string, number>
+  /** By leader, and its rounds: until when an append binds, once it is acknowledged. */
+  readonly asked: Map<NodeId, Map<number, number>>
 }
 
 /** An acknowledgement comes within a second or not at all, but for a disk that hangs. */
@@ -31,8 +31,8 @@ const ASKED_MAX = 2_000
 const keyOf = (candidate: NodeId, { term, preVote }: VoteRequest | VoteResponse): string =>
   `${candidate} ${term} ${preVote}`
 
-const roundOf = (leader: NodeId, { term, round }: Append | AppendResponse): string =>
-  `${leader} ${term} ${round}`
+/** One of a leader's rounds: there are fewer than 2²⁴ of them in a term. */
+const roundOf = ({ term, round }: Append | AppendResponse): number => term * 0x100_0000 + round
 
 /**
  * A voter keeps its promise: for as long as a leader asked, from the hearing of what it has
@@ -63,10 +63,12 @@ export class PromiseKept implements Invariant {
   }
 
   #asked(node: SimNode, { asked }: Voter, append: Append): void {
-    const round = roundOf(append.from, append)
-    if (asked.has(round)) return // Doubled on its way, or one of several: the first binds least.
-    if (asked.size >= ASKED_MAX) asked.clear()
-    asked.set(round, this.#nowMs(node) + append.promiseMs)
+    const round = roundOf(append)
+    let rounds = asked.get(append.from)
+    if (rounds === undefined) asked.set(append.from, (rounds = new Map()))
+    if (rounds.has(round)) return // Doubled on its way, or one of several: the first binds least.
+    if (rounds.size >= ASKED_MAX) rounds.clear()
+    rounds.set(round, this.#nowMs(node) + append.promiseMs)
   }
 
   sending(node: SimNode, message: Message): void {
@@ -74,7 +76,7 @@ export class PromiseKept implements Invariant {
     if (voter === undefined) return
     if (message.type === 'append_response') {
       // In a newer term it is a refusal, and promises nothing.
-      const untilMs = voter.asked.get(roundOf(message.to, message)) ?? 0
+      const untilMs = voter.asked.get(message.to)?.get(roundOf(message)) ?? 0
       voter.untilMs = Math.max(voter.untilMs, untilMs)
     }
     if (message.type !== 'vote_response' || !message.granted) return

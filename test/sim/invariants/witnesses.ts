@@ -1,4 +1,4 @@
-import type { LogIndex, Message, NodeId, Term } from '../../../src/raft/mod.ts'
+import type { LogIndex, Membership, Message, NodeId, Term } from '../../../src/raft/mod.ts'
 import type { Committed } from '../oracle/history.ts'
 import type { SimNode } from '../node.ts'
 import type { Invariant, Scene } from '../observer.ts'
@@ -34,6 +34,8 @@ const EXCUSED = 3
 export class WitnessesComeLast implements Invariant {
   readonly #scene: Scene
   readonly #leading = new Map<NodeId, Leading>()
+  /** A membership never changes: it is asked after every step. */
+  readonly #voters = new WeakMap<Membership, readonly SimNode[]>()
 
   constructor(scene: Scene) {
     this.#scene = scene
@@ -98,9 +100,16 @@ export class WitnessesComeLast implements Invariant {
   }
 
   #dataVoters(leader: SimNode): readonly SimNode[] {
-    const { voters, outgoing, learners } = leader.raft.membership ?? {}
-    const old = (outgoing ?? []).filter((id) => !learners?.includes(id))
-    const ids = new Set([...(voters ?? []), ...old])
+    const { membership } = leader.raft
+    if (membership === null) return []
+    let known = this.#voters.get(membership)
+    if (known === undefined) this.#voters.set(membership, (known = this.#dataVotersOf(membership)))
+    return known
+  }
+
+  #dataVotersOf({ voters, outgoing, learners }: Membership): readonly SimNode[] {
+    const old = (outgoing ?? []).filter((id) => !learners.includes(id))
+    const ids = new Set([...voters, ...old])
     return this.#scene.nodes.filter((node) => !node.isWitness && ids.has(node.id))
   }
 

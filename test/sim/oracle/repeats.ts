@@ -22,6 +22,8 @@ export interface Repeated {
   readonly floor: number
   /** Some try may have been appended. */
   uncertain: boolean
+  /** How often an outcome was told, decided or not. */
+  answers: number
   /** Where it was decided, by each answer. */
   readonly told: number[]
 }
@@ -50,7 +52,7 @@ export class Repeats {
 
   begun(command: Keyed, nowMs: number): Repeated {
     const { floor } = this.#promises.call(nowMs)
-    const repeated = { command, floor, uncertain: false, told: [] }
+    const repeated = { command, floor, uncertain: false, answers: 0, told: [] }
     this.#all.push(repeated)
     this.counts['keyed writes'] += 1
     return repeated
@@ -63,6 +65,7 @@ export class Repeats {
     const known = this.#history.at(revision)
     const expected = known?.effect?.outcome
     this.counts['keyed answers'] += 1
+    repeated.answers += 1
     insist(
       known?.command?.type === 'keyed' && isSame(known.command, repeated.command),
       'a write with a key is answered by its entry (S1)',

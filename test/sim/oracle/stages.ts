@@ -14,6 +14,11 @@ export interface ModelStage {
 
 type Labels = ReadonlyMap<string, string>
 
+interface Ruled {
+  readonly stage: string
+  readonly rule: string
+}
+
 /** By namespace and key, with a slash between. */
 interface OfKey {
   readonly stages: Map<string, Versions<ModelStage>>
@@ -33,6 +38,8 @@ export interface StageHost {
 
 export class Stages {
   readonly #keys = new Map<string, OfKey>()
+  /** By caller; and by key, stage and rule: whether they fit, which is so for ever. */
+  readonly #fitting = new WeakMap<Labels, Map<string, boolean>>()
 
   last(id: string, stage: string): ModelStage | null {
     return this.#keys.get(id)?.stages.get(stage)?.last ?? null
@@ -52,7 +59,7 @@ export class Stages {
 
   /** What a caller with these labels is given in place of the key's value. */
   seenBy(id: string, labels: Labels, revision: number): ModelStage | null {
-    const isSeen = ({ meta }: ModelStage): boolean => fits(id, meta.stage, meta.rule, labels)
+    const isSeen = ({ meta }: ModelStage): boolean => this.#fits(id, meta, labels)
     return this.at(id, revision).find(isSeen) ?? null
   }
 
@@ -60,8 +67,17 @@ export class Stages {
   changedFor(id: string, labels: Labels, revision: number): number {
     const change = this.#keys
       .get(id)
-      ?.changes.findLast((one) => one.revision <= revision && fits(id, one.stage, one.rule, labels))
+      ?.changes.findLast((one) => one.revision <= revision && this.#fits(id, one, labels))
     return change?.revision ?? 0
+  }
+
+  #fits(id: string, { stage, rule }: Ruled, labels: Labels): boolean {
+    let known = this.#fitting.get(labels)
+    if (known === undefined) this.#fitting.set(labels, (known = new Map()))
+    const name = `${id} ${stage} ${rule}`
+    let does = known.get(name)
+    if (does === undefined) known.set(name, (does = fits(id, stage, rule, labels)))
+    return does
   }
 
   put(put: CommandOf<'config_stage_put'>, host: StageHost): Outcome {

@@ -39,12 +39,15 @@ export class WatchOracle {
     this.#sometimes = sometimes
   }
 
-  /** A connection begins after `since`. V5: what a resume is told begins there, wherever it is. */
-  begun(node: SimNode, since: number): void {
+  /**
+   * A connection begins after `since`, where `oldest` was kept. V5: what a resume is told begins
+   * there, wherever it is.
+   */
+  begun(node: SimNode, since: number, oldest: number): void {
     insist(
-      since >= node.state.oldestRevision,
+      since >= oldest,
       'a watch below what is kept is refused (V7)',
-      () => `${this.name} begins on ${node.id} at ${since}, of ${node.state.oldestRevision}`,
+      () => `${this.name} begins on ${node.id} at ${since}, of ${oldest}`,
     )
     this.id = since
     this.#at = { revision: since, n: Infinity }
