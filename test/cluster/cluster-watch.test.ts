@@ -60,17 +60,16 @@ class Follower {
   }
 }
 
-/** Each key is made once, whoever dies: one that is there already was made by the try before. */
+/** Each is written once, whoever dies: a repeat under its key gets the outcome of the first try. */
 async function writeOnce(nodes: readonly ClusterNode[], key: string): Promise<void> {
   for (let place = key.length + Number(key.split('/')[1]); ; place++) {
     const node = nodes[place % nodes.length] as ClusterNode
-    try {
-      const headers = { 'If-None-Match': '*' }
-      const { status } = await node.put(`/v1/config/${key}`, key, { headers, timeoutMs: 3_000 })
-      if (status === 201 || status === 412) return
-    } catch {
-      await Bun.sleep(20) // Nobody answers there.
-    }
+    const headers = { 'Idempotency-Key': key.replace('/', '-') }
+    const put = node.put(`/v1/config/${key}`, key, { headers, timeoutMs: 3_000 })
+    const answer = await put.catch(() => null)
+    if (answer?.status === 201) return
+    expect(answer === null || answer.status >= 500).toBe(true) // Written twice, it were 200.
+    await Bun.sleep(20)
   }
 }
 
@@ -101,7 +100,7 @@ test(
     await Bun.sleep(200) // For what would come twice.
     await follower.stop()
 
-    const told = follower.events.map(({ data }) => [data['key'], data['revision']])
+    const told = follower.events.map(({ data }) => [data['key'], data['revision'], data['version']])
     const items: Record<string, unknown>[] = []
     for (let after = ''; ;) {
       const { json } = await leader.get(`/v1/config?prefix=moving/&limit=100${after}`)
@@ -110,9 +109,10 @@ test(
       after = `&cursor=${encodeURIComponent(String(json['next']))}`
     }
     const written = items
-      .map(({ key, revision }) => [key, revision] as const)
+      .map(({ key, revision, version }) => [key, revision, version] as const)
       .sort(([, a], [, b]) => Number(a) - Number(b))
     expect(told.length).toBe(WRITES)
+    expect(new Set(told.map(([, , version]) => version))).toEqual(new Set([1]))
     expect(told).toEqual(written.map((row) => [...row]))
     expect(follower.servedBy.size).toBeGreaterThan(1)
   }),
