@@ -233,10 +233,7 @@ class Run {
     this.#world.run(safetyMs)
     this.#heal()
     this.#churn.restore()
-    if (this.#mustWork('probe')) {
-      this.#loseOne()
-      this.#mustRest()
-    }
+    if (this.#mustWork('probe') && this.#mustSurviveOne()) this.#mustRest()
     this.#promises.settle()
     this.#keys.settle(this.#history)
     this.#repeats.settle()
@@ -329,11 +326,11 @@ class Run {
 
   /**
    * What witnesses are for: once nothing is degraded any one node may go, data or witness, and the
-   * others work on (scenario 59).
+   * others work on (scenario 59). False: they wait, as decision 0004 says they may.
    */
-  #loseOne(): void {
+  #mustSurviveOne(): boolean {
     const { witnesses, nodes } = this.#plan
-    if (witnesses === 0 || this.#churn.changesMembers || this.#core.length < nodes) return
+    if (witnesses === 0 || this.#churn.changesMembers || this.#core.length < nodes) return true
     const untilMs = this.#world.nowMs + ELECTIONS_TO_WORK * this.#plan.electionMaxMs
     this.#world.run(untilMs, () => this.#isWhole())
     insist(this.#isWhole(), 'a healed cluster is degraded no more', () => this.#describe())
@@ -343,7 +340,7 @@ class Run {
     this.#sometimes.met(
       lost.isWitness ? 'a witness was lost for good' : 'a data node was lost for good',
     )
-    this.#mustWork('second-probe')
+    return this.#mustWork('second-probe')
   }
 
   #isWhole(): boolean {
