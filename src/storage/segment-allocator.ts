@@ -150,7 +150,12 @@ export class SegmentAllocator {
   }
 
   #onSynced(filling: Filling, error: Error | null): void {
-    if (this.#closed || this.#filling !== filling) return
+    if (this.#closed) return
+    if (this.#filling !== filling) {
+      // Nobody needs that file any more; but a disk that fails is heard, whatever it failed at.
+      if (error !== null && !isOutOfSpace(error)) this.#options.onFailure(error)
+      return
+    }
     filling.syncing = false
     if (error !== null) return this.#fail(error)
     if (filling.at < filling.bytes) {

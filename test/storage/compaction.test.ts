@@ -176,6 +176,24 @@ describe('Wal.restart()', () => {
     expect(h.wal.acceptsWrites).toBe(false)
   })
 
+  test('a sync of the segment that it gave up, and that fails, ends the log too', () => {
+    const h = new Harness()
+    h.open()
+    h.write([entry(1, 7)])
+    h.step() // The write is durable: the next segment is begun.
+    expect(h.disk.list()).toContain('wal-next.tmp')
+
+    h.wal.restart(AT)
+    h.disk.failOn('sync', { code: 'EIO', name: 'wal-next.tmp' })
+    const done = h.done.length
+    h.settle()
+    h.write([entry(101, 7)])
+    h.settle()
+
+    expect(h.failures.map(({ message }) => message)).toEqual([expect.stringContaining('EIO')])
+    expect(h.done).toHaveLength(done)
+  })
+
   test('may follow a restart, and be compacted', () => {
     const h = longLog(4)
     h.wal.restart(AT)
