@@ -68,13 +68,14 @@ export function parseH2load(text: string): Counts {
     throw new Error(`h2load did not say what it did:\n${text}`)
   }
   const [started = 0, done = 0, succeeded = 0, failed = 0, errored = 0, timeout = 0] = requests
-  const [ok = 0] = status
+  const [, ...others] = status
+  const refused = others.reduce((sum, count) => sum + count, 0)
   const faults = []
   if (failed + errored + timeout > 0) {
     faults.push(`h2load: ${failed} failed, ${errored} errored, ${timeout} timed out of ${done}`)
   }
-  if (succeeded !== done || ok !== done) {
-    faults.push(`h2load: of ${done} answers ${succeeded} succeeded and ${ok} were 2xx`)
+  if (succeeded !== done || refused > 0) {
+    faults.push(`h2load: of ${done} answers ${succeeded} succeeded, and ${refused} were not 2xx`)
   }
   const seconds = Number(time) * (UNIT_SECONDS[unit] ?? 1)
   return { count: done, started, seconds, dataBytes: Number(traffic[1]), faults }
