@@ -75,9 +75,11 @@ export function usage({ scenarios, groups, quick }: Catalogue): string {
 function chosen(named: readonly string[], { scenarios, groups }: Catalogue): string[] {
   const names = new Set<string>()
   for (const name of named) {
-    const members = groups[name] ?? (scenarios.includes(name) ? [name] : null)
-    if (members === null) throw new Error(`there is no scenario "${name}"`)
-    for (const member of members) names.add(member)
+    const group = Object.hasOwn(groups, name) ? groups[name] : undefined
+    if (group === undefined && !scenarios.includes(name)) {
+      throw new Error(`there is no scenario "${name}"`)
+    }
+    for (const member of group ?? [name]) names.add(member)
   }
   return scenarios.filter((name) => names.has(name))
 }
