@@ -12,11 +12,11 @@ import { compare } from './compare.ts'
 import { withOurs } from './clusters.ts'
 import { fdatasyncMs } from './disk.ts'
 import { endOnSignals } from './ending.ts'
-import type { Figure } from './figure.ts'
+import type { Figure, Grid, Scenario, Series } from './figure.ts'
 import { machineOf, type Machine } from './machine.ts'
 import { parseOptions, usage, type Options } from './options.ts'
 import { CATALOGUE, COMPARED, ALONE } from './scenarios.ts'
-import { report } from './report.ts'
+import { report, textOf } from './report.ts'
 import { summaryOf, type Summary } from './table.ts'
 
 const parsed = parseOptions(process.argv.slice(2), CATALOGUE)
@@ -37,18 +37,18 @@ async function main(options: Options): Promise<number> {
 
   const summaries = await compared(options, machine)
   const figures: Figure[] = []
+  const grids: Grid[] = []
   if (summaries.length > 0) say(report(summaries))
   for (const name of options.scenarios) {
     const scenario = ALONE.get(name)
     if (scenario === undefined) continue
-    const found = await withOurs(scenario.cluster ?? {}, (cluster) =>
-      scenario.run(cluster, options.seconds),
-    )
-    figures.push(...found)
-    for (const figure of found) say(line(figure))
+    const found = await alone(scenario, options.seconds)
+    if (Array.isArray(found)) figures.push(...found)
+    else grids.push(found)
+    say(textOf(found))
   }
   if (options.json)
-    console.log(JSON.stringify({ machine, options, rows: summaries, figures }, null, 2))
+    console.log(JSON.stringify({ machine, options, rows: summaries, figures, grids }, null, 2))
   else say(`\n${machine.text}`)
   return summaries.some(({ faults }) => faults.length > 0) ? 1 : 0
 }
@@ -68,8 +68,9 @@ async function compared(options: Options, machine: Machine): Promise<Summary[]> 
   return summaries
 }
 
-function line({ what, value, unit }: Figure): string {
-  return `${what.padEnd(60)} ${value.padStart(12)} ${unit}`
+function alone(scenario: Scenario | Series, seconds: number): Promise<Figure[] | Grid> {
+  if (scenario.cluster === null) return scenario.run(seconds)
+  return withOurs(scenario.cluster ?? {}, (cluster) => scenario.run(cluster, seconds))
 }
 
 /** Beside the output, which `--json` keeps for itself. */

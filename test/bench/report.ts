@@ -1,5 +1,6 @@
-/** What is printed of the rows that were compared: two tables, and what one must know of them. */
-import { costsTable, ratesTable, type Summary } from './table.ts'
+/** What is printed. */
+import type { Figure, Grid } from './figure.ts'
+import { costsTable, ratesTable, table, type Summary } from './table.ts'
 
 const NOTES = `\
 Medians of the rounds; in parentheses the least and the most of any one.
@@ -9,6 +10,7 @@ with in the warm-up. wrk adds to its latencies those of the requests that a late
 sending, h2load does not, which favours etcd too. The keep-alive goes to etcd's JSON gateway: h2load
 cannot drive its gRPC stream.`
 
+/** Of the rows that were compared: two tables, and what one must know of them. */
 export function report(summaries: readonly Summary[]): string {
   const faults = summaries.flatMap((summary) =>
     summary.faults.map((fault) => `  ${nameOf(summary)}: ${fault}`),
@@ -27,4 +29,17 @@ export function report(summaries: readonly Summary[]): string {
 
 function nameOf({ what, inFlight }: Summary): string {
   return `${what}, ${inFlight} in flight`
+}
+
+/** Of a scenario that ran alone. */
+export function textOf(found: Figure[] | Grid): string {
+  if (Array.isArray(found)) return found.map(lineOf).join('\n')
+  return `\n${found.title}\n\n${table([found.head, ...found.rows])}\n`
+}
+
+const WIDTH = 78
+
+function lineOf({ what, value, unit, goal }: Figure): string {
+  const reach = goal === undefined ? '' : ` (goal ${goal})`
+  return `${what.padEnd(WIDTH)} ${value.padStart(12)} ${unit}${reach}`
 }

@@ -3,12 +3,15 @@ import type { BenchRow } from './compare.ts'
 import { CONFIG_VERSIONS } from './config-versions.ts'
 import { DISCOVER } from './discover.ts'
 import { failover } from './failover.ts'
-import type { Scenario } from './figure.ts'
+import type { Scenario, Series } from './figure.ts'
 import { HEARTBEAT_ROWS } from './heartbeats.ts'
 import { IDLE, POLLING } from './idle.ts'
+import { INSTANCES_100K } from './instances-100k.ts'
+import { LARGE_SERVICE } from './large-service.ts'
 import type { Catalogue } from './options.ts'
 import { LOOKUP_ROWS, READ_ROWS } from './reads.ts'
 import { REPLAY } from './replay.ts'
+import { SCALING_INSTANCES, SCALING_KEYS, SCALING_NODES, SCALING_WATCHERS } from './scaling.ts'
 import { SNAPSHOT } from './snapshot.ts'
 import { WATCH, WATCH_CATCH_UP } from './watch.ts'
 import { PUT_ROWS, REGISTER_ROWS } from './writes.ts'
@@ -22,8 +25,15 @@ export const COMPARED: ReadonlyMap<string, readonly BenchRow[]> = new Map([
   ['heartbeat', HEARTBEAT_ROWS],
 ])
 
+const SCALING = new Map<string, Scenario | Series>([
+  ['scaling-keys', SCALING_KEYS],
+  ['scaling-instances', SCALING_INSTANCES],
+  ['scaling-watchers', SCALING_WATCHERS],
+  ['scaling-nodes', SCALING_NODES],
+])
+
 /** Ours alone, each on a fresh cluster. */
-export const ALONE: ReadonlyMap<string, Scenario> = new Map<string, Scenario>([
+export const ALONE: ReadonlyMap<string, Scenario | Series> = new Map<string, Scenario | Series>([
   ['idle', IDLE],
   ['config-versions', CONFIG_VERSIONS],
   ['polls', POLLING],
@@ -33,10 +43,13 @@ export const ALONE: ReadonlyMap<string, Scenario> = new Map<string, Scenario>([
   ['replay', REPLAY],
   ['snapshot', SNAPSHOT],
   ['discover', DISCOVER],
+  ['instances-100k', INSTANCES_100K],
+  ['large-service', LARGE_SERVICE],
+  ...SCALING,
 ])
 
 export const CATALOGUE: Catalogue = {
   scenarios: [...COMPARED.keys(), ...ALONE.keys()],
-  groups: { compared: [...COMPARED.keys()] },
+  groups: { compared: [...COMPARED.keys()], scaling: [...SCALING.keys()] },
   quick: 'compared',
 }

@@ -4,7 +4,10 @@ import { join } from 'node:path'
 import type { Load } from './load.ts'
 import { inFolder, isThere, output } from './tool.ts'
 
-/** What each request is; `%d` in path and body counts through `names` numbers. */
+/**
+ * What each request is. `%d` in path and body counts through `names` numbers; `%h` is the hundred that
+ * the number belongs to, 3 for 345.
+ */
 export interface Script {
   readonly method: string
   readonly path: string
@@ -92,10 +95,14 @@ local made = {}
 local turn = -1
 wrk.method = ${quoted(method)}
 
+local function filled(text, name)
+  return (text:gsub('%%d', name):gsub('%%h', math.floor(name / 100)))
+end
+
 local function make(name)
   local body = bodies[name % #bodies + 1]
-  if body == '' then body = nil else body = body:gsub('%%d', name) end
-  return wrk.format(nil, (path:gsub('%%d', name)), nil, body)
+  if body == '' then body = nil else body = filled(body, name) end
+  return wrk.format(nil, filled(path, name), nil, body)
 end
 
 init = function() math.randomseed(1) end
