@@ -5,7 +5,7 @@
 import type { Cluster } from '../support/cluster.ts'
 import { withOurs } from './clusters.ts'
 import { withEtcd, type EtcdCluster } from './etcd.ts'
-import type { Loader, Measured, Row } from './load.ts'
+import { warm, type Loader, type Measured, type Row } from './load.ts'
 import { measure } from './measure.ts'
 import type { Server } from './process.ts'
 
@@ -27,6 +27,11 @@ export interface Rounds {
   readonly etcd: boolean
   /** Told of each load as it ends. */
   readonly progress: (text: string) => void
+}
+
+interface Run<C> {
+  readonly cluster: C
+  readonly given: Rounds
 }
 
 type Found = Map<BenchRow, { ours: Measured[]; etcd: Measured[]; how: Set<string> }>
@@ -53,35 +58,39 @@ function fullestFirst(rows: readonly BenchRow[]): BenchRow[] {
   return rows.toSorted((a, b) => b.inFlight - a.inFlight)
 }
 
-async function runOurs(
-  found: Found,
-  { cluster, given }: { readonly cluster: Cluster; readonly given: Rounds },
-): Promise<void> {
+async function runOurs(found: Found, { cluster, given }: Run<Cluster>): Promise<void> {
+  let isFirst = true
   for (const [row, { ours, how }] of found) {
     const loader = await row.ours(cluster)
-    ours.push(await load(loader, { servers: cluster.nodes, given, what: `ours: ${row.what}` }))
+    const about = { servers: cluster.nodes, given, isFirst, what: `ours: ${row.what}` }
+    ours.push(await load(loader, about))
     how.add(loader.how())
+    isFirst = false
   }
 }
 
-async function runEtcd(
-  found: Found,
-  { cluster, given }: { readonly cluster: EtcdCluster; readonly given: Rounds },
-): Promise<void> {
+async function runEtcd(found: Found, { cluster, given }: Run<EtcdCluster>): Promise<void> {
+  let isFirst = true
   for (const [row, { etcd, how }] of found) {
     if (row.etcd === null) continue
     const loader = await row.etcd(cluster)
-    etcd.push(await load(loader, { servers: cluster.nodes, given, what: `etcd: ${row.against}` }))
+    const about = { servers: cluster.nodes, given, isFirst, what: `etcd: ${row.against}` }
+    etcd.push(await load(loader, about))
     how.add(loader.how())
+    isFirst = false
   }
 }
 
-async function load(
-  loader: Loader,
-  about: { readonly servers: readonly Server[]; readonly given: Rounds; readonly what: string },
-): Promise<Measured> {
-  await loader.warmUp()
-  const { servers, given, what } = about
+interface About {
+  readonly servers: readonly Server[]
+  readonly given: Rounds
+  /** Nothing was asked of them yet. */
+  readonly isFirst: boolean
+  readonly what: string
+}
+
+async function load(loader: Loader, { servers, given, isFirst, what }: About): Promise<Measured> {
+  await (isFirst ? warm(loader) : loader.warmUp())
   const measured = await measure(servers, { loader, seconds: given.seconds })
   const rate = Math.round(measured.count / measured.seconds).toLocaleString('en-US')
   given.progress(`${what}: ${rate} requests/s (${loader.how()})`)

@@ -90,6 +90,7 @@ async function massExpiry(cluster: Cluster, batches: Beating): Promise<Figure[]>
     const gone = async () => (await registered(observer, 'stale')) <= COUNT - SILENT
     await until('they expire', gone, { ms: EXPIRY_MS_MAX, everyMs: 500 })
     const during = writers.take()
+    const refusals = writers.takeRefusals()
     const { refused } = batches.take()
     await Bun.sleep(EVERY_MS)
     const lost = COUNT - SILENT - (await registered(leader))
@@ -98,6 +99,7 @@ async function massExpiry(cluster: Cluster, batches: Beating): Promise<Figure[]>
       figure(`${what}: the slowest of ${before.length} writes before`, Math.max(...before), 'ms'),
       figure(`${what}: p99 of ${during.length} writes meanwhile`, percentile(during, 99), 'ms'),
       figure(`${what}: the slowest write meanwhile`, Math.max(...during), 'ms', '≤ 200'),
+      figure(`${what}: writes refused meanwhile ${refusals[0] ?? ''}`, refusals.length, '', '0'),
       figure(`${what}: of the others not renewed when asked for`, refused, 'beats', '0'),
       figure(`${what}: expired with them, and should not`, lost, 'instances', '0'),
     ]

@@ -2,6 +2,7 @@
 import type { Cluster } from '../support/cluster.ts'
 import { figure, type Figure, type Scenario } from './figure.ts'
 import { fillInstances, serviceOf } from './filling.ts'
+import { warm } from './load.ts'
 import { wrkLoader } from './loaders.ts'
 
 const COUNT = 10_000
@@ -21,7 +22,7 @@ async function largeService(cluster: Cluster, seconds: number): Promise<Figure[]
 
   const script = { method: 'GET', path, body: '', names: TAGS }
   const loader = wrkLoader({ url: leader.url, inFlight: 1, script })
-  await loader.warmUp()
+  await warm(loader)
   const { p50Ms, p99Ms, count, faults } = await loader.run(seconds)
   if (faults.length > 0) throw new Error(faults.join('; '))
   const what = `lookup of ${found} among the ${COUNT} instances of a service, 1 in flight`

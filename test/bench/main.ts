@@ -35,34 +35,42 @@ async function main(options: Options): Promise<number> {
   const say = options.json ? () => {} : (text: string) => console.log(text)
   for (const line of machine.lacks) console.error(line)
 
-  const summaries = await compared(options, machine)
+  const failures: string[] = []
+  const rows = await compared(options, { machine, failures })
+  if (rows.length > 0) say(report(rows))
   const figures: Figure[] = []
   const grids: Grid[] = []
-  if (summaries.length > 0) say(report(summaries))
   for (const name of options.scenarios) {
     const scenario = ALONE.get(name)
     if (scenario === undefined) continue
-    const found = await alone(scenario, options.seconds)
+    const found = await alone(scenario, options.seconds).catch(noting(name, failures))
     if (Array.isArray(found)) figures.push(...found)
     else grids.push(found)
     say(textOf(found))
   }
-  if (options.json)
-    console.log(JSON.stringify({ machine, options, rows: summaries, figures, grids }, null, 2))
-  else say(`\n${machine.text}`)
-  return summaries.some(({ faults }) => faults.length > 0) ? 1 : 0
+  if (options.json) {
+    console.log(JSON.stringify({ machine, options, rows, figures, grids, failures }, null, 2))
+  }
+  say(`\n${machine.text}`)
+  return failures.length > 0 || rows.some(({ faults }) => faults.length > 0) ? 1 : 0
 }
 
-async function compared(options: Options, machine: Machine): Promise<Summary[]> {
+interface Noting {
+  readonly machine: Machine
+  readonly failures: string[]
+}
+
+async function compared(options: Options, { machine, failures }: Noting): Promise<Summary[]> {
   if (!machine.tools.wrk) return []
   const syncMs = await fdatasyncMs()
+  const { rounds, seconds } = options
+  const etcd = machine.tools.etcd && machine.tools.h2load
   const summaries: Summary[] = []
   for (const name of options.scenarios) {
     const rows = COMPARED.get(name)
     if (rows === undefined) continue
-    const { rounds, seconds } = options
-    const etcd = machine.tools.etcd && machine.tools.h2load
-    const found = await compare(rows, { rounds, seconds, etcd, progress })
+    const given = { rounds, seconds, etcd, progress }
+    const found = await compare(rows, given).catch(noting(name, failures))
     summaries.push(...found.map((row) => summaryOf(row, { syncMs })))
   }
   return summaries
@@ -71,6 +79,15 @@ async function compared(options: Options, machine: Machine): Promise<Summary[]> 
 function alone(scenario: Scenario | Series, seconds: number): Promise<Figure[] | Grid> {
   if (scenario.cluster === null) return scenario.run(seconds)
   return withOurs(scenario.cluster ?? {}, (cluster) => scenario.run(cluster, seconds))
+}
+
+/** A scenario that fails is said to have failed, and the others run all the same. */
+function noting(name: string, failures: string[]): (error: unknown) => [] {
+  return (error) => {
+    console.error(`${name} failed:`, error)
+    failures.push(`${name}: ${error instanceof Error ? error.message : String(error)}`)
+    return []
+  }
 }
 
 /** Beside the output, which `--json` keeps for itself. */

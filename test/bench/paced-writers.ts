@@ -10,6 +10,7 @@ export class PacedWriters {
   readonly #leader: ClusterNode
   readonly #loops: Promise<void>[]
   #tookMs: number[] = []
+  #refusals: string[] = []
   #stopped = false
 
   constructor(leader: ClusterNode) {
@@ -24,6 +25,13 @@ export class PacedWriters {
     return took
   }
 
+  /** What was answered, since this was last asked, to writes that were not done or may not have been. */
+  takeRefusals(): string[] {
+    const refusals = this.#refusals
+    this.#refusals = []
+    return refusals
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true
     await Promise.all(this.#loops)
@@ -32,7 +40,9 @@ export class PacedWriters {
   async #write(writer: number): Promise<void> {
     for (let i = 0; !this.#stopped; i++) {
       const sentMs = performance.now()
-      await this.#leader.put(`/v1/config/small/${writer}-${i % 100}`, 'x'.repeat(200))
+      const key = `/v1/config/small/${writer}-${i % 100}`
+      const { status, text } = await this.#leader.put(key, 'x'.repeat(200))
+      if (status >= 300) this.#refusals.push(`${status} ${text}`)
       this.#tookMs.push(performance.now() - sentMs)
       await Bun.sleep(PACE_MS)
     }

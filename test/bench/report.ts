@@ -4,6 +4,7 @@ import { costsTable, ratesTable, table, type Summary } from './table.ts'
 
 const NOTES = `\
 Medians of the rounds; in parentheses the least and the most of any one.
+A fresh cluster first answers 20,000 requests unmeasured, each load 2 s of its own.
 Values are 200 bytes. Ours go over 1,000 names; h2load sends one body, so etcd writes and reads the
 same key each time, which favours etcd. Its connections and streams are those that etcd did best
 with in the warm-up. wrk adds to its latencies those of the requests that a late answer kept it from

@@ -9,7 +9,7 @@ import type { Grid, Scenario, Series } from './figure.ts'
 import { percentile } from './figure.ts'
 import { fillInstances, fillKeys } from './filling.ts'
 import type { Measured } from './load.ts'
-import { rateOf } from './load.ts'
+import { rateOf, warm } from './load.ts'
 import { wrkLoader } from './loaders.ts'
 import { measure } from './measure.ts'
 import { busyShare } from './process.ts'
@@ -130,7 +130,7 @@ interface Loaded {
 async function loaded(cluster: Cluster, { script, seconds }: Loaded): Promise<Measured> {
   const { url } = await cluster.leader()
   const loader = wrkLoader({ url, inFlight: IN_FLIGHT, script })
-  await loader.warmUp()
+  await warm(loader)
   const measured = await measure(cluster.nodes, { loader, seconds })
   if (measured.faults.length > 0) throw new Error(measured.faults.join('; '))
   return measured
