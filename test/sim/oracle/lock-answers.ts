@@ -18,6 +18,9 @@ import type { Committed } from './history.ts'
 
 const NS = 'default'
 
+/** So many entries on their way are no reason for a permit to wait. */
+const BACKLOG = 10
+
 /** One request to one node. */
 interface Call {
   readonly node: SimNode
@@ -153,6 +156,14 @@ export class LockAnswers implements Invariant {
     )
   }
 
+  /** So much waits for the majority that what the leader has appended for it may be among that. */
+  #isBehind(term: number, committed: number): boolean {
+    const leader = this.#scene.nodes.find(
+      (node) => node.isUp && node.raft.role === 'leader' && node.raft.term === term,
+    )
+    return leader === undefined || leader.raft.last - committed > BACKLOG
+  }
+
   committed({ entry, inTerm }: Committed): void {
     const { history, world, plan } = this.#scene
     const ready = history.model.locks.readyAt(entry.index)
@@ -168,7 +179,9 @@ export class LockAnswers implements Invariant {
       }
       const boundMs = plan.electionMaxMs + 100 * plan.disk.syncMaxMs + 1_000
       insist(
-        plan.faults.diskFull > 0 || world.nowMs - known.sinceMs < boundMs,
+        plan.faults.diskFull > 0 ||
+          this.#isBehind(inTerm, entry.index) ||
+          world.nowMs - known.sinceMs < boundMs,
         'a permit and who waits for it meet (DESIGN §8)',
         () => `${name} has both since ${known.sinceMs} in term ${inTerm}`,
       )
