@@ -2,6 +2,7 @@
 import { h2load, shapesOf, type H2loadResult, type Shape } from './h2load.ts'
 import { rateOf, WARM_UP_SECONDS, withFaults, type Load, type Loader } from './load.ts'
 import { revisionOf, type EtcdCluster } from './etcd.ts'
+import { MissingTool } from './tool.ts'
 import { wrk, type Script, type WrkResult } from './wrk.ts'
 
 export interface WrkLoader {
@@ -20,7 +21,7 @@ export function wrkLoader(given: WrkLoader): Loader {
   const { url, inFlight: connections, script, bytesMin = 0, check } = given
   const load = async (seconds: number): Promise<WrkResult> => {
     const result = await wrk(url, { connections, seconds, script })
-    if (result === null) throw new Error('wrk is missing')
+    if (result === null) throw new MissingTool('wrk')
     return result
   }
   return {

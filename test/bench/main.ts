@@ -18,6 +18,7 @@ import { parseOptions, usage, type Options } from './options.ts'
 import { CATALOGUE, COMPARED, ALONE } from './scenarios.ts'
 import { report, textOf } from './report.ts'
 import { summaryOf, type Summary } from './table.ts'
+import { MissingTool } from './tool.ts'
 
 const parsed = parseOptions(process.argv.slice(2), CATALOGUE)
 if (parsed.type === 'usage') {
@@ -81,11 +82,16 @@ function alone(scenario: Scenario | Series, seconds: number): Promise<Figure[] |
   return withOurs(scenario.cluster ?? {}, (cluster) => scenario.run(cluster, seconds))
 }
 
-/** A scenario that fails is said to have failed, and the others run all the same. */
+/** A scenario that fails, or cannot be run here, is named, and the others run all the same. */
 function noting(name: string, failures: string[]): (error: unknown) => [] {
   return (error) => {
-    console.error(`${name} failed:`, error)
-    failures.push(`${name}: ${error instanceof Error ? error.message : String(error)}`)
+    if (error instanceof MissingTool) {
+      console.error(`${name} is left out: ${error.message}`)
+      return []
+    }
+    const { message, stack = message } = error instanceof Error ? error : new Error(String(error))
+    console.error(`${name} failed: ${stack}`)
+    failures.push(`${name}: ${message}`)
     return []
   }
 }

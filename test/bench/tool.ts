@@ -13,6 +13,15 @@ export const PACKAGES = {
 
 export type Tool = keyof typeof PACKAGES
 
+/** Something cannot be run here; what can be is not harmed. */
+export class MissingTool extends Error {
+  override readonly name = 'MissingTool'
+
+  constructor(tool: Tool) {
+    super(`${tool} is missing`)
+  }
+}
+
 export function isThere(tool: Tool): boolean {
   return Bun.which(tool) !== null
 }
