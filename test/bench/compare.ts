@@ -93,6 +93,7 @@ async function load(loader: Loader, { servers, given, isFirst, what }: About): P
   await (isFirst ? warm(loader) : loader.warmUp())
   const measured = await measure(servers, { loader, seconds: given.seconds })
   const rate = Math.round(measured.count / measured.seconds).toLocaleString('en-US')
-  given.progress(`${what}: ${rate} requests/s (${loader.how()})`)
+  const tried = loader.tried === undefined ? '' : `; tried: ${loader.tried()}`
+  given.progress(`${what}: ${rate} requests/s (${loader.how()}${tried})`)
   return measured
 }

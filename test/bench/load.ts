@@ -27,6 +27,8 @@ export interface Loader {
   run(seconds: number): Promise<Load>
   /** The program and how it was told to keep so many in flight; known after the warm-up. */
   how(): string
+  /** What the warm-up tried, and what came of it; where it tried anything. */
+  tried?(): string
 }
 
 /** Ours divided by etcd's. */

@@ -58,13 +58,14 @@ export function grpcLoader({ cluster, method, body, inFlight }: GrpcLoader): Loa
   const shapes = shapesOf(inFlight)
   let shape: Shape = shapes[0] ?? { connections: 1, streams: inFlight }
   const load = (seconds: number | null) => h2load({ url, body, shape, seconds })
+  let tried: readonly { readonly rate: number; readonly shape: Shape }[] = []
   return {
     warmUp: async () => {
       const trySeconds = Math.ceil(WARM_UP_SECONDS / shapes.length)
-      const tried: { readonly rate: number; readonly shape: Shape }[] = []
-      for (shape of shapes) tried.push({ rate: rateOf(await load(trySeconds)), shape })
-      for (const one of tried)
-        if (one.rate >= Math.max(...tried.map((t) => t.rate))) shape = one.shape
+      const found: { readonly rate: number; readonly shape: Shape }[] = []
+      for (shape of shapes) found.push({ rate: rateOf(await load(trySeconds)), shape })
+      tried = found.toSorted((a, b) => b.rate - a.rate)
+      shape = tried[0]?.shape ?? shape
     },
     run: async (seconds): Promise<Load> => {
       const one = await h2load({ url, body, shape: { connections: 1, streams: 1 }, seconds: null })
@@ -80,16 +81,26 @@ export function grpcLoader({ cluster, method, body, inFlight }: GrpcLoader): Loa
         ...(method === 'Put' ? putsMissing(result, grown) : []),
       ])
     },
-    how: () => `h2load -t1 -c${shape.connections} -m${shape.streams}`,
+    how: () => `h2load -t1 ${flagsOf(shape)}`,
+    tried: () => tried.map((one) => `${flagsOf(one.shape)} ${Math.round(one.rate)}/s`).join(', '),
   }
 }
 
-function putsMissing({ count, started }: H2loadResult, grown: number): string[] {
-  const most = started >= grown ? [] : [`etcd wrote ${grown} of ${started} puts that were sent`]
+function flagsOf({ connections, streams }: Shape): string {
+  return `-c${connections} -m${streams}`
+}
+
+/** Every put raises the revision by one: by those answered at least, by those sent at most. */
+export function putsMissing(
+  { count, started }: Pick<H2loadResult, 'count' | 'started'>,
+  grown: number,
+): string[] {
+  const most = started >= grown ? [] : [`etcd wrote ${grown}, and only ${started} were sent`]
   return [...fewer('writes done', { found: grown, least: count }), ...most]
 }
 
-function fewer(
+/** A fault where there are fewer of something than there must be. */
+export function fewer(
   what: string,
   { found, least }: { readonly found: number; readonly least: number },
 ): string[] {

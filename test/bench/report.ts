@@ -19,7 +19,7 @@ export function report(summaries: readonly Summary[]): string {
   const loads = summaries.map((summary) => `  ${nameOf(summary)}: ${summary.how.join('; ')}`)
   const parts = [
     ratesTable(summaries),
-    `Ours / etcd; what an answer took, CPU of all three nodes, RSS of the largest:\n`,
+    `Ours / etcd; what an answer took, CPU of all three nodes, RSS of the largest:`,
     costsTable(summaries),
     NOTES,
     `How the requests were kept in flight:\n${loads.join('\n')}`,
