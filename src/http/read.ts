@@ -1,9 +1,10 @@
 /** The path of a read: wait if asked to, then read at the consistency asked for. */
+import type { Later } from '../lib/later.ts'
 import type { StateReader } from '../state/reader.ts'
 import type { Call, Edge } from './edge.ts'
 import { failed, invalid } from './error.ts'
 import { TIMEOUT_DEFAULT_MS } from './limits.ts'
-import type { ReadOptions, WaitTarget } from './registry.ts'
+import type { ReadAnswer, ReadOptions, WaitTarget } from './registry.ts'
 import type { Query } from './request/query.ts'
 
 /** Parameters of every call, of every read, and of reads that can wait. */
@@ -36,14 +37,23 @@ export function revision(query: Query, name: string): number | null {
   return query.integer(name, { min: 0, max: Number.MAX_SAFE_INTEGER })
 }
 
-/** Asks `ask` once, at the consistency that the query names, and stamps the answer with it. */
-export async function read<T>(
+/**
+ * Asks `ask` at the consistency that the query names, and stamps the answer with it: in this turn
+ * where nothing has to be waited for, as of most reads.
+ */
+export function read<T>(
   c: Call,
   edge: Edge,
   query: Query,
   ask: (state: StateReader) => T,
-): Promise<T> {
-  const answer = await edge.registry.read(readOptions(c, query, edge), ask)
+): Later<T> {
+  const options = readOptions(c, query, edge)
+  const now = edge.registry.readNow(options, ask)
+  if (now !== null) return stamped(c, now)
+  return edge.registry.read(options, ask).then((answer) => stamped(c, answer))
+}
+
+function stamped<T>(c: Call, answer: ReadAnswer<T>): T {
   if (!answer.ok) throw failed(answer)
   const { stamp, value } = answer
   c.set('consistency', stamp.consistency)
@@ -77,14 +87,24 @@ export interface Waitable {
 }
 
 /** Like {@link read}, after `?since=` and `?wait=`: removals count, filters narrow nothing. */
-export async function waitAndRead<T>(
+export function waitAndRead<T>(
+  c: Call,
+  edge: Edge,
+  query: Query,
+  waitable: Waitable,
+  ask: (state: StateReader) => T,
+): Later<T> {
+  if (!query.has('since') && !query.has('wait')) return read(c, edge, query, ask)
+  return waitThenRead(c, edge, query, waitable, ask)
+}
+
+async function waitThenRead<T>(
   c: Call,
   edge: Edge,
   query: Query,
   { target, current }: Waitable,
   ask: (state: StateReader) => T,
 ): Promise<T> {
-  if (!query.has('since') && !query.has('wait')) return await read(c, edge, query, ask)
   const since = revision(query, 'since')
   if (since === null) throw invalid('?wait', 'needs since: the revision after which to answer')
   const waitMs = query.duration('wait', { min: 0, max: edge.limits.waitMaxMs }) ?? 0

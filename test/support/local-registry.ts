@@ -112,6 +112,17 @@ export class LocalRegistry implements http.Registry {
 
   async read<T>(options: http.ReadOptions, query: (state: StateReader) => T) {
     this.reads.push(options)
+    return this.#answerRead(options, query)
+  }
+
+  /** Like a follower, which has to ask the leader first, where it is none. */
+  readNow<T>(options: http.ReadOptions, query: (state: StateReader) => T) {
+    if (!this.isLeader && options.consistency !== 'stale') return null
+    this.reads.push(options)
+    return this.#answerRead(options, query)
+  }
+
+  #answerRead<T>(options: http.ReadOptions, query: (state: StateReader) => T): http.ReadAnswer<T> {
     if (this.failure !== null) return this.failure
     const stalenessMs = options.consistency === 'stale' ? 7 : null
     const { revision } = this.local
@@ -189,6 +200,11 @@ export class LocalRegistry implements http.Registry {
 
   expiresInMs(lease: string): number | null {
     return this.isLeader ? (this.local.lease(lease)?.ttlMs ?? null) : null
+  }
+
+  self(): http.Self {
+    const { id, leaderUrl } = this.status()
+    return { id, leaderUrl }
   }
 
   status(): http.NodeStatus {

@@ -1,3 +1,4 @@
+import type { Later } from '../../lib/later.ts'
 import type { Watch, WatchTopic } from '../../replica/watch/watch.ts'
 import type { Labels } from '../../state/mod.ts'
 import type { Call, Edge } from '../edge.ts'
@@ -9,7 +10,7 @@ import { sinceOf } from '../read.ts'
 const CONFIG = 'config/'
 
 /** Notes a long poll for as long as it takes: its caller listens to that key, or prefix. */
-export async function listening<T>(
+export function listening<T>(
   c: Call,
   edge: Edge,
   query: Query,
@@ -19,13 +20,16 @@ export async function listening<T>(
     readonly prefix: boolean
     readonly labels: Labels
   },
-  poll: () => Promise<T>,
-): Promise<T> {
+  poll: () => Later<T>,
+): Later<T> {
   const since = sinceOf(query)
-  if (since === null) return await poll()
+  if (since === null) return poll()
   const source = { labels: asked.labels, address: c.env?.address ?? null, via: 'poll' } as const
   const held = asked.prefix ? null : heldTag(c.req.header('If-None-Match'))
-  const noted = edge.listeners.begin(asked, source, { through: since, held })
+  return whileNoted(edge.listeners.begin(asked, source, { through: since, held }), poll)
+}
+
+async function whileNoted<T>(noted: { end(): void }, poll: () => Later<T>): Promise<T> {
   try {
     return await poll()
   } finally {

@@ -92,6 +92,13 @@ export const READ_MUTANTS: readonly Mutant[] = [
     file: 'src/replica/reads.ts',
     find: 'this.#whenApplied(request.minRevision, request.deadlineMs, (reached) => {',
     replace: 'this.#whenApplied(0, request.deadlineMs, (reached) => {',
+    more: [
+      {
+        file: 'src/replica/reads.ts',
+        find: '    if (state.revision < request.minRevision) return null\n',
+        replace: '',
+      },
+    ],
   },
   {
     name: 'follower-trusts-own-commit',
