@@ -1,7 +1,8 @@
 import { assert } from '../../lib/assert.ts'
 import { EMPTY_BYTES, utf8, utf8Text } from '../../lib/bytes.ts'
 import type { CommandOf } from '../command.ts'
-import { type ConfigLinks, encodeConfigBody } from './event.ts'
+import { encodeConfigBody } from './event.ts'
+import type { SpineLinks } from './spines.ts'
 import type { Context } from '../context.ts'
 import { EVENT_KINDS } from '../events/event.ts'
 import { uncheckedValue } from '../guarded.ts'
@@ -102,7 +103,7 @@ export function writeValue(context: Context, { put, stored, created }: Write): C
 /** Older members apply the same log: they write no links, so nobody does until all know them. */
 const LINKED_SINCE = 3
 
-function linksAfter(context: Context, stored: ConfigRecord | null): ConfigLinks | null {
+function linksAfter(context: Context, stored: ConfigRecord | null): SpineLinks | null {
   if (context.clusterVersion < LINKED_SINCE) return null
   return context.tables.chain.linksAfter(stored)
 }
@@ -113,11 +114,11 @@ function noteHead(
     readonly ns: string
     readonly key: string
     readonly eventN: number
-    readonly links: ConfigLinks | null
+    readonly links: SpineLinks | null
   },
 ): void {
   const { ns, key, eventN: n, links } = head
-  if (links !== null) tables.chain.written(ns, key, { revision, n, links })
+  if (links !== null) tables.chain.spines.written(ns, key, { revision, n }, links)
 }
 
 export function configDelete(context: Context, command: CommandOf<'config_delete'>): Outcome {
