@@ -64,7 +64,7 @@ export class ConfigChain {
   linksAfter(stored: Head | null): SpineLinks {
     if (stored === null) return { depth: 1, prev: null, jump: null }
     const prev = { revision: stored.eventRevision, n: stored.eventN }
-    const head = this.spines.head(stored.ns, stored.key, prev)
+    const head = this.spines.head(prev)
     if (head === null) return { depth: 1, prev, jump: null } // It is older than links are.
     const depth = head.depth + 1
     const to = jumpDepth(depth)

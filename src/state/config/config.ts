@@ -78,7 +78,7 @@ export function writeValue(context: Context, { put, stored, created }: Write): C
     }),
     value,
   })
-  noteHead(context, { ns, key, eventN, links })
+  noteHead(context, eventN, links)
   const record: ConfigRecord = {
     ns,
     key,
@@ -108,17 +108,8 @@ function linksAfter(context: Context, stored: ConfigRecord | null): SpineLinks |
   return context.tables.chain.linksAfter(stored)
 }
 
-function noteHead(
-  { tables, revision }: Context,
-  head: {
-    readonly ns: string
-    readonly key: string
-    readonly eventN: number
-    readonly links: SpineLinks | null
-  },
-): void {
-  const { ns, key, eventN: n, links } = head
-  if (links !== null) tables.chain.spines.written(ns, key, { revision, n }, links)
+function noteHead({ tables, revision }: Context, n: number, links: SpineLinks | null): void {
+  if (links !== null) tables.chain.spines.written({ revision, n }, links)
 }
 
 export function configDelete(context: Context, command: CommandOf<'config_delete'>): Outcome {
@@ -148,7 +139,7 @@ export function deleteConfig(context: Context, stored: ConfigRecord, by: string 
     }),
     value: null,
   })
-  noteHead(context, { ns, key, eventN, links })
+  noteHead(context, eventN, links)
   context.tables.config.update(stored, {
     ...stored,
     ...context.tail(stored),

@@ -47,21 +47,24 @@ export interface SpineLinks extends ConfigLinks {
 /** Depths count from 1. */
 const UNREAD = 0
 
-/** That many keys that were written last have a spine for certain. */
+/** That many keys that were written last have a spine for certain, but for those that collide. */
 const KEYS = 8_192
+/** Events of one revision that get numbers of their own, as long as revisions are below 2^45. */
+const PLACES = 256
 
 export class Spines {
   readonly #links: (place: EventPlace) => ConfigLinks | null | undefined
-  readonly #heads = new RecentMap<string, Spot>(KEYS)
+  /** By the place of the newest event, which says which key it is of. */
+  readonly #heads = new RecentMap<number, Spot>(KEYS)
 
   /** `links` answers those of an event; null: it is older than links are; undefined: it is gone. */
   constructor(links: (place: EventPlace) => ConfigLinks | null | undefined) {
     this.#links = links
   }
 
-  /** The key's newest event, which stands at `place`; null: it is older than links are. */
-  head(ns: string, key: string, place: EventPlace): Spot | null {
-    const known = this.#heads.get(nameOf(ns, key))
+  /** A key's newest event, which stands at `place`; null: it is older than links are. */
+  head(place: EventPlace): Spot | null {
+    const known = this.#heads.get(numberOf(place))
     if (known !== undefined && known.revision === place.revision && known.n === place.n) {
       return known
     }
@@ -84,15 +87,17 @@ export class Spines {
     return first.jump
   }
 
-  /** The key's newest event is now that at `place`, and has these links. */
-  written(ns: string, key: string, { revision, n }: EventPlace, links: SpineLinks): void {
-    assert(links.depth > UNREAD, 'depths count from 1')
-    this.#heads.set(nameOf(ns, key), { revision, n, depth: links.depth, jump: links.jump })
+  /** A key's newest event is now that at `place`, and has these links. */
+  written({ revision, n }: EventPlace, { depth, prev, jump }: SpineLinks): void {
+    assert(depth > UNREAD, 'depths count from 1')
+    if (prev !== null) this.#heads.delete(numberOf(prev))
+    const head = { revision, n, depth, jump }
+    this.#heads.set(numberOf(head), head)
   }
 
-  /** Events of the key are being removed. */
-  forget(ns: string, key: string): void {
-    this.#heads.delete(nameOf(ns, key))
+  /** Events of the key are being removed whose newest stands there. */
+  forget(newest: EventPlace): void {
+    this.#heads.delete(numberOf(newest))
   }
 }
 
@@ -100,7 +105,7 @@ function spotOf({ revision, n }: EventPlace, { depth, jump }: ConfigLinks): Spot
   return { revision, n, depth, jump: jump === null ? null : { ...jump, depth: UNREAD, jump: null } }
 }
 
-/** A namespace holds no slash. */
-function nameOf(ns: string, key: string): string {
-  return `${ns}/${key}`
+/** Two places may have one number: whoever looks one up compares what it finds. */
+function numberOf({ revision, n }: EventPlace): number {
+  return revision * PLACES + (n % PLACES)
 }
