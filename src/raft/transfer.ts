@@ -7,13 +7,25 @@
 import { assert, present } from '../lib/assert.ts'
 import type { Core } from './core.ts'
 import { memberOf } from './membership.ts'
-import type { NodeId } from './types.ts'
+import type { LogIndex, NodeId } from './types.ts'
 
 export interface Transfer {
   readonly to: NodeId
-  readonly deadlineMs: number
+  /** The transfer has failed then, unless the target has taken another step until then. */
+  deadlineMs: number
+  /** However fast it catches up. */
+  readonly endMs: number
+  /** Up to where the target held our log when it was last looked at. */
+  match: LogIndex
   sent: boolean
 }
+
+/**
+ * A target that keeps catching up is waited for: nothing is proposed meanwhile, so what it lacks is
+ * bounded. With one election timeout alone, a leader that is to go, and whose peers are slow, would
+ * step down, be elected again as the only one that is up to date, and try for ever.
+ */
+const TIMEOUTS_MAX = 8
 
 /**
  * Begins, to `wanted` or to whoever is furthest. Where nobody can take over, or while one is under
@@ -25,8 +37,15 @@ export function beginTransfer(core: Core, wanted: NodeId | null = null): boolean
   const to = findTarget(core, wanted)
   if (to === null) return false
   assert(to !== core.config.id, 'a leader hands over to somebody else')
-  const deadlineMs = core.clock.nowMs + core.config.electionMinMs
-  leadership.transfer = { to, deadlineMs, sent: false }
+  const { nowMs } = core.clock
+  const { electionMinMs } = core.config
+  leadership.transfer = {
+    to,
+    deadlineMs: nowMs + electionMinMs,
+    endMs: nowMs + TIMEOUTS_MAX * electionMinMs,
+    match: matchOf(core, to),
+    sent: false,
+  }
   for (const { id } of leadership.reads.splice(0)) {
     core.answers.push({ id, type: 'refused', code: 'not_leader', leader: null })
   }
@@ -57,11 +76,20 @@ function findTarget(core: Core, wanted: NodeId | null): NodeId | null {
   return target?.id ?? null
 }
 
+function matchOf({ leadership }: Core, id: NodeId): LogIndex {
+  return leadership?.progress.get(id)?.match ?? 0
+}
+
 /** Tells the target to campaign, once it holds all that we have. */
 export function advanceTransfer(core: Core): void {
-  const { transfer, progress } = present(core.leadership, 'only a leader hands over')
+  const { transfer } = present(core.leadership, 'only a leader hands over')
   if (transfer === null || transfer.sent) return
-  if (progress.get(transfer.to)?.match !== core.log.last) return
+  const match = matchOf(core, transfer.to)
+  if (match > transfer.match) {
+    transfer.match = match
+    transfer.deadlineMs = Math.min(core.clock.nowMs + core.config.electionMinMs, transfer.endMs)
+  }
+  if (match !== core.log.last) return
   transfer.sent = true
   core.outbox.send({ ...core.envelope(transfer.to), type: 'timeout_now' })
 }

@@ -454,6 +454,42 @@ test('Thesis §3.10: a transfer that fails ends in stepping down after an electi
   expect(node.raft.role).toBe('follower')
 })
 
+/** A leader whose target is given one more entry with every heartbeat. Returns when that ended. */
+function handOverSlowly(
+  node: ReturnType<typeof settledLeaderAt>,
+  entries: number,
+): { passedMs: number; told: number } {
+  for (let id = 1; id <= entries; id++) node.propose(id)
+  node.step({ type: 'transfer' })
+  let told = 0
+  let passedMs = 0
+  for (let match = 2; node.raft.role === 'leader' && told === 0; match++) {
+    node.elapse(HEARTBEAT_MS)
+    passedMs += HEARTBEAT_MS
+    if (node.raft.role !== 'leader') break
+    node.receive(appendResponse({ from: 'b', to: 'a', term: 1, result: { ok: true, match } }))
+    told = node.takeSentOf('timeout_now').length
+  }
+  return { passedMs, told }
+}
+
+test('Thesis §3.10: a target that keeps catching up is waited for', () => {
+  const entries = (2 * ELECTION_MIN_MS) / HEARTBEAT_MS
+  const { passedMs, told } = handOverSlowly(settledLeaderAt('a'), entries)
+
+  expect(told).toBe(1)
+  expect(passedMs).toBeGreaterThan(ELECTION_MIN_MS)
+})
+
+test('Thesis §3.10: but not for ever', () => {
+  const node = settledLeaderAt('a')
+  const { passedMs, told } = handOverSlowly(node, (20 * ELECTION_MIN_MS) / HEARTBEAT_MS)
+
+  expect(told).toBe(0)
+  expect(passedMs).toBeLessThanOrEqual(8 * ELECTION_MIN_MS)
+  expect(node.raft.role).toBe('follower')
+})
+
 test('Thesis §3.10: the target campaigns at once, past every promise to the old leader', () => {
   const [a, b, c] = [settledLeaderAt('a'), nodeAt('b', { log: [1] }), nodeAt('c', { log: [1] })]
   a.elapse(HEARTBEAT_MS)

@@ -354,8 +354,9 @@ class Run {
   #mustRest(): void {
     this.#workload.stop()
     const { ttlMs, timeoutMs, electionMaxMs } = this.#plan
-    // Another leader may start a deadline afresh; removeAfter follows the TTL.
-    const untilMs = this.#world.nowMs + timeoutMs + 10 * electionMaxMs + 10 * ttlMs
+    // Another leader may start a deadline afresh; removeAfter follows the TTL. A reader may turn to
+    // somebody who is deaf for good, time and again.
+    const untilMs = this.#world.nowMs + 6 * timeoutMs + 10 * electionMaxMs + 10 * ttlMs
     this.#world.run(untilMs, () => this.#isAtRest())
     insist(this.#isAtRest(), 'leases end, and all nodes converge', () => this.#describe())
   }

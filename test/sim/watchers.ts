@@ -86,15 +86,17 @@ export class Watchers {
   async #follow(oracle: WatchOracle, topics: readonly WatchTopic[]): Promise<void> {
     const { world, chance, sometimes } = this.#bench
     const tried = new Set<string>()
+    let silent: SimNode | null = null
     for (;;) {
       await world.sleep(chance.ms(0, 200))
-      const node = chance.pick(this.#bench.nodes)
+      const node = this.#other(silent)
       const connection = new Connection(this.#bench, oracle, node)
       const encoder = chance.oneIn(4) ? WITH_VALUES : ENCODER
       const since = this.#since(oracle)
       await this.#workload.ask(node, this.#bench.plan.timeoutMs, (gateway) =>
         connection.open(gateway, { topics, since, encoder, sees: null }),
       )
+      silent = connection.isOpen ? null : node
       if (!connection.isOpen) {
         connection.close()
         continue
@@ -106,6 +108,12 @@ export class Watchers {
       tried.add(node.id)
       await connection.read(() => this.#workload.isStopped)
     }
+  }
+
+  /** Whoever had no answer does not ask the same node at once: it may be deaf for good. */
+  #other(silent: SimNode | null): SimNode {
+    const { chance, nodes } = this.#bench
+    return chance.pick(nodes.length > 1 ? nodes.filter((node) => node !== silent) : nodes)
   }
 
   /** Where it was, now and then what never was, or from now on. */

@@ -218,7 +218,7 @@ export class SimDisk implements Disk {
         }
         this.counts.writes += 1
         this.counts.bytesWritten += bytes.length
-        node.apply({ type: 'write', at, bytes: bytes.slice() })
+        node.apply({ type: 'write', at, bytes: copyOf(bytes) })
       },
       truncate: (length) => (check(), node.apply({ type: 'truncate', length })),
       sync: (done) => {
@@ -398,6 +398,18 @@ function garbled(bytes: Uint8Array, random: Random): Uint8Array {
   return noisy
 }
 
+/** What most large writes are: a segment is filled with zeros before it is used. */
+const BLANK = Buffer.alloc(256 * 1_024)
+
+/** The bytes as they are now; those that are all zero share one place. */
+function copyOf(bytes: Uint8Array): Uint8Array {
+  const isBlank =
+    bytes.length >= SECTOR_BYTES &&
+    bytes.length <= BLANK.length &&
+    BLANK.compare(bytes, 0, bytes.length, 0, bytes.length) === 0
+  return isBlank ? BLANK.subarray(0, bytes.length) : bytes.slice()
+}
+
 /** From this length on what is read is not copied at once, but by the next write, if any. */
 const LENT_BYTES_MIN = 8_192
 
@@ -431,7 +443,9 @@ class GrowingBytes {
 
   apply(change: Pending): void {
     if (change.type === 'truncate') return this.resize(change.length)
+    const isBlankAtEnd = change.bytes.buffer === BLANK.buffer && change.at >= this.size
     this.resize(Math.max(this.size, change.at + change.bytes.length))
+    if (isBlankAtEnd) return // Behind the end everything is zero.
     this.#own()
     this.#bytes.set(change.bytes, change.at)
   }
