@@ -6,14 +6,12 @@ import { performance } from 'node:perf_hooks'
 import type { Cluster, ClusterNode } from '../support/cluster.ts'
 import { until } from '../support/until.ts'
 import { figure, percentile, type Figure, type Scenario } from './figure.ts'
+import { PacedWriters } from './paced-writers.ts'
 
 const MIB = 1024 * 1024
 const VALUE = 'x'.repeat(1_000_000)
 const VALUES = 1_074 // A gibibyte.
 const FILLERS = 4
-const WRITERS = 8
-/** Each writer's pause between two writes: the load stays the same, whatever it is answered. */
-const PACE_MS = 10
 const FETCH_MS_MAX = 180_000
 
 /** Its log is cut soon, so that whoever joins needs the snapshot. */
@@ -100,38 +98,4 @@ async function watchFetch(joiner: ClusterNode): Promise<Fetch> {
   )
   const tookMs = performance.now() - startMs
   return { bytes, tookMs, streamedMs: lastMs - (firstMs ?? lastMs) }
-}
-
-/** A steady load, and how long each of its writes took. */
-class PacedWriters {
-  readonly #leader: ClusterNode
-  readonly #loops: Promise<void>[]
-  #tookMs: number[] = []
-  #stopped = false
-
-  constructor(leader: ClusterNode) {
-    this.#leader = leader
-    this.#loops = Array.from({ length: WRITERS }, (_, i) => this.#write(i))
-  }
-
-  /** What was measured since this was last asked. */
-  take(): number[] {
-    const took = this.#tookMs
-    this.#tookMs = []
-    return took
-  }
-
-  async stop(): Promise<void> {
-    this.#stopped = true
-    await Promise.all(this.#loops)
-  }
-
-  async #write(writer: number): Promise<void> {
-    for (let i = 0; !this.#stopped; i++) {
-      const sentMs = performance.now()
-      await this.#leader.put(`/v1/config/small/${writer}-${i % 100}`, 'x'.repeat(200))
-      this.#tookMs.push(performance.now() - sentMs)
-      await Bun.sleep(PACE_MS)
-    }
-  }
 }

@@ -1,63 +1,19 @@
 /** Watches: how soon many readers are told, what they cost, and how fast one catches up. */
-import { fileURLToPath } from 'node:url'
 import { connect } from 'node:net'
 import type { Cluster, ClusterNode } from '../support/cluster.ts'
 import { until } from '../support/until.ts'
 import { figure, percentile, type Figure, type Scenario } from './figure.ts'
 import { busyShare, residentMiB } from './process.ts'
-import type { ReadersSay } from './watchers.ts'
+import { withReaders } from './readers.ts'
 import { wrk } from './wrk.ts'
 
 const TOPIC = 'bench/watch'
 const VALUE = 'x'.repeat(200)
-/** Of one process; two of them make the ten thousand. */
-const READERS_MAX = 5_000
 const ROUNDS = 20
 const BACK = 100_000
 
 export const WATCH: Scenario = { cluster: { size: 3 }, run: watch }
 export const WATCH_CATCH_UP: Scenario = { cluster: { size: 3 }, run: catchUp }
-
-/** Readers in other processes, seen as one. */
-class Readers {
-  readonly #children: ReturnType<typeof Bun.spawn>[]
-  readonly #said: (ReadersSay | null)[]
-
-  private constructor(port: number, count: number, topics: number) {
-    const script = fileURLToPath(new URL('./watchers.ts', import.meta.url))
-    const shares = Array.from({ length: Math.ceil(count / READERS_MAX) }, (_, i) =>
-      Math.min(READERS_MAX, count - i * READERS_MAX),
-    )
-    this.#said = shares.map(() => null)
-    this.#children = shares.map((share, i) =>
-      Bun.spawn([process.execPath, script, String(port), String(share), String(topics)], {
-        stdout: 'inherit',
-        stderr: 'inherit',
-        ipc: (said: ReadersSay) => void (this.#said[i] = said),
-      }),
-    )
-  }
-
-  static async open({ port }: ClusterNode, count: number, topics: number): Promise<Readers> {
-    const readers = new Readers(port, count, topics)
-    await until('all readers watch', () => readers.#said.every((said) => said !== null))
-    return readers
-  }
-
-  /** Events told to all of them. */
-  get events(): number {
-    return this.#said.reduce((sum, said) => sum + (said?.type === 'told' ? said.events : 0), 0)
-  }
-
-  /** When the last of them was told something. */
-  get atMs(): number {
-    return Math.max(...this.#said.map((said) => said?.atMs ?? 0))
-  }
-
-  close(): void {
-    for (const child of this.#children) child.kill()
-  }
-}
 
 async function watch(cluster: Cluster, seconds: number): Promise<Figure[]> {
   const leader = await cluster.leader()
@@ -71,8 +27,7 @@ async function watch(cluster: Cluster, seconds: number): Promise<Figure[]> {
 /** From the answer to the writer until the last of a thousand readers has been told. */
 async function told(leader: ClusterNode): Promise<Figure[]> {
   const count = 1_000
-  const readers = await Readers.open(leader, count, 1)
-  try {
+  return withReaders(leader, { count, topics: 1 }, async (readers) => {
     const lags: number[] = []
     for (let round = 1; round <= ROUNDS; round++) {
       await leader.set(`${TOPIC}/0`, VALUE)
@@ -83,9 +38,7 @@ async function told(leader: ClusterNode): Promise<Figure[]> {
     }
     const what = '1,000 watchers, one change: all told after its answer'
     return [figure(what, percentile(lags, 50), 'ms (median)')]
-  } finally {
-    readers.close()
-  }
+  })
 }
 
 interface Steady {
@@ -97,9 +50,8 @@ interface Steady {
 /** At a steady rate of changes: what is lost, and what it costs. */
 async function steady(leader: ClusterNode, seconds: number, load: Steady): Promise<Figure[]> {
   const { topics, perSecond } = load
-  const readers = await Readers.open(leader, load.readers, topics)
   const what = `${load.readers} watchers, ${topics} ${topics === 1 ? 'topic' : 'topics'}, ${perSecond} changes/s`
-  try {
+  return withReaders(leader, { count: load.readers, topics }, async (readers) => {
     const busy = busyShare(leader, seconds)
     const { changes, largestMiB } = await change(leader, seconds, load)
     const due = (changes * load.readers) / topics
@@ -109,9 +61,7 @@ async function steady(leader: ClusterNode, seconds: number, load: Steady): Promi
       figure(`${what}: leader`, largestMiB, 'MiB RSS'),
       figure(`${what}: leader`, await busy, '% of a core'),
     ]
-  } finally {
-    readers.close()
-  }
+  })
 }
 
 async function change(

@@ -90,5 +90,7 @@ async function main(port: number, count: number, topics: number): Promise<void> 
   }, REPORT_MS)
 }
 
+// Whoever started us has ended, in whatever way.
+process.on('disconnect', () => process.exit())
 const [port = 0, readers = 0, topics = 1] = process.argv.slice(2).map(Number)
 await main(port, readers, topics)

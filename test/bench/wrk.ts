@@ -1,58 +1,138 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+/** `wrk`: HTTP/1.1 requests over so many connections, one in flight on each, from one thread. */
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Load } from './load.ts'
+import { inFolder, isThere, output } from './tool.ts'
 
-/** What each request is; `%d` in the path counts through a thousand names. */
+/**
+ * What each request is. `%d` in path and body counts through `names` numbers; `%h` is the hundred that
+ * the number belongs to, 3 for 345.
+ */
 export interface Script {
   readonly method: string
   readonly path: string
-  readonly body: string
+  /** Of several bodies each request takes the next. */
+  readonly body: string | readonly string[]
+  /** 1,000 where it is not said. */
+  readonly names?: number
+  /** Numbers in turn (then every request is made once and sent again), or any of them. */
+  readonly order?: 'in turn' | 'random'
 }
 
-export interface WrkResult {
+export interface WrkLoad {
+  readonly connections: number
+  readonly seconds: number
+  readonly script: Script
+}
+
+export interface WrkResult extends Load {
+  /** Answered a second. */
   readonly rate: number
-  readonly medianMs: number
-  readonly failed: number
+  /** All that was received, headers too. */
+  readonly bytes: number
 }
 
-/** One run of `wrk` with one thread; null where it is not installed. */
-export async function wrk(
-  url: string,
-  given: { readonly connections: number; readonly seconds: number; readonly script: Script },
-): Promise<WrkResult | null> {
-  if (Bun.which('wrk') === null) return null
-  const folder = mkdtempSync(join(tmpdir(), 'rollcall-bench-'))
-  const file = join(folder, 'load.lua')
-  writeFileSync(file, lua(given.script))
-  try {
-    const threads = ['-t1', `-c${given.connections}`, `-d${given.seconds}`, '--latency']
-    const child = Bun.spawn(['wrk', ...threads, '-s', file, url], { stdout: 'pipe' })
-    const text = await new Response(child.stdout).text()
-    await child.exited
-    return {
-      rate: Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1] ?? 0),
-      medianMs: toMs(/50%\s+([\d.]+)(us|ms|s)/.exec(text)),
-      failed: Number(/Non-2xx or 3xx responses: (\d+)/.exec(text)?.[1] ?? 0),
-    }
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
+/** Longer than any answer may take: wrk counts a later one as a timeout. */
+const TIMEOUT = '20s'
+const NAMES = 1_000
+
+/** One run; null where it is not installed. */
+export async function wrk(url: string, load: WrkLoad): Promise<WrkResult | null> {
+  if (!isThere('wrk')) return null
+  return inFolder(async (folder) => {
+    const file = join(folder, 'load.lua')
+    writeFileSync(file, lua(load.script))
+    const shape = ['-t1', `-c${load.connections}`, `-d${load.seconds}`, '--timeout', TIMEOUT]
+    return parseWrk(await output(['wrk', ...shape, '-s', file, url]))
+  })
+}
+
+/** What our script prints last, after `wrk`'s own words. */
+interface Said {
+  readonly requests: number
+  readonly us: number
+  readonly bytes: number
+  readonly connect: number
+  readonly read: number
+  readonly write: number
+  readonly status: number
+  readonly timeout: number
+  readonly p50: number
+  readonly p99: number
+  readonly p999: number
+}
+
+export function parseWrk(text: string): WrkResult {
+  const line = text.split('\n').findLast((candidate) => candidate.startsWith('{'))
+  if (line === undefined) throw new Error(`wrk said nothing of what it did:\n${text}`)
+  const said = JSON.parse(line) as Said
+  const faults = (['connect', 'read', 'write', 'status', 'timeout'] as const)
+    .filter((kind) => said[kind] > 0)
+    .map((kind) => `wrk counted ${said[kind]} ${kind} errors among ${said.requests} requests`)
+  const seconds = said.us / 1e6
+  return {
+    count: said.requests,
+    seconds,
+    rate: said.requests / seconds,
+    bytes: said.bytes,
+    p50Ms: said.p50 / 1_000,
+    p99Ms: said.p99 / 1_000,
+    p999Ms: said.p999 / 1_000,
+    faults,
   }
 }
 
-const UNIT_MS: Readonly<Record<string, number>> = { us: 0.001, ms: 1, s: 1_000 }
+/**
+ * The script. Making a request costs wrk more than sending it, and it shares the machine with the
+ * servers: so where the names come in turn each request is made once.
+ */
+export function lua({ method, path, body, names = NAMES, order = 'in turn' }: Script): string {
+  const bodies = typeof body === 'string' ? [body] : body
+  return `local names, random = ${names}, ${order === 'random'}
+local path = ${quoted(path)}
+local bodies = {${bodies.map(quoted).join(', ')}}
+local made = {}
+local turn = -1
+wrk.method = ${quoted(method)}
 
-function toMs(match: RegExpExecArray | null): number {
-  return Number(match?.[1] ?? 0) * (UNIT_MS[match?.[2] ?? 'ms'] ?? 1)
+local function filled(text, name)
+  return (text:gsub('%%d', name):gsub('%%h', math.floor(name / 100)))
+end
+
+local function make(name)
+  local body = bodies[name % #bodies + 1]
+  if body == '' then body = nil else body = filled(body, name) end
+  return wrk.format(nil, filled(path, name), nil, body)
+end
+
+init = function() math.randomseed(1) end
+
+request = function()
+  if random then return make(math.random(0, names - 1)) end
+  turn = (turn + 1) % names
+  local request = made[turn]
+  if request == nil then
+    request = make(turn)
+    made[turn] = request
+  end
+  return request
+end
+
+done = function(summary, latency)
+  local e = summary.errors
+  local counts = string.format('"requests":%d,"us":%d,"bytes":%d',
+    summary.requests, summary.duration, summary.bytes)
+  local errors = string.format('"connect":%d,"read":%d,"write":%d,"status":%d,"timeout":%d',
+    e.connect, e.read, e.write, e.status, e.timeout)
+  local us = string.format('"p50":%.0f,"p99":%.0f,"p999":%.0f',
+    latency:percentile(50), latency:percentile(99), latency:percentile(99.9))
+  io.write('{', counts, ',', errors, ',', us, '}\\n')
+end
+`
 }
 
-function lua({ method, path, body }: Script): string {
-  return [
-    'local n = 0',
-    `wrk.method = ${JSON.stringify(method)}`,
-    body === '' ? '' : `wrk.body = ${JSON.stringify(body)}`,
-    'request = function()',
-    '  n = n + 1',
-    `  return wrk.format(nil, string.format(${JSON.stringify(path)}, n % 1000))`,
-    'end',
-  ].join('\n')
+/** A string of JSON is one of Lua too, as long as all in it is printable ASCII. */
+function quoted(text: string): string {
+  if (!/^[\x20-\x7e]*$/.test(text)) throw new Error('a script takes printable ASCII alone')
+  return JSON.stringify(text)
 }
