@@ -137,6 +137,11 @@ export class StateMachine implements StateReader {
     return this.#db.context.keys.count
   }
 
+  /** Of the outcomes that are kept under them. */
+  get idempotencyBytes(): number {
+    return this.#db.context.keys.bytes
+  }
+
   /** The newest applied membership, in the core's encoding; null before the first. */
   get membershipBytes(): Uint8Array | null {
     return this.#membership?.data ?? null
