@@ -47,3 +47,21 @@ export interface Env {
 }
 
 export type Call = Context<Env>
+
+/**
+ * What a read wants of its call: little enough that a request can be read without the router's
+ * context (`hot-reads.ts`).
+ */
+export interface Asked {
+  readonly req: {
+    readonly method: string
+    readonly url: string
+    /** Normalised, still percent-encoded. */
+    readonly path: string
+    readonly raw: Request
+    header(name: string): string | undefined
+  }
+  readonly env: Env['Bindings'] | undefined
+  get<K extends keyof Env['Variables']>(name: K): Env['Variables'][K]
+  set<K extends keyof Env['Variables']>(name: K, value: Env['Variables'][K]): void
+}

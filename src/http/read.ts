@@ -1,7 +1,7 @@
 /** The path of a read: wait if asked to, then read at the consistency asked for. */
 import type { Later } from '../lib/later.ts'
 import type { StateReader } from '../state/reader.ts'
-import type { Call, Edge } from './edge.ts'
+import type { Asked, Edge } from './edge.ts'
 import { failed, invalid } from './error.ts'
 import { TIMEOUT_DEFAULT_MS } from './limits.ts'
 import type { ReadAnswer, ReadOptions, WaitTarget } from './registry.ts'
@@ -16,13 +16,13 @@ export const WAIT = [...READ, 'since', 'wait']
 const STALENESS_MAX_MS = 31 * 86_400_000
 
 /** How long the caller waits for a leader; longer than usual is longer than servers expect. */
-export function timeoutMs(c: Call, query: Query, { limits }: Edge): number {
+export function timeoutMs(c: Asked, query: Query, { limits }: Edge): number {
   const asked = query.duration('timeout', { min: 0, max: limits.timeoutMaxMs })
   if (asked !== null && asked > TIMEOUT_DEFAULT_MS) c.env?.keepOpen?.()
   return asked ?? TIMEOUT_DEFAULT_MS
 }
 
-function readOptions(c: Call, query: Query, edge: Edge): ReadOptions {
+function readOptions(c: Asked, query: Query, edge: Edge): ReadOptions {
   const consistency = query.oneOf('consistency', ['lease', 'linearizable', 'stale']) ?? 'lease'
   const maxStalenessMs = query.duration('max-staleness', { min: 0, max: STALENESS_MAX_MS })
   if (maxStalenessMs !== null && consistency !== 'stale') {
@@ -42,7 +42,7 @@ export function revision(query: Query, name: string): number | null {
  * where nothing has to be waited for, as of most reads.
  */
 export function read<T>(
-  c: Call,
+  c: Asked,
   edge: Edge,
   query: Query,
   ask: (state: StateReader) => T,
@@ -53,7 +53,7 @@ export function read<T>(
   return edge.registry.read(options, ask).then((answer) => stamped(c, answer))
 }
 
-function stamped<T>(c: Call, answer: ReadAnswer<T>): T {
+function stamped<T>(c: Asked, answer: ReadAnswer<T>): T {
   if (!answer.ok) throw failed(answer)
   const { stamp, value } = answer
   c.set('consistency', stamp.consistency)
@@ -69,7 +69,7 @@ export function sinceOf(query: Query): number | null {
 
 /** The newest committed state, whatever the request says of consistency: for what a write rests on. */
 export async function readLatest<T>(
-  c: Call,
+  c: Asked,
   edge: Edge,
   query: Query,
   ask: (state: StateReader) => T,
@@ -88,7 +88,7 @@ export interface Waitable {
 
 /** Like {@link read}, after `?since=` and `?wait=`: removals count, filters narrow nothing. */
 export function waitAndRead<T>(
-  c: Call,
+  c: Asked,
   edge: Edge,
   query: Query,
   waitable: Waitable,
@@ -99,7 +99,7 @@ export function waitAndRead<T>(
 }
 
 async function waitThenRead<T>(
-  c: Call,
+  c: Asked,
   edge: Edge,
   query: Query,
   { target, current }: Waitable,
@@ -119,7 +119,7 @@ async function waitThenRead<T>(
 }
 
 /** Aborted when the caller goes, or this node. */
-export function endOf(c: Call, { closing }: Edge): AbortSignal {
+export function endOf(c: Asked, { closing }: Edge): AbortSignal {
   const gone = c.req.raw.signal
   return closing === null ? gone : AbortSignal.any([gone, closing])
 }

@@ -1,7 +1,7 @@
 import type { Later } from '../../lib/later.ts'
 import type { Watch, WatchTopic } from '../../replica/watch/watch.ts'
 import type { Labels } from '../../state/mod.ts'
-import type { Call, Edge } from '../edge.ts'
+import type { Asked, Call, Edge } from '../edge.ts'
 import { labelsOf } from '../request/labels.ts'
 import type { Held } from './listeners.ts'
 import { Query } from '../request/query.ts'
@@ -11,7 +11,7 @@ const CONFIG = 'config/'
 
 /** Notes a long poll for as long as it takes: its caller listens to that key, or prefix. */
 export function listening<T>(
-  c: Call,
+  c: Asked,
   edge: Edge,
   query: Query,
   asked: {
