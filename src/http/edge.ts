@@ -3,6 +3,7 @@ import type { Context } from 'hono'
 
 import type { Logger } from '../lib/logger.ts'
 import type { Listeners } from './config/listeners.ts'
+import type { LookupAnswers } from './services/lookup.ts'
 import type { Limits } from './limits.ts'
 import type { Consistency, Registry } from './registry.ts'
 import type { ValueChecks } from './config/value-checks.ts'
@@ -18,6 +19,8 @@ export interface Edge {
   /** Null: values of types with a costly syntax are not parsed, and none can be under a schema. */
   readonly checks: ValueChecks | null
   readonly listeners: Listeners
+  /** Answers to look-ups of services that were asked for lately. */
+  readonly lookups: LookupAnswers
 }
 
 /** Finished requests by method, route and status, separated by spaces. */

@@ -21,13 +21,13 @@ import { WAIT, waitAndRead } from '../read.ts'
 import { propose, resultOf, writeQuery } from '../write.ts'
 
 const BASE = '/v1/config/'
-const PATH = `${BASE}:key{.+}`
+export const CONFIG_PATH = `${BASE}:key{.+}`
 
 export function configRoutes(edge: Edge): Hono<Env> {
   return new Hono<Env>()
-    .get(PATH, (c) => getConfig(c, edge))
-    .put(PATH, (c) => putConfig(c, edge))
-    .delete(PATH, async (c) => {
+    .get(CONFIG_PATH, (c) => getConfig(c, edge))
+    .put(CONFIG_PATH, (c) => putConfig(c, edge))
+    .delete(CONFIG_PATH, async (c) => {
       const query = writeQuery(c)
       const ns = namespaceOf(c, query)
       const key = pathKey(c, BASE)

@@ -18,13 +18,13 @@ import { Query } from '../request/query.ts'
 import { WAIT, waitAndRead } from '../read.ts'
 import { propose, resultOf, writeQuery } from '../write.ts'
 
-const PATH = '/v1/services/:service/instances/:id'
+export const INSTANCE_PATH = '/v1/services/:service/instances/:id'
 
 export function instanceRoutes(edge: Edge): Hono<Env> {
   const bodies = instanceBodies(edge.limits)
   return new Hono<Env>()
-    .get(PATH, (c) => getInstance(c, edge))
-    .put(PATH, async (c) => {
+    .get(INSTANCE_PATH, (c) => getInstance(c, edge))
+    .put(INSTANCE_PATH, async (c) => {
       const query = writeQuery(c)
       const key = instanceKey(c, query)
       const expect = expectation(c)
@@ -33,7 +33,7 @@ export function instanceRoutes(edge: Edge): Hono<Env> {
       const { instance } = resultOf(applied, 'instance')
       return tagged(instanceJson(instance), instance.revision, applied.created ? 201 : 200)
     })
-    .patch(PATH, async (c) => {
+    .patch(INSTANCE_PATH, async (c) => {
       const query = writeQuery(c)
       const key = instanceKey(c, query)
       const expect = expectation(c)
@@ -42,7 +42,7 @@ export function instanceRoutes(edge: Edge): Hono<Env> {
       const { instance } = resultOf(applied, 'instance')
       return tagged(instanceJson(instance), instance.revision)
     })
-    .delete(PATH, async (c) => {
+    .delete(INSTANCE_PATH, async (c) => {
       const query = writeQuery(c)
       const key = instanceKey(c, query)
       await propose(c, edge, query, { type: 'instance_delete', key, expect: expectation(c) })

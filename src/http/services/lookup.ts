@@ -21,42 +21,45 @@ const ANSWERS_BYTES_MAX = 16 * 1024 * 1024
 /** What an entry weighs beside its answer. */
 const ENTRY_BYTES = 256
 
+export const SERVICE_PATH = '/v1/services/:service'
+
 export function lookupRoutes(edge: Edge): Hono<Env> {
-  const answer = lookups(edge)
-  return new Hono<Env>().get('/v1/services/:service', (c) => answer(c))
+  return new Hono<Env>().get(SERVICE_PATH, (c) => getService(c, edge))
 }
 
-interface Answer {
+interface LookupAnswer {
   /** Of the view that it was made of. */
   readonly stamp: object
   readonly body: Uint8Array
 }
 
-/** The route, with the answers that were asked for lately: each is of one view of its service. */
-export function lookups(
-  edge: Edge,
-  { bytesMax } = { bytesMax: ANSWERS_BYTES_MAX },
-): (c: Asked) => Later<Response> {
-  const answers = new HotCache<Answer>({ bytesMax })
-  return (c) => {
-    const query = new Query(c.req.url)
-    query.allow(KNOWN, METADATA)
-    const { ns, service } = serviceKey(c, query)
-    const filters = filtersOf(query)
-    const current = (state: StateReader) => state.serviceRevision(ns, service)
-    const waitable = { target: { ns, topic: `services/${service}`, prefix: false }, current }
-    const view = waitAndRead(c, edge, query, waitable, (state) => state.service(ns, service))
-    return whenKnown(view, (found) =>
-      readEncoded(c, found.revision, () => {
-        const place = `${ns}/${service}${filters.text}`
-        const known = answers.get(place)
-        if (known?.stamp === found.stamp) return known.body
-        const body = utf8(lookupText(found, service, filters))
-        answers.set(place, { stamp: found.stamp, body }, ENTRY_BYTES + body.length)
-        return body
-      }),
-    )
+/** By service and filters; each of one view of its service, so none is taken for a later one. */
+export type LookupAnswers = HotCache<LookupAnswer>
+
+export function lookupAnswers({ bytesMax } = { bytesMax: ANSWERS_BYTES_MAX }): LookupAnswers {
+  return new HotCache({ bytesMax })
+}
+
+export function getService(c: Asked, edge: Edge): Later<Response> {
+  const query = new Query(c.req.url)
+  query.allow(KNOWN, METADATA)
+  const { ns, service } = serviceKey(c, query)
+  const filters = filtersOf(query)
+  const waitable = {
+    target: { ns, topic: `services/${service}`, prefix: false },
+    current: (state: StateReader) => state.serviceRevision(ns, service),
   }
+  const found = waitAndRead(c, edge, query, waitable, (state) => state.service(ns, service))
+  return whenKnown(found, (view) =>
+    readEncoded(c, view.revision, () => {
+      const place = `${ns}/${service}${filters.text}`
+      const known = edge.lookups.get(place)
+      if (known?.stamp === view.stamp) return known.body
+      const body = utf8(lookupText(view, service, filters))
+      edge.lookups.set(place, { stamp: view.stamp, body }, ENTRY_BYTES + body.length)
+      return body
+    }),
+  )
 }
 
 function lookupText(view: ServiceView, service: string, { available, tests }: Filters): string {
