@@ -65,7 +65,16 @@ export interface AppOptions {
  * and `below` says how deep the API is mounted.
  */
 export function createApp(options: AppOptions): Hono<Env> {
-  const edge: Edge = {
+  const edge = edgeOf(options)
+  const app = routedApp(edge, options)
+  edge.registry.answerSurveys((question) => answerListeners(edge, question))
+  const isWitness = options.forward !== undefined && options.forward !== null
+  if (!isWitness) readsFirst(app, hotReads(edge, hostsOf(options)))
+  return app
+}
+
+export function edgeOf(options: AppOptions): Edge {
+  return {
     registry: options.registry,
     version: options.version,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
@@ -76,8 +85,18 @@ export function createApp(options: AppOptions): Hono<Env> {
     listeners: new Listeners(() => performance.now()),
     lookups: lookupAnswers(),
   }
-  edge.registry.answerSurveys((question) => answerListeners(edge, question))
-  const allowedHosts = options.allowedHosts === undefined ? [] : options.allowedHosts
+}
+
+function hostsOf({ allowedHosts }: Pick<AppOptions, 'allowedHosts'>): AllowedHosts {
+  return allowedHosts === undefined ? [] : allowedHosts
+}
+
+/** The router, which answers everything. */
+export function routedApp(
+  edge: Edge,
+  options: Pick<AppOptions, 'allowedHosts' | 'forward'>,
+): Hono<Env> {
+  const allowedHosts = hostsOf(options)
   const ask = options.forward ?? null
   const app = new Hono<Env>({ getPath: (request, given) => rawPath(request, given?.env?.below) })
   app.use(async (c, next) => {
@@ -90,7 +109,6 @@ export function createApp(options: AppOptions): Hono<Env> {
   for (const routes of ROUTES) app.route('/', routes(edge))
   app.notFound(unknownRoute(app))
   app.onError((error, c) => answerError(error, c, edge, routePath(c, -1)))
-  if (ask === null) readsFirst(app, hotReads(edge, allowedHosts))
   return app
 }
 

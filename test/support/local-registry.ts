@@ -59,6 +59,11 @@ export class LocalRegistry implements http.Registry {
     return new LocalRegistry(StateMachine.open(sql, rules), config)
   }
 
+  /** Over a state that the test holds. */
+  static over(state: StateMachine): LocalRegistry {
+    return new LocalRegistry(state, {})
+  }
+
   /** What watches take for the time: it passes when a test says so. */
   nowMs = 0
   readonly #timers = new Set<() => void>()
