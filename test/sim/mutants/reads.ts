@@ -131,4 +131,19 @@ export const READ_MUTANTS: readonly Mutant[] = [
   return isAlone(core) ? core.clock`,
     replace: '  return isAlone(core) ? core.clock',
   },
+  {
+    name: 'hot-row-kept',
+    source: 'a key that was read before is answered as it was (state/hot-rows.ts)',
+    file: 'src/state/hot-rows.ts',
+    find: "      if (topic.startsWith('config/')) this.#configs.delete(`${ns}/${topic}`)\n      else if",
+    replace: '      if',
+  },
+  {
+    name: 'view-not-caught-up',
+    source:
+      'a look-up misses the instances that changed since the last (state/services/service-views.ts)',
+    file: 'src/state/services/service-views.ts',
+    find: 'if (slash >= 0) kept.changed.add(topic.slice(slash + 1))',
+    replace: '',
+  },
 ]
