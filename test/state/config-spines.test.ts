@@ -77,12 +77,14 @@ class Forgetful {
   }
 
   restart(): void {
+    this.machine.save()
     this.machine = StateMachine.open(this.#sql)
   }
 }
 
 /** The machine goes on with a copy of its state, as with a snapshot that was sent to it. */
 async function reinstall(machine: StateMachine, sql: Sql, path: string): Promise<Sql> {
+  machine.save()
   sql.exec(`VACUUM INTO '${path}'`)
   const copy = await openSql({ driver: 'bun', path })
   machine.replace(copy)
