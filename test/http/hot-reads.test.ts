@@ -34,6 +34,7 @@ async function twoApps() {
   const registry = LocalRegistry.over(StateMachine.open(sql))
   const app = createApp(optionsOver(registry))
   const fresh = () => {
+    registry.local.save()
     const over = LocalRegistry.over(StateMachine.open(sql))
     over.isLeader = registry.isLeader
     return routedApp(edgeOf(optionsOver(over)), {})

@@ -44,7 +44,8 @@ test.each([1, 2, 3, 4])(
       )
       machine.applyBatch(entries)
       if (random(2) === 0) continue // Several batches may lie between two looks.
-      const fresh = StateMachine.open(sql, FEW_KEYS)
+      machine.save()
+    const fresh = StateMachine.open(sql, FEW_KEYS)
       expect(readAll(machine)).toEqual(readAll(fresh))
       expect(views(machine)).toEqual(views(fresh))
     }
@@ -84,6 +85,7 @@ test('another database in place of this one brings its own rows, at the same rev
         commandEntry(1, instancePut({ zone: which })),
         commandEntry(2, configPut('k', which)),
       ])
+      machine.save()
       return { sql, machine }
     }),
   )
