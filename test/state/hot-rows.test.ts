@@ -45,7 +45,7 @@ test.each([1, 2, 3, 4])(
       machine.applyBatch(entries)
       if (random(2) === 0) continue // Several batches may lie between two looks.
       machine.save()
-    const fresh = StateMachine.open(sql, FEW_KEYS)
+      const fresh = StateMachine.open(sql, FEW_KEYS)
       expect(readAll(machine)).toEqual(readAll(fresh))
       expect(views(machine)).toEqual(views(fresh))
     }
