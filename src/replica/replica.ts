@@ -19,6 +19,7 @@ import { Custody } from './custody/custody.ts'
 import { LeaderDesk } from './desk.ts'
 import type { FoundingMember } from './members/founding.ts'
 import { handOver } from './hand-over.ts'
+import { Inbox } from './inbox.ts'
 import { Joining } from './members/joining.ts'
 import { LeaderCalls } from './leader-calls.ts'
 import { Liveness } from './liveness.ts'
@@ -64,7 +65,7 @@ export class Replica {
   readonly #joining: Joining
   readonly #applied = new AppliedWaits()
   readonly #belonging: Belonging
-  #inbox: Input[] = []
+  readonly #inbox: Inbox
   #turnDue = false
   #stopped = false
   readonly #timers: ReplicaTimers
@@ -79,6 +80,11 @@ export class Replica {
     this.state = state
     this.ports = ports
     this.raft = new Raft(options.raft, options.initial)
+    this.#inbox = new Inbox({
+      raft: this.raft,
+      setTimer: (ms, run) => ports.setTimer(ms, run),
+      turnSoon: () => this.#turnSoon(),
+    })
     this.watches = new WatchHub(
       {
         state,
@@ -322,6 +328,7 @@ export class Replica {
   stop(): void {
     this.#stopped = true
     this.#timers.stop()
+    this.#inbox.stop()
     this.watches.stop()
     this.catchUp.stop()
     this.upkeep.stop()
@@ -336,7 +343,6 @@ export class Replica {
 
   enqueue(input: Input): void {
     this.#inbox.push(input)
-    this.#turnSoon()
   }
 
   /** At once, between turns: the core must know before anything else happens. */
@@ -355,9 +361,8 @@ export class Replica {
   }
 
   #turn(): void {
-    const inputs = this.#inbox
-    this.#inbox = []
-    for (const input of inputs) this.raft.step(input, this.ports.clock())
+    for (const input of this.#inbox.takeInputs()) this.raft.step(input, this.ports.clock())
+    this.#stepProposals()
     this.#drain()
     this.#followLeader()
     this.#belonging.endOfTurn()
@@ -369,6 +374,14 @@ export class Replica {
     this.catchUp.endOfTurn()
     this.ports.mesh.flush()
     this.#timers.endOfTurn()
+  }
+
+  /** They came together, so one look at the clock is enough. */
+  #stepProposals(): void {
+    const proposals = this.#inbox.takeProposals()
+    if (proposals.length === 0) return
+    const clock = this.ports.clock()
+    for (const proposal of proposals) this.raft.step(proposal, clock)
   }
 
   /** Does what the core wants done; a long replay is spread over turns, so that peers are heard. */

@@ -229,7 +229,10 @@ export class StateStore implements StorePort {
   }
 
   examine(done: (finding: string | null) => void): void {
-    if (this.#inMemory) return done(examineState(this.#sql))
+    if (this.#inMemory) {
+      this.state.save() // The look is a transaction of its own, on the same connection.
+      return done(examineState(this.#sql))
+    }
     const { path } = this.#file
     this.#examine(path, (finding) => done(this.#file.path === path ? finding : null))
   }

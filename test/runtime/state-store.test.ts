@@ -81,7 +81,7 @@ async function storeIn(
 }
 
 /** Applies a membership and config writes up to `last`. */
-function apply(store: StateStore, last: number): void {
+function apply(store: StateStore, last: number, isSaved = true): void {
   const entries: Entry[] = []
   for (let index = store.state.appliedIndex + 1; index <= last; index++) {
     const shared = { term: 2, index, clusterMs: index, wallMs: index }
@@ -103,7 +103,7 @@ function apply(store: StateStore, last: number): void {
     )
   }
   store.state.applyBatch(entries)
-  store.state.save()
+  if (isSaved) store.state.save()
 }
 
 function checkpoint(store: StateStore, kind: 'passive' | 'reset'): Promise<boolean> {
@@ -344,6 +344,17 @@ test('a state whose rows do not fit their hash is found, and never handed on', a
   expect(store.snapshotBytes).toBe(0)
   expect(readdirSync(dir).filter((name) => name.startsWith('snapshot'))).toEqual([])
 })
+
+test.each(['bun', 'sql.js'] as const)(
+  '%s: it is looked into while a transaction is open',
+  async (driver) => {
+    const store = await storeIn(dir, driver)
+    apply(store, 20, false)
+    expect(await examine(store)).toBeNull()
+    apply(store, 40, false)
+    expect(store.state.appliedIndex).toBe(40)
+  },
+)
 
 test('what was said of a database is known to the next process, and dies with that database', async () => {
   const first = await storeIn(dir)
