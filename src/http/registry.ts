@@ -206,6 +206,11 @@ export interface Registry {
     query: (state: StateReader) => T,
   ): Promise<{ readonly ok: true; readonly value: T; readonly stamp: ReadStamp } | Failure>
 
+  /**
+   * Renews a lease where that can be answered in this very turn, as most beats can that the leader is
+   * sent; null: `heartbeat` must be asked.
+   */
+  renewNow(lease: string): Renewal | null
   /** Renews leases; null where one is unknown or expired. In the order asked. */
   heartbeat(
     leases: readonly string[],

@@ -265,6 +265,15 @@ export class LeaderDesk {
     return held
   }
 
+  /**
+   * A beat for one lease, if it can be answered in this very turn, as nearly all can; `undefined`: it
+   * has to wait, and is for `serve`.
+   */
+  renewNow(lease: string): Renewed | undefined {
+    if (!this.#mayServe || !this.#liveness.active || !this.#advance()) return undefined
+    return this.#liveness.renewNow(lease)
+  }
+
   #beats(beats: readonly Beat[], reply: ReplyTo): void {
     if (this.#liveness.active && this.#advance()) return this.#renewAll(beats, reply)
     if (this.#parkedBeats.length >= this.#proposalsMax) return reply(TOO_MANY)
@@ -282,18 +291,26 @@ export class LeaderDesk {
 
   #renewAll(beats: readonly Beat[], reply: ReplyTo): void {
     const results: (Renewed | undefined)[] = []
-    let open = beats.length
+    const waiting: number[] = []
+    for (const { lease } of beats) {
+      const renewed = this.#liveness.renewNow(lease)
+      if (renewed === undefined) waiting.push(results.length)
+      results.push(renewed)
+    }
+    const done = (): void => reply({ type: 'beats', results: results as readonly BeatResult[] })
+    if (waiting.length === 0) return done()
+    let open = waiting.length
     let lost = false
-    if (open === 0) return reply({ type: 'beats', results: [] })
-    beats.forEach((beat, at) => {
-      this.#liveness.renew(beat.lease, (renewed) => {
+    for (const at of waiting) {
+      this.#liveness.renew((beats[at] as Beat).lease, (renewed) => {
         results[at] = renewed
         lost ||= renewed === undefined
         open -= 1
         if (open > 0) return
-        reply(lost ? NOT_LEADER : { type: 'beats', results: results as readonly BeatResult[] })
+        if (lost) reply(NOT_LEADER)
+        else done()
       })
-    })
+    }
     this.#clear()
   }
 

@@ -3,7 +3,7 @@
  * It decides nothing alone: whatever changes state is a command through the log; this keeps the
  * deadlines, and says what to propose.
  */
-import { assert, unreachable } from '../lib/assert.ts'
+import { assert, present, unreachable } from '../lib/assert.ts'
 import type { LeaseChange } from '../state/changes.ts'
 import type { Command, LeaseRef } from '../state/command.ts'
 import type { LeaseRow } from '../state/rows.ts'
@@ -84,21 +84,31 @@ export class Liveness {
   }
 
   /**
-   * Handles one beat, which the caller answers by `done`. The caller has checked the leader lease
-   * in this very turn. `done(undefined)`: leadership was lost before it was decided. What has to be
-   * logged for it is handed out by `clearings`.
+   * Handles one beat, if it changes nothing that is logged, as nearly all do; `undefined`: nothing
+   * was done, and it is for `renew`. The caller has checked the leader lease in this very turn.
    */
-  renew(id: string, done: (renewed: Renewed | undefined) => void): void {
+  renewNow(id: string): Renewed | undefined {
     assert(this.#active, 'only an active leader renews')
     const deadline = this.#deadlines.get(id)
-    if (deadline === null) return done(null)
-    const { ttlMs } = deadline
-    switch (deadline.phase) {
-      case 'unclaimed':
-      case 'live':
-        deadline.phase = 'live'
-        this.#deadlines.renew(deadline, ttlMs)
-        return done({ ttlMs, expiresInMs: ttlMs })
+    if (deadline === null) return null
+    const { phase, ttlMs } = deadline
+    if (phase !== 'live' && phase !== 'unclaimed') return undefined
+    deadline.phase = 'live'
+    this.#deadlines.renew(deadline, ttlMs)
+    return { ttlMs, expiresInMs: ttlMs }
+  }
+
+  /**
+   * Handles any beat, which the caller answers by `done`. `done(undefined)`: leadership was lost
+   * before it was decided. What has to be logged for it is handed out by `clearings`.
+   */
+  renew(id: string, done: (renewed: Renewed | undefined) => void): void {
+    const renewed = this.renewNow(id)
+    if (renewed !== undefined) return done(renewed)
+    const deadline = present(this.#deadlines.get(id), 'a beat that waits is for a lease')
+    const { phase, ttlMs } = deadline
+    assert(phase !== 'live' && phase !== 'unclaimed', 'what lives is renewed at once')
+    switch (phase) {
       case 'suspect':
         // The deadline moves now; the answer waits until marking and clearing are applied.
         deadline.phase = 'clearing'
@@ -117,7 +127,7 @@ export class Liveness {
       case 'removing':
         return wait(deadline, done) // Never answered before the outcome is known (DESIGN §5.2).
       default:
-        return unreachable(deadline.phase)
+        return unreachable(phase)
     }
   }
 

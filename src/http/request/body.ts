@@ -14,6 +14,13 @@ export async function readBytes(
   return bytes
 }
 
+/** Whether the request has none for certain: then there is nothing to wait for. */
+export function hasNoBody(c: Call): boolean {
+  if (c.req.header('Content-Encoding') !== undefined) return false
+  const declared = c.req.header('Content-Length')
+  return declared === undefined ? c.req.raw.body === null : declared === '0'
+}
+
 async function read(c: Call, max: number): Promise<Uint8Array> {
   const encoding = c.req.header('Content-Encoding')
   if (encoding !== undefined && encoding !== 'identity') {

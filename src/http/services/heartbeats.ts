@@ -5,12 +5,12 @@ import * as v from 'valibot'
 import type { InstanceKey } from '../../state/command.ts'
 import { instanceLease } from '../../state/mod.ts'
 import { json } from '../answer.ts'
-import { readJson } from '../request/body.ts'
+import { hasNoBody, readJson } from '../request/body.ts'
 import type { Call, Edge, Env } from '../edge.ts'
 import { failed, invalid } from '../error.ts'
 import { instanceKey, noInstance } from './instances.ts'
 import type { Limits } from '../limits.ts'
-import { leaseRead, leasesOf, renew, renewalJson } from '../locks/renewal.ts'
+import { leaseRead, leasesOf, renew, renewNow, renewalJson } from '../locks/renewal.ts'
 import { namespaceOf } from '../request/namespace.ts'
 import type { Query } from '../request/query.ts'
 import * as s from '../request/schema.ts'
@@ -31,18 +31,13 @@ type Beat = ReturnType<typeof parseBeat>
 export function heartbeatRoutes(edge: Edge): Hono<Env> {
   const parseMany = manyParser(edge.limits)
   return new Hono<Env>()
-    .post('/v1/services/:service/instances/:id/heartbeat', async (c) => {
+    .post('/v1/services/:service/instances/:id/heartbeat', (c) => {
       const query = writeQuery(c)
       refuseConditions(c)
       refuseFences(c)
       const key = instanceKey(c, query)
-      const body = await readJson(c, edge)
-      const beat = body === undefined ? null : parseBeat(body)
-      const [renewal = null] = await renew(c, edge, query, [instanceLease(key)])
-      const answer =
-        renewal === null ? await withoutLease(c, edge, query, key) : renewalJson(renewal)
-      if (beat !== null) await reportHealth(c, edge, query, { key, beat })
-      return json(answer)
+      const renewal = hasNoBody(c) ? renewNow(c, edge, query, instanceLease(key)) : null
+      return renewal === null ? heartbeat(c, edge, query, key) : json(renewalJson(renewal))
     })
     .post('/v1/heartbeats', async (c) => {
       const query = writeQuery(c)
@@ -53,6 +48,16 @@ export function heartbeatRoutes(edge: Edge): Hono<Env> {
       const keys = (instances ?? []).map(({ service, id }) => ({ ns, service, id }))
       return await renewMany(c, edge, query, { ns, keys, leases: leases ?? [] })
     })
+}
+
+/** A beat that brings news, or cannot be answered before something else has happened. */
+async function heartbeat(c: Call, edge: Edge, query: Query, key: InstanceKey): Promise<Response> {
+  const body = await readJson(c, edge)
+  const beat = body === undefined ? null : parseBeat(body)
+  const [renewal = null] = await renew(c, edge, query, [instanceLease(key)])
+  const answer = renewal === null ? await withoutLease(c, edge, query, key) : renewalJson(renewal)
+  if (beat !== null) await reportHealth(c, edge, query, { key, beat })
+  return json(answer)
 }
 
 /** Of an instance that has nothing to renew: it is persistent, or it is not there. */
