@@ -284,6 +284,7 @@ function applyRest(state: StateMachine, wal: Wal): void {
     const entries = wal.read(state.appliedIndex + 1, last.index, APPLY_BYTES)
     state.applyBatch(entries, () => false)
   }
+  state.save()
 }
 
 function unfinished(error: unknown, clusterId: string): StartError {

@@ -8,13 +8,11 @@
  *
  * @module
  */
-import { Decoder, Encoder, type ExtensionCodecType } from '@msgpack/msgpack'
+import { Encoder, type ExtensionCodecType } from '@msgpack/msgpack'
 import { utf8Text } from './bytes.ts'
+import { build, MsgpackError } from './msgpack-build.ts'
 
-/** Bytes that are no acceptable MessagePack, or a value that has no MessagePack form. */
-export class MsgpackError extends Error {
-  override readonly name = 'MsgpackError'
-}
+export { MsgpackError }
 
 /** Levels of a value, itself included: `[1]` has two. */
 export const DEPTH_MAX = 16
@@ -51,11 +49,7 @@ export function encode(value: unknown): Uint8Array {
  */
 export function decode(bytes: Uint8Array): unknown {
   scan(bytes)
-  try {
-    return decoder.decode(bytes)
-  } catch (cause) {
-    throw new MsgpackError('not MessagePack', { cause }) // A key `__proto__`.
-  }
+  return build(bytes)
 }
 
 function refuse(reason: string): never {
@@ -98,7 +92,6 @@ function newEncoder(): Encoder<undefined> {
 }
 
 let encoder = newEncoder()
-const decoder = new Decoder({ extensionCodec: noExtensions })
 
 /** What a head byte announces: that many more bytes, or one of these. */
 const REFUSED = 255

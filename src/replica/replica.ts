@@ -227,6 +227,7 @@ export class Replica {
       log: ports.log,
       store: ports.store,
       nowMs: () => ports.clock().nowMs,
+      setTimer: (ms: number, run: () => void) => ports.setTimer(ms, run),
       setApplying: (on: boolean) => this.#setApplying(on),
       wrong: (finding: string) => this.custody.fence.found(finding),
       step: (input: Input) => this.#step(input),
@@ -323,6 +324,7 @@ export class Replica {
     this.#timers.stop()
     this.watches.stop()
     this.catchUp.stop()
+    this.upkeep.stop()
   }
 
   /** Takes a snapshot now. Null: it could not be made. */
@@ -433,6 +435,7 @@ export class Replica {
     if (batch === null) return
     const { index } = present(entries.at(-1), 'a batch holds entries')
     assert(this.state.revision === index, 'the state stands at the last entry of the batch')
+    this.upkeep.applied(entries)
     this.raft.step({ type: 'applied', index }, this.ports.clock())
     if (!this.custody.applied(batch.notes)) return // What it came to is not to be trusted.
     this.desk.stateChanged(batch)

@@ -10,7 +10,8 @@
  * | of another request | refused: `idempotency_key_reused` |
  *
  * Rows leave by age alone, judged by the cluster's clock: a table that is full refuses new keys and
- * forgets none early.
+ * forgets none early. What is full is either the number of keys or the room that their outcomes take: that
+ * of a transaction holds all that it read, which may be a hundred thousand times what others hold.
  */
 import { assert } from '../lib/assert.ts'
 import { sameBytes } from '../lib/bytes.ts'
@@ -25,6 +26,8 @@ import type { Tables } from './tables/tables.ts'
 export interface KeyRules {
   /** More keys than this are not kept at a time. */
   readonly keysMax: number
+  /** Nor is a new one kept once their outcomes take so many bytes: they exceed it by one at most. */
+  readonly bytesMax: number
   /** How long a repeat is answered from the table, on the cluster's clock. */
   readonly windowMs: number
 }
@@ -32,32 +35,49 @@ export interface KeyRules {
 /**
  * A client may repeat a write for 2 minutes on its clock, from when it first sent it. The last repeat
  * may wait another minute for a leader (`?timeout=` has no more), and clocks may differ by a tenth.
+ * Outcomes of plain writes take some 100 to 500 bytes: a million of them fit.
  */
-export const KEY_RULES: KeyRules = { keysMax: 1_000_000, windowMs: 200_000 }
+export const KEY_RULES: KeyRules = {
+  keysMax: 1_000_000,
+  bytesMax: 512 * 1024 * 1024,
+  windowMs: 200_000,
+}
 
 /** Rows past the window that a keyed write clears away: more than it adds, so they run out. */
-const CLEARED_MAX = 2
+const CLEARED = 2
+/** The same while the table is full: the last that was kept may have taken the room of many. */
+const CLEARED_MAX = 1_000
 
-/** The table of keys, and what is derived from it: how many rows, and when the next is too old. */
+/** The table of keys, and what is derived from it: its sums, and when the next row is too old. */
 export class Keys {
   readonly #tables: Tables
   readonly #rules: KeyRules
   #count: number
+  #bytes: number
   /** The oldest row's `clusterMs`, Infinity where there is none; null: to be looked up. */
   #oldestMs: number | null = null
 
   constructor(tables: Tables, rules: KeyRules) {
     this.#tables = tables
     this.#rules = rules
-    this.#count = tables.idempotencyCount()
+    const { count, bytes } = tables.idempotencySums()
+    this.#count = count
+    this.#bytes = bytes
   }
 
   get count(): number {
     return this.#count
   }
 
-  get isFull(): boolean {
-    return this.#count >= this.#rules.keysMax
+  /** Of all outcomes that are kept. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** What there is too much of for another key; null: nothing. */
+  get full(): 'keys' | 'bytes' | null {
+    if (this.#count >= this.#rules.keysMax) return 'keys'
+    return this.#bytes >= this.#rules.bytesMax ? 'bytes' : null
   }
 
   /** The row that answers for a key now; what is past the window answers for nothing. */
@@ -69,26 +89,39 @@ export class Keys {
   }
 
   insert(row: IdempotencyRecord): void {
-    assert(!this.isFull, 'a full table takes no key')
+    assert(this.full === null, 'a full table takes no key')
     this.#tables.idempotency.insert(row)
     this.#count += 1
+    this.#bytes += row.outcome.length
     if (this.#oldestMs === Infinity) this.#oldestMs = row.clusterMs
   }
 
-  /** Removes a few of those that are past the window, the oldest first. */
+  /** Removes a few of those that are past the window, the oldest first; until there is room. */
   clear(nowMs: number): void {
-    if (this.#oldestMs !== null && !this.#isPast(this.#oldestMs, nowMs)) return
+    let cleared = this.#clearSome(nowMs)
+    while (this.full !== null && cleared < CLEARED_MAX) {
+      const more = this.#clearSome(nowMs)
+      if (more === 0) return
+      cleared += more
+    }
+  }
+
+  #clearSome(nowMs: number): number {
+    if (this.#oldestMs !== null && !this.#isPast(this.#oldestMs, nowMs)) return 0
     // One more than are cleared: it says when to look again.
-    const oldest = this.#tables.oldestKeys(CLEARED_MAX + 1)
-    const past = oldest.slice(0, CLEARED_MAX).filter((row) => this.#isPast(row.clusterMs, nowMs))
+    const oldest = this.#tables.oldestKeys(CLEARED + 1)
+    const past = oldest.slice(0, CLEARED).filter((row) => this.#isPast(row.clusterMs, nowMs))
     for (const row of past) this.#delete(row)
     this.#oldestMs = oldest[past.length]?.clusterMs ?? Infinity
+    return past.length
   }
 
   #delete(row: IdempotencyRecord): void {
     assert(this.#count > 0, 'keys are counted right')
     this.#tables.idempotency.delete(row)
     this.#count -= 1
+    this.#bytes -= row.outcome.length
+    assert(this.#bytes >= 0, 'and so are their bytes')
     this.#oldestMs = null
   }
 
@@ -108,7 +141,7 @@ export function keyed(
   keys.clear(clusterMs)
   const known = keys.find(caller, key, clusterMs)
   if (known !== null) return repeated(context, known, requestHash)
-  if (keys.isFull) return full(context)
+  if (keys.full !== null) return full(context, keys.full)
   // Whoever repeats it wants the thing, and no row may depend on who waits now.
   context.wanted = true
   const outcome = run(command.command)
@@ -139,13 +172,16 @@ function repeated(context: Context, known: IdempotencyRecord, requestHash: Uint8
   }
 }
 
-function full(context: Context): Refusal {
+const FULL = {
+  keys: 'as many idempotency keys are kept as can be',
+  bytes: 'what is kept under idempotency keys takes all the room that it may',
+} as const
+
+function full(context: Context, of: 'keys' | 'bytes'): Refusal {
   return {
     ok: false,
     revision: context.revision,
     code: 'too_many_requests',
-    detail:
-      'as many idempotency keys are kept as can be: nothing was applied; try again later, or ' +
-      'without a key',
+    detail: `${FULL[of]}: nothing was applied; try again later, or without a key`,
   }
 }

@@ -32,9 +32,9 @@ import type { MembershipRecord } from './tables/schema.ts'
 import type { Sql } from './tables/sql.ts'
 
 /**
- * Entries in, rows out. One transaction a batch, with the applied index in it, so after a crash
- * the log goes on exactly where the rows stopped. Everything that throws here ends the process:
- * the rows of a half-applied batch are never committed.
+ * Entries in, rows out. A transaction holds whole batches, as many as are applied until it is saved,
+ * and the applied index, so after a crash the log goes on exactly where the rows stopped. Everything
+ * that throws here ends the process: the rows of a half-applied batch are never committed.
  */
 export class StateMachine implements StateReader {
   #db: Database
@@ -48,6 +48,8 @@ export class StateMachine implements StateReader {
   /** As stored: it is asked for on every turn of the replica's loop, and hardly ever changes. */
   #membership: MembershipRecord | null = null
   #usable = true
+  /** What the database has committed. Past it a transaction is open. */
+  #savedIndex = 0
 
   readonly #rules: KeyRules
 
@@ -60,6 +62,7 @@ export class StateMachine implements StateReader {
     completeSchema(sql)
     const db = databaseOf(sql, applied.hash, this.#rules)
     this.#appliedIndex = applied.index
+    this.#savedIndex = applied.index
     this.#appliedTerm = applied.term
     this.#clusterMs = applied.clusterMs
     this.#clusterVersion = clusterVersion(db.tables)
@@ -92,6 +95,7 @@ export class StateMachine implements StateReader {
     const applied = readApplied(sql)
     if (applied === null) throw new SchemaError('the snapshot holds no state')
     const old = this.#db.sql
+    if (this.#isUnsaved) old.exec('ROLLBACK')
     this.#db = this.#use(sql, applied)
     old.close()
   }
@@ -106,6 +110,15 @@ export class StateMachine implements StateReader {
 
   get appliedTerm(): number {
     return this.#appliedTerm
+  }
+
+  /** Up to here the database holds it, whatever becomes of this process; not of the machine. */
+  get savedIndex(): number {
+    return this.#savedIndex
+  }
+
+  get #isUnsaved(): boolean {
+    return this.#savedIndex < this.#appliedIndex
   }
 
   /** The cluster's clock at the applied index. */
@@ -137,6 +150,11 @@ export class StateMachine implements StateReader {
     return this.#db.context.keys.count
   }
 
+  /** Of the outcomes that are kept under them. */
+  get idempotencyBytes(): number {
+    return this.#db.context.keys.bytes
+  }
+
   /** The newest applied membership, in the core's encoding; null before the first. */
   get membershipBytes(): Uint8Array | null {
     return this.#membership?.data ?? null
@@ -158,7 +176,8 @@ export class StateMachine implements StateReader {
   }
 
   /**
-   * Applies the entries that follow the applied index. `wants(index)` says whether the thing
+   * Applies the entries that follow the applied index; reads here see them at once, the database has
+   * them after {@link save}. `wants(index)` says whether the thing
    * written is to be in that entry's outcome; it must not and cannot change a row. Without it
    * all are wanted.
    *
@@ -179,14 +198,11 @@ export class StateMachine implements StateReader {
       entry.type === 'command' ? decodeCommand(entry.data) : null,
     )
     this.#usable = false // Unless all of it succeeds.
-    this.#db.begin.run()
+    if (!this.#isUnsaved) this.#db.begin.run()
     const outcomes = entries.map((entry, i) =>
       this.#applyEntry(entry, commands[i] ?? null, wants(entry.index)),
     )
     const changes = this.#db.context.flush()
-    const { a, b } = this.#db.hash.lanes
-    this.#db.saveApplied.run(last.index, last.term, last.clusterMs, a, b)
-    this.#db.commit.run()
     this.#appliedIndex = last.index
     this.#appliedTerm = last.term
     this.#clusterMs = last.clusterMs
@@ -195,6 +211,18 @@ export class StateMachine implements StateReader {
     this.#db.configs.applied(changes.topics)
     this.#usable = true
     return { outcomes, ...changes, membershipChanged: membership?.data ?? null }
+  }
+
+  /** Commits what was applied. A crash loses what was not saved, and the log replays it. */
+  save(): void {
+    if (!this.#isUnsaved) return
+    assert(this.#usable, 'a state machine that failed saves nothing')
+    this.#usable = false // Unless it succeeds.
+    const { a, b } = this.#db.hash.lanes
+    this.#db.saveApplied.run(this.#appliedIndex, this.#appliedTerm, this.#clusterMs, a, b)
+    this.#db.commit.run()
+    this.#savedIndex = this.#appliedIndex
+    this.#usable = true
   }
 
   #assertFollows(entries: readonly Entry[]): void {
@@ -349,6 +377,7 @@ export class StateMachine implements StateReader {
   }
 
   close(): void {
+    if (this.#usable) this.save()
     this.#usable = false
     this.#db.sql.close()
   }

@@ -497,6 +497,8 @@ const MISTAKES: readonly (readonly [readonly string[], readonly string[]])[] = [
   [['config', 'put', 'a', '--value', 'x', '--type', 'jsn'], ['--type: "jsn" is none of json']],
   [['config', 'put', 'a', '--values', 'x'], ['did you mean "--value"?']],
   [['config', 'stage', 'put', 'a', 'b'], ['config stage put needs --rule']],
+  [['config', 'schema', 'put'], ['config schema put needs a PREFIX, such as app/']],
+  [['config', 'schema'], ['config schema needs an action: put, list, get, delete']],
   [['service', 'register', 'web'], ['needs an ID, such as web-1']],
   [['service', 'register', 'web', 'w1'], ['needs --address']],
   [['service', 'drain', 'web'], ['needs a SERVICE and an ID']],

@@ -54,7 +54,7 @@ test(
 )
 
 test(
-  'cluster: cli: versions, stages, exports and imports go their way through the command line',
+  'cluster: cli: versions, stages, schemas, exports and imports go their way through the command line',
   withCluster({ size: 1 }, async (cluster) => {
     const said = async (...args: readonly string[]) => {
       const { code, out, err } = await rollcall(cluster, args)
@@ -76,6 +76,13 @@ test(
       expect(await said('config', 'stage', 'list', 'app/a')).toContain('zone=eu')
       await said('config', 'stage', 'promote', 'app/a', 'canary')
       expect(await said('config', 'get', 'app/a')).toBe('new')
+
+      await said('config', 'schema', 'put', 'strict/', '--value', '{"type":"object"}')
+      expect(await said('config', 'schema', 'list')).toContain('strict/')
+      const misfit = await rollcall(cluster, ['config', 'put', 'strict/a.json', '--value', '[]'])
+      expect(misfit).toMatchObject({ code: 1, out: '' })
+      expect(await said('config', 'schema', 'get', 'strict/')).toBe('{"type":"object"}')
+      await said('config', 'schema', 'delete', 'strict/')
 
       const archive = join(folder, 'app.ndjson')
       writeFileSync(archive, `${await said('config', 'export', 'app/')}\n`)

@@ -106,7 +106,7 @@ test('a body that a call does not need is a part of the request all the same', a
 })
 
 test('a full table of keys is 429, says when to come back, and applies nothing', async () => {
-  const { call, registry } = await testApi({}, { keysMax: 1, windowMs: 1_000 })
+  const { call, registry } = await testApi({}, { keysMax: 1, bytesMax: 1_000_000, windowMs: 1_000 })
   const put = async (key: string) =>
     await call('PUT /v1/config/a', { body: 'x', headers: { 'Idempotency-Key': key } })
   await put('k1')

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test'
+import { Decoder, Encoder } from '@msgpack/msgpack'
 import * as fc from 'fast-check'
 import { CONTAINERS_MAX, decode, DEPTH_MAX, encode, MsgpackError } from '../../src/lib/msgpack.ts'
 
@@ -37,6 +38,51 @@ describe('encode() and decode()', () => {
       }),
       { numRuns: 500 },
     )
+  })
+
+  test('read what others write, in every form that a number can have', () => {
+    const reference = new Decoder()
+    for (const forms of [{}, { forceFloat32: true }, { forceIntegerToFloat: true }]) {
+      const encoder = new Encoder(forms)
+      fc.assert(
+        fc.property(value, (given) => {
+          const bytes = encoder.encode(given)
+          expect(decode(bytes)).toEqual(reference.decode(bytes))
+        }),
+        { numRuns: 300 },
+      )
+    }
+  })
+
+  test.each([
+    'cc ff',
+    'cd ffff',
+    'ce ffffffff',
+    'cf 001fffffffffffff',
+    'd0 80',
+    'd1 8000',
+    'd2 80000000',
+    'd3 ffe0000000000001',
+    'd3 ffffffffffffffff',
+    'ca 3fc00000',
+    'cb 3ff8000000000000',
+    'e0',
+    'ff',
+    'd9 02 c3a9',
+    'da 0001 61',
+    'db 00000001 61',
+    'c4 01 07',
+    'c5 0001 07',
+    'c6 00000001 07',
+    'dc 0001 c2',
+    'dd 00000001 c3',
+    'de 0001 a161 c0',
+    'df 00000001 a161 c0',
+    '80',
+    '90',
+    'a0',
+  ])('read %s as others do', (bytes) => {
+    expect(decode(hex(bytes))).toEqual(new Decoder().decode(hex(bytes)))
   })
 
   test('write the bytes of the specification', () => {

@@ -1,6 +1,6 @@
 /** When the disk is tended, and what the log may lose then. */
 import { expect, test } from 'bun:test'
-import type { EntryId, Input, PeerProgress, Raft } from '../../src/raft/mod.ts'
+import type { Entry, EntryId, Input, PeerProgress, Raft } from '../../src/raft/mod.ts'
 import type { LogPort, StorePort } from '../../src/replica/ports.ts'
 import { Upkeep, type UpkeepConfig } from '../../src/replica/custody/upkeep.ts'
 import type { StateMachine } from '../../src/state/mod.ts'
@@ -18,6 +18,9 @@ const CONFIG: UpkeepConfig = {
 class Bench {
   nowMs = 1_000
   applied = 0
+  saved = 0
+  /** When what was applied is to be saved; null: nothing is open. */
+  timer: { readonly ms: number; readonly run: () => void } | null = null
   dirtyBytes = 0
   bytesWritten = 0
   compacted = 0
@@ -40,6 +43,11 @@ class Bench {
         store: store as StorePort,
         log: log as LogPort,
         nowMs: () => this.nowMs,
+        setTimer: (ms, run) => {
+          expect(this.timer).toBeNull() // One is enough.
+          this.timer = { ms, run }
+          return () => (this.timer = null)
+        },
         setApplying: (on) => void this.asked.push(on ? 'go on' : 'pause'),
         wrong: (finding) => void this.asked.push(`wrong: ${finding}`),
         step: (input) => {
@@ -121,6 +129,10 @@ function portsOf(bench: Bench) {
     get appliedIndex() {
       return bench.applied
     },
+    get savedIndex() {
+      return bench.saved
+    },
+    save: () => void (bench.saved = bench.applied),
     appliedTerm: 1,
     membershipIndex: 1,
     membershipBytes: new Uint8Array([1]),
@@ -227,4 +239,47 @@ test('a copy that nobody needs any more is dropped; one taken by hand stays', ()
     expect(bench.asked.includes('drop')).toBe(!byHand)
     expect(bench.upkeep.snapshot === null).toBe(!byHand)
   }
+})
+
+/** As many entries as the core hands out at once. */
+function batch(count: number, bytes = 10): Entry[] {
+  const data = new Uint8Array(bytes)
+  const entry = { type: 'command', index: 1, term: 1, clusterMs: 0, wallMs: 0, data } as const
+  return Array.from({ length: count }, () => entry)
+}
+
+test('what was applied is saved a moment later, by one timer for all of it', () => {
+  const bench = new Bench()
+  bench.apply(2)
+  bench.upkeep.applied(batch(1))
+  bench.upkeep.applied(batch(1))
+  expect(bench.saved).toBe(0)
+  expect(bench.timer?.ms).toBeLessThanOrEqual(50)
+
+  bench.timer?.run()
+  expect(bench).toMatchObject({ saved: 2, timer: null })
+
+  bench.apply(1)
+  bench.upkeep.applied(batch(1))
+  bench.upkeep.stop()
+  expect(bench).toMatchObject({ saved: 2, timer: null }) // That is for who closes the state.
+})
+
+test('many entries, or large ones, are saved at once', () => {
+  for (const entries of [batch(1_000), batch(4, 1_048_576)]) {
+    const bench = new Bench()
+    bench.apply(entries.length)
+    bench.upkeep.applied(entries.slice(0, -1))
+    expect(bench.saved).toBe(0)
+    bench.upkeep.applied(entries.slice(-1))
+    expect(bench).toMatchObject({ saved: entries.length, timer: null })
+  }
+})
+
+test('only what was saved counts as durable', () => {
+  const bench = new Bench().apply(1).turn()
+  expect(bench).toMatchObject({ asked: ['passive'], saved: 1 })
+  bench.apply(10) // While the checkpoint is under way.
+  bench.end()
+  expect(bench.bounds.at(-1)?.durable).toBe(1)
 })

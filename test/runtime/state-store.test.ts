@@ -103,6 +103,7 @@ function apply(store: StateStore, last: number): void {
     )
   }
   store.state.applyBatch(entries)
+  store.state.save()
 }
 
 function checkpoint(store: StateStore, kind: 'passive' | 'reset'): Promise<boolean> {

@@ -104,7 +104,7 @@ export interface Plan {
   readonly upgrades: boolean
   /** Take locks, hold and wait for them. */
   readonly lockers: number
-  /** How many keys the state keeps, and how long: little, so that both bounds are met. */
+  /** How many keys the state keeps, of what size, and how long: little, so that bounds are met. */
   readonly keyRules: KeyRules
   /** Look after configuration: rollbacks, histories, schemas. */
   readonly editors: number
@@ -263,8 +263,12 @@ function historyOf(chance: Chance): HistoryConfig {
   }
 }
 
+/** A stream of its own: what seeds draw besides stays what it was. */
+const RULES_STREAM = 40
+
 export function planOf(seed: number): Plan {
   const chance = new Chance(seed, 0)
+  const rules = new Chance(seed, RULES_STREAM)
   const [heartbeatMs, electionMinMs, electionMaxMs] = chance.pick(TIMINGS)
   const syncMaxMs = chance.pick([0.3, 2, 10, 40])
   const mesh = chance.oneIn(12) ? 'production' : 'light'
@@ -319,6 +323,8 @@ export function planOf(seed: number): Plan {
     repeaters: chance.pick([0, 0, 1, 2]),
     keyRules: {
       keysMax: chance.pick([3, 30, 1_000]),
+      // Outcomes of the workload are of some 20 to 1,000 bytes.
+      bytesMax: rules.pick([600, 4_000, 1_048_576, 1_048_576, 1_048_576]),
       windowMs: chance.pick([2_000, 10_000, 200_000]),
     },
     watchers: chance.pick([0, 0, 0, 1, 3]),

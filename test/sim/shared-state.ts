@@ -43,6 +43,8 @@ export class SharedState {
   readonly #history: History
   readonly #committing: (entries: readonly Entry[]) => void
   appliedIndex: LogIndex
+  /** What a killed process leaves. */
+  savedIndex: LogIndex
   /** What is wrong with it; null: nothing. */
   rot: Rot | null = null
   /** The entry that said that it is not what a majority has; null: none did. */
@@ -62,6 +64,7 @@ export class SharedState {
     this.#feedKept = feedKept
     this.#history = history
     this.appliedIndex = appliedIndex
+    this.savedIndex = appliedIndex
     this.#committing = committing
   }
 
@@ -140,6 +143,10 @@ export class SharedState {
     return { outcomes, topics, leases, readyLocks, notes, events, membershipChanged: null }
   }
 
+  save(): void {
+    this.savedIndex = this.appliedIndex
+  }
+
   #notesOf(command: Command | null): readonly StateNote[] {
     if (command?.type === 'state_check') {
       const note = { type: 'check', index: this.appliedIndex, hash: this.stateHash() } as const
@@ -155,6 +162,7 @@ export class SharedState {
   /** Another state is in its place. */
   replaced(index: LogIndex, rot: Rot | null): void {
     this.appliedIndex = index
+    this.savedIndex = index
     this.rot = rot
     this.exposedAt = null
     this.#hashes.clear()

@@ -1,6 +1,6 @@
 /**
- * The nodes' databases, which outlive their processes. A killed process leaves its database as it
- * was; a power cut may take any number of the newest transactions, since none was synced by itself
+ * The nodes' databases, which outlive their processes. A killed process leaves in its database what
+ * it had saved; a power cut may take any number of the newest transactions, since none was synced by itself
  * (DESIGN §4); without a database (`sql.js`) nothing is left at all.
  */
 import { present } from '../../src/lib/assert.ts'
@@ -100,10 +100,10 @@ class Durable {
   }
 
   /** Up to where the state of a node is still there. */
-  survives(id: NodeId, applied: LogIndex, power: boolean): LogIndex {
+  survives(id: NodeId, saved: LogIndex, power: boolean): LogIndex {
     const { forgetful, chance } = this.#options
     if (forgetful) return this.of(id)
-    return power ? chance.int(this.of(id), applied) : applied
+    return power ? chance.int(this.of(id), saved) : saved
   }
 }
 
@@ -182,7 +182,7 @@ export class SharedStates implements StateSource {
   }
 
   left(id: NodeId, state: StateMachine, { power }: { readonly power: boolean }): void {
-    const kept = this.#durable.survives(id, state.appliedIndex, power)
+    const kept = this.#durable.survives(id, state.savedIndex, power)
     this.#applied.set(id, kept)
     if (kept < (this.#rot.get(id)?.since ?? 0)) this.#rot.delete(id) // It is built anew.
   }
@@ -231,7 +231,11 @@ export class SqliteStates implements StateSource {
     const { state } = present(this.#databases.get(id), 'a process installs it')
     const sql = openBun(':memory:')
     if (this.#options.isWitness(id)) this.#place(sql, index)
-    else this.#machine(sql).applyBatch(this.#entries(index))
+    else {
+      const maker = this.#machine(sql)
+      maker.applyBatch(this.#entries(index))
+      maker.save()
+    }
     state.replace(sql)
     this.#databases.set(id, { sql, state })
   }
@@ -361,9 +365,10 @@ export class SqliteStates implements StateSource {
 
   left(id: NodeId, state: StateMachine, { power }: { readonly power: boolean }): void {
     const old = present(this.#databases.get(id), 'the process had a database')
-    const applied = state.appliedIndex
-    const kept = this.#durable.survives(id, applied, power)
-    if (kept === applied) {
+    const { savedIndex } = state
+    const kept = this.#durable.survives(id, savedIndex, power)
+    if (kept === savedIndex) {
+      if (savedIndex < state.appliedIndex) old.sql.exec('ROLLBACK')
       this.#databases.set(id, { sql: old.sql, state: this.#machine(old.sql) })
       return
     }
@@ -372,6 +377,7 @@ export class SqliteStates implements StateSource {
     const { state: fresh } = this.#databaseOf(id)
     const entries = this.#entries(kept)
     fresh.applyBatch(this.#options.isWitness(id) ? withhold(entries) : entries)
+    fresh.save()
   }
 
   wiped(id: NodeId): void {

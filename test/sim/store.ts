@@ -52,12 +52,12 @@ export class SimStore implements StorePort {
 
   get dirtyBytes(): number {
     const { states, id, state } = this.#host
-    return (state.appliedIndex - states.durableOf(id)) * ENTRY_BYTES
+    return (state.savedIndex - states.durableOf(id)) * ENTRY_BYTES
   }
 
   checkpoint(_: 'passive' | 'reset', done: (complete: boolean) => void): void {
     const { chance, states, id, state, later } = this.#host
-    const index: LogIndex = state.appliedIndex
+    const index: LogIndex = state.savedIndex
     const complete = this.#getsThrough(chance)
     later(chance.ms(0.1, 20), () => {
       if (complete) states.checkpointed(id, index)

@@ -1,5 +1,7 @@
 /** API.md "retries", DESIGN §8: a write with a key is applied once, and answered alike every time. */
 import { expect, test } from 'bun:test'
+import { openSql } from '../../src/runtime/sqlite.ts'
+import { StateMachine } from '../../src/state/mod.ts'
 import type { Command, Outcome } from '../../src/state/mod.ts'
 import { configPut, FEW_KEYS, Fed, instancePut, match, WEB } from './support.ts'
 
@@ -109,6 +111,67 @@ test('a full table refuses new keys with nothing applied, and forgets none early
   }
   // Who was refused so may come again with the same key once there is room.
   expect(codeOf(fed.apply(keyed('k5', configPut('a', '5')), FEW_KEYS.windowMs))).toBe('ok')
+})
+
+/** A transaction that writes `bytes` and reads them: its outcome holds them. */
+function reading(bytes: number): Command {
+  return {
+    type: 'txn',
+    ns: 'default',
+    conditions: [],
+    whenTrue: [
+      { type: 'write', command: configPut('big', 'x'.repeat(bytes)) as never },
+      { type: 'read', key: 'big' },
+    ],
+    whenFalse: [],
+  }
+}
+
+const LITTLE_ROOM = { keysMax: 1_000, bytesMax: 10_000, windowMs: 1_000 }
+
+test('outcomes that take all their room refuse new keys, and none is forgotten early', async () => {
+  const fed = await Fed.newest(LITTLE_ROOM)
+  const first = fed.apply(keyed('k1', reading(4_000)))
+  fed.ok(keyed('k2', reading(9_000))) // There was room when it came.
+  const hash = fed.machine.stateHash()
+  expect(fed.machine.idempotencyBytes).toBeGreaterThan(LITTLE_ROOM.bytesMax)
+
+  const refused = fed.apply(keyed('k3', configPut('a', 'x')))
+
+  expect(refused).toMatchObject({ ok: false, code: 'too_many_requests' })
+  expect(fed.machine.config('default', 'a')).toBeNull()
+  expect(fed.machine.stateHash()).toBe(hash)
+  expect(fed.apply(keyed('k1', reading(4_000)))).toEqual(first)
+  expect(codeOf(fed.apply(keyed('k3', configPut('a', 'x')), LITTLE_ROOM.windowMs))).toBe('ok')
+})
+
+test('there is room as soon as what took it is past the window, however many keys that are', async () => {
+  const fed = await Fed.newest(LITTLE_ROOM)
+  for (let few = 0; few < 50; few++) fed.apply(keyed(`small${few}`, configPut('a', 'x')), 1)
+  fed.ok(keyed('large', reading(9_900)))
+  // The first few that leave make no room.
+  expect(fed.machine.idempotencyBytes).toBeGreaterThan(LITTLE_ROOM.bytesMax + 1_000)
+
+  const next = fed.apply(keyed('next', configPut('a', 'y')), 2 * LITTLE_ROOM.windowMs)
+
+  expect(codeOf(next)).toBe('ok')
+  expect(fed.machine.idempotencyBytes).toBeLessThan(LITTLE_ROOM.bytesMax)
+})
+
+test('the room that is taken is known after a restart', async () => {
+  const sql = await openSql({ driver: 'bun', path: ':memory:' })
+  const fed = new Fed(StateMachine.open(sql, LITTLE_ROOM))
+  fed.ok({ type: 'cluster_version', version: 3 })
+  fed.ok(keyed('k1', reading(9_000)))
+  fed.ok(keyed('k2', reading(2_000)))
+  fed.apply(configPut('b', ''), 5_000)
+  fed.ok(keyed('k3', configPut('a', 'x')))
+  const { idempotencyBytes } = fed.machine
+
+  const again = new Fed(StateMachine.open(sql, LITTLE_ROOM))
+
+  expect(again.machine.idempotencyBytes).toBe(idempotencyBytes)
+  expect(idempotencyBytes).toBeGreaterThan(0)
 })
 
 test('what is past the window leaves, a few with each new key', async () => {

@@ -156,6 +156,7 @@ test('examine() finds a row that changed behind the hash, and a page that is no 
   const sql = await openSql({ driver: 'bun', path })
   const machine = StateMachine.open(sql)
   machine.applyBatch([commandEntry(1, configPut('a', 'x')), commandEntry(2, configPut('b', 'y'))])
+  machine.save()
   expect(examineState(sql)).toBeNull()
 
   sql.exec("UPDATE config SET version = 7 WHERE key = 'a'")
@@ -266,10 +267,8 @@ test('a batch that a crash cut off leaves no trace', async () => {
   const machine = StateMachine.open(sql)
   machine.applyBatch([commandEntry(1, configPut('a', 'x'))])
   const hash = machine.stateHash()
-  // The disk fails at the commit: what was written before it must go with it.
-  sql.exec(
-    'CREATE TEMP TRIGGER fail BEFORE UPDATE ON applied BEGIN SELECT RAISE(FAIL, "full"); END',
-  )
+  machine.save()
+  sql.exec('CREATE TEMP TRIGGER fail BEFORE UPDATE ON config BEGIN SELECT RAISE(FAIL, "full"); END')
 
   expect(() => machine.applyBatch([commandEntry(2, configPut('a', 'y'))])).toThrow('full')
   expect(() => machine.applyBatch([commandEntry(2, configPut('a', 'y'))])).toThrow('not used again')
@@ -281,6 +280,54 @@ test('a batch that a crash cut off leaves no trace', async () => {
   expect(again.stateHash()).toBe(hash)
   expect(again.recomputeHash()).toBe(hash)
   again.close()
+})
+
+test('a save that fails leaves nothing of what it was for', async () => {
+  const path = databasePath()
+  const sql = await openSql({ driver: 'bun', path })
+  const machine = StateMachine.open(sql)
+  machine.applyBatch([commandEntry(1, configPut('a', 'x'))])
+  machine.save()
+  machine.applyBatch([commandEntry(2, configPut('a', 'y'))])
+  machine.applyBatch([commandEntry(3, configPut('a', 'z'))])
+  sql.exec(
+    'CREATE TEMP TRIGGER fail BEFORE UPDATE ON applied BEGIN SELECT RAISE(FAIL, "full"); END',
+  )
+
+  expect(() => machine.save()).toThrow('full')
+  expect(() => machine.save()).toThrow('saves nothing')
+  machine.close()
+
+  const again = StateMachine.open(await openSql({ driver: 'bun', path }))
+  expect(again).toMatchObject({ appliedIndex: 1, savedIndex: 1 })
+  expect(again.config('default', 'a')?.version).toBe(1)
+  again.close()
+})
+
+test('what was applied is read at once, and is in the database once it is saved', async () => {
+  const path = databasePath()
+  const machine = StateMachine.open(await openSql({ driver: 'bun', path }))
+  const beside = await openSql({ driver: 'bun', path })
+  const found = (): readonly unknown[] => [
+    ...(beside.prepare('SELECT applied_index FROM applied').get() ?? []),
+    beside.prepare('SELECT * FROM config').all().length,
+  ]
+  for (let index = 1; index <= 3; index++) {
+    machine.applyBatch([commandEntry(index, configPut(`k${index}`, 'x'))])
+  }
+  expect(machine).toMatchObject({ appliedIndex: 3, savedIndex: 0 })
+  expect(machine.config('default', 'k3')?.revision).toBe(3)
+  expect(found()).toEqual([0, 0])
+
+  machine.save()
+  machine.save() // Nothing is open any more.
+  expect(machine).toMatchObject({ appliedIndex: 3, savedIndex: 3 })
+  expect(found()).toEqual([3, 3])
+
+  machine.applyBatch([commandEntry(4, configPut('k4', 'x'))])
+  machine.close() // Saves the rest.
+  expect(found()).toEqual([4, 4])
+  beside.close()
 })
 
 test('a database of another schema is refused', async () => {

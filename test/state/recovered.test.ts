@@ -37,6 +37,7 @@ for (const driver of DRIVERS) {
       commandEntry(3, configPut('a', 'two')),
       commandEntry(4, instancePut()),
     ])
+    old.save()
     const at = revisionAfterLoss(old.appliedIndex, NOW_MS)
     foundAnew(sql, { index: at, term: 7, membership: MEMBERSHIP })
 

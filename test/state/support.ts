@@ -27,7 +27,7 @@ export function entry(index: number, given: Partial<Entry> & Pick<Entry, 'type' 
 }
 
 /** The same entries come to the same only where all nodes go by the same rules. */
-export const FEW_KEYS: KeyRules = { keysMax: 4, windowMs: 1_000 }
+export const FEW_KEYS: KeyRules = { keysMax: 4, bytesMax: 10_000, windowMs: 1_000 }
 
 /** A state machine in memory that is fed one command at a time. */
 export class Fed {

@@ -4,6 +4,7 @@ import { configExport, configImport } from './config-archive.ts'
 import { configDiff } from './config-diff.ts'
 import { configEdit } from './config-edit.ts'
 import { configGet, configHistory, configList, configListeners } from './config-read.ts'
+import { schemaDelete, schemaGet, schemaList, schemaPut } from './config-schema.ts'
 import { stageAbort, stageGet, stageList, stagePromote, stagePut } from './config-stage.ts'
 import { configDelete, configPut, configRollback } from './config-write.ts'
 import { leaseGet, leaseGrant, leaseRenew, leaseRevoke } from './lease.ts'
@@ -29,6 +30,10 @@ export const CALL_HANDLERS = {
   'config stage get': stageGet,
   'config stage promote': stagePromote,
   'config stage abort': stageAbort,
+  'config schema put': schemaPut,
+  'config schema list': schemaList,
+  'config schema get': schemaGet,
+  'config schema delete': schemaDelete,
   'config listeners': configListeners,
   'service list': serviceList,
   'service get': serviceGet,

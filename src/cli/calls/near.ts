@@ -8,6 +8,7 @@ import { isRefused, listOf, objectOf } from './api.ts'
 /** Where the things of a kind are listed, and what names them. */
 const LISTS = {
   key: { path: '/v1/config', list: 'items', field: 'key', noun: 'key' },
+  schema: { path: '/v1/config-schemas', list: 'schemas', field: 'prefix', noun: 'schema' },
   service: { path: '/v1/services', list: 'services', field: 'name', noun: 'service' },
   lock: { path: '/v1/locks', list: 'locks', field: 'name', noun: 'lock' },
 } as const
@@ -51,7 +52,8 @@ export async function orNearest<T>(
 
 /** `; did you mean "web"?`, or nothing. */
 export async function hint(api: Api, kind: Listed, name: string): Promise<string> {
-  const prefix = name.slice(0, name.lastIndexOf('/') + 1)
+  // A prefix may end in a slash: its own name stands before that.
+  const prefix = name.slice(0, name.lastIndexOf('/', name.length - 2) + 1)
   try {
     const names = await namesOf(api, kind, { prefix })
     if (names.includes(name)) return '' // It is there: what is missing is something of it.

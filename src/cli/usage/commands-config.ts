@@ -15,6 +15,8 @@ const PREFIX: Operand = {
   offer: 'prefix',
 }
 
+const GOVERNED: Operand = { name: 'PREFIX', such: 'app/', read: readPrefix, offer: 'schema' }
+
 /** They stand under two names: where other systems have it, and where ours does. */
 const IMPORT = spec({
   summary: 'write configuration from an archive, a folder, or the export of another system',
@@ -132,6 +134,35 @@ export const CONFIG_COMMANDS = {
     summary: 'withdraw a staged value',
     operands: [KEY, STAGE],
     examples: ['rollcall config stage abort app/motd canary'],
+  }),
+  'config schema put': spec({
+    summary: 'set the JSON Schema (2020-12) that every value under a prefix must fit',
+    operands: [
+      { ...GOVERNED, offer: 'prefix' },
+      { name: 'FILE|-', such: 'app.schema.json', optional: true, offer: 'file' },
+    ],
+    notes: [
+      'Values that are neither JSON nor YAML are refused under it. What is stored already stays, and those that do not fit are named.',
+    ],
+    examples: [
+      'rollcall config schema put app/db app.schema.json',
+      `rollcall config schema put flags/ --value '{"type":"boolean"}' --if-revision 0`,
+    ],
+  }),
+  'config schema list': spec({
+    summary: 'list the schemas on prefixes that begin so',
+    operands: [PREFIX],
+    examples: ['rollcall config schema list', 'rollcall config schema list app/ --output json'],
+  }),
+  'config schema get': spec({
+    summary: 'write the schema of a prefix to standard output, byte for byte',
+    operands: [GOVERNED],
+    examples: ['rollcall config schema get app/db > app.schema.json'],
+  }),
+  'config schema delete': spec({
+    summary: 'let values under a prefix be anything again',
+    operands: [GOVERNED],
+    examples: ['rollcall config schema delete app/db'],
   }),
   'config listeners': spec({
     summary: 'show who watches a key, and which version each of them holds',

@@ -18,7 +18,7 @@ export interface Operand {
   /** Throws `BadValue`; text that only the command can judge has none. */
   readonly read?: (text: string) => string
   /** What a shell may offer for it. */
-  readonly offer?: 'key' | 'prefix' | 'service' | 'lock' | 'topic' | 'file'
+  readonly offer?: 'key' | 'prefix' | 'schema' | 'service' | 'lock' | 'topic' | 'file'
 }
 
 export interface CommandSpec {
@@ -119,8 +119,9 @@ export const COMMANDS: readonly Command[] = ALL.filter((name) => specOf(name).hi
 
 /** First words that only gather others, with what the help says of them. */
 export const GROUPS: Readonly<Record<string, string>> = {
-  config: 'read and write configuration: its versions, stages, imports and exports',
+  config: 'read and write configuration: its versions, stages, schemas, imports and exports',
   'config stage': 'values that only some callers see yet',
+  'config schema': 'what every value under a prefix must be',
   service: 'find, register and drain the instances of services',
   lock: 'run a command under a lock; look at locks',
   lease: 'what lives and dies together',

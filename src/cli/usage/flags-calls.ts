@@ -62,7 +62,7 @@ export const CALL_FLAGS = {
   value: callFlag({
     value: 'TEXT',
     about: 'the value itself, instead of a file',
-    commands: PUTS,
+    commands: [...PUTS, 'config schema put'],
     read: (text: string) => text,
   }),
   type: callFlag({
@@ -75,6 +75,12 @@ export const CALL_FLAGS = {
     value: 'N',
     about: 'only if that is the current version; 0: only if there is none',
     commands: ['config put', 'config delete', 'config rollback', 'config stage promote'],
+    read: wholeBetween(0, WHOLE_MAX),
+  }),
+  'if-revision': callFlag({
+    value: 'N',
+    about: 'only if the schema is of that revision; 0: only if there is none',
+    commands: ['config schema put', 'config schema delete'],
     read: wholeBetween(0, WHOLE_MAX),
   }),
   fence: callFlag({
@@ -104,7 +110,14 @@ export const CALL_FLAGS = {
   limit: callFlag({
     value: 'N',
     about: 'at most so many: rows, or holders of a lock at once',
-    commands: ['config list', 'config history', 'service list', 'lock list', 'lock'],
+    commands: [
+      'config list',
+      'config history',
+      'config schema list',
+      'service list',
+      'lock list',
+      'lock',
+    ],
     read: wholeBetween(1, 1_000_000),
   }),
   rule: callFlag({
@@ -289,6 +302,8 @@ export const CALL_FLAGS = {
       'config get',
       'config list',
       'config history',
+      'config schema list',
+      'config schema get',
       'service list',
       'service get',
       'lock list',

@@ -10,9 +10,10 @@
  * ```
  * Nothing is done where nothing was applied: an idle node is silent on disk.
  */
-import type { EntryId, Input, LogIndex, Raft, SnapshotMeta } from '../../raft/mod.ts'
+import type { Entry, EntryId, Input, LogIndex, Raft, SnapshotMeta } from '../../raft/mod.ts'
 import type { StateMachine } from '../../state/mod.ts'
 import type { LogPort, StorePort } from '../ports.ts'
+import { Saving } from './saving.ts'
 
 export interface UpkeepConfig {
   /** Written to the database and not in its own file: past it a checkpoint begins. */
@@ -33,6 +34,7 @@ export interface UpkeepHost {
   readonly log: LogPort
   readonly store: StorePort
   nowMs(): number
+  setTimer(ms: number, run: () => void): () => void
   /** What is committed waits while apply is off. */
   setApplying(on: boolean): void
   /** What is copied is not what it should be. */
@@ -73,9 +75,11 @@ export class Upkeep {
   #takers: Taker[] = []
   #checkpoints = 0
   #copies = 0
+  readonly #saving: Saving
 
   constructor(host: UpkeepHost, config: UpkeepConfig) {
     this.#host = host
+    this.#saving = new Saving(host)
     this.#config = config
     this.#durable = host.raft.compacted
   }
@@ -111,6 +115,15 @@ export class Upkeep {
     else this.#takers.push({ byHand: false, done })
   }
 
+  /** A batch was applied. */
+  applied(entries: readonly Entry[]): void {
+    this.#saving.applied(entries)
+  }
+
+  stop(): void {
+    this.#saving.stop()
+  }
+
   /** Another database is in place, and durable. */
   installed(index: LogIndex): void {
     this.#durable = index
@@ -144,7 +157,8 @@ export class Upkeep {
   #checkpoint(): void {
     const { state, store, log } = this.#host
     this.#busy = true
-    const index = state.revision
+    state.save() // A checkpoint moves what is committed, and no more.
+    const index = state.savedIndex
     const { bytesWritten } = log.stats()
     store.checkpoint('passive', (complete) => {
       this.#dirtyBefore = store.dirtyBytes
@@ -158,7 +172,8 @@ export class Upkeep {
   #reset(then: (complete: boolean) => void): void {
     const { state, store, log } = this.#host
     this.#host.setApplying(false)
-    const index = state.revision
+    state.save()
+    const index = state.savedIndex
     const { bytesWritten } = log.stats()
     store.checkpoint('reset', (complete) => {
       this.#dirtyBefore = store.dirtyBytes
@@ -225,6 +240,7 @@ export class Upkeep {
   #copy(): void {
     this.#busy = true
     const takers = this.#takers.splice(0)
+    this.#host.state.save()
     this.#host.store.checkpoint('passive', () => {
       this.#reset((complete) => this.#copyWhole(complete, takers))
     })

@@ -21,6 +21,7 @@
  */
 import { assert, present } from '../../lib/assert.ts'
 import { type ConfigLinks, decodeConfigBody } from './event.ts'
+import { type SpineLinks, Spines } from './spines.ts'
 import { EVENT_KINDS } from '../events/event.ts'
 import type { EventPlace } from '../reader.ts'
 import type { ConfigVersion, ConfigVersionValue } from '../rows.ts'
@@ -36,22 +37,15 @@ interface Chained extends ConfigVersion {
 
 type Head = Pick<ConfigRecord, 'ns' | 'key' | 'eventRevision' | 'eventN'>
 
-interface CachedHead extends EventPlace {
-  readonly links: ConfigLinks
-}
-
 /** Events that are looked through for the one before an event without links. */
 const LOOK_BACK_MAX = 1_000
-
-/** Heads of chains that were written lately: the next write needs no look at the last event. */
-const HEADS_MAX = 10_000
 
 export class ConfigChain {
   readonly #event: Statement
   readonly #value: Statement
   readonly #unlinked: Statement
-  /** By namespace and key; good only where the key's row names that very event. */
-  readonly #heads = new Map<string, CachedHead>()
+  /** Told of all that happens to the events of keys. */
+  readonly spines = new Spines((place) => this.#find(place)?.links)
 
   constructor(sql: Sql) {
     this.#event = sql.prepare(
@@ -67,31 +61,17 @@ export class ConfigChain {
   }
 
   /** The links of the key's next event; `stored`: its row until then. */
-  linksAfter(stored: Head | null): ConfigLinks {
+  linksAfter(stored: Head | null): SpineLinks {
     if (stored === null) return { depth: 1, prev: null, jump: null }
     const prev = { revision: stored.eventRevision, n: stored.eventN }
-    const links = this.#linksOf(stored, prev)
-    if (links === null) return { depth: 1, prev, jump: null } // It is older than links are.
-    const depth = links.depth + 1
+    const head = this.spines.head(prev)
+    if (head === null) return { depth: 1, prev, jump: null } // It is older than links are.
+    const depth = head.depth + 1
     const to = jumpDepth(depth)
     if (to === 0) return { depth, prev, jump: null }
-    if (to === links.depth) return { depth, prev, jump: prev }
-    // Two spans of one length become one. Where the first of them was trimmed, all before it is gone.
-    return { depth, prev, jump: this.#follow(links.jump)?.links?.jump ?? null }
-  }
-
-  #linksOf(stored: Head, place: EventPlace): ConfigLinks | null {
-    const head = this.#heads.get(`${stored.ns}/${stored.key}`)
-    if (head !== undefined && head.revision === place.revision && head.n === place.n) {
-      return head.links
-    }
-    return present(this.#find(place), 'a key points to its newest event').links
-  }
-
-  /** The event with these links was written. */
-  written(ns: string, key: string, head: CachedHead): void {
-    if (this.#heads.size >= HEADS_MAX) this.#heads.clear()
-    this.#heads.set(`${ns}/${key}`, head)
+    if (to === head.depth) return { depth, prev, jump: head }
+    // Two spans of one length become one.
+    return { depth, prev, jump: this.spines.secondJump(head) }
   }
 
   /** Newest first, deletions too: at most `limit` of those before `before`. */

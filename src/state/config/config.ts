@@ -1,7 +1,8 @@
 import { assert } from '../../lib/assert.ts'
 import { EMPTY_BYTES, utf8, utf8Text } from '../../lib/bytes.ts'
 import type { CommandOf } from '../command.ts'
-import { type ConfigLinks, encodeConfigBody } from './event.ts'
+import { encodeConfigBody } from './event.ts'
+import type { SpineLinks } from './spines.ts'
 import type { Context } from '../context.ts'
 import { EVENT_KINDS } from '../events/event.ts'
 import { uncheckedValue } from '../guarded.ts'
@@ -77,7 +78,7 @@ export function writeValue(context: Context, { put, stored, created }: Write): C
     }),
     value,
   })
-  noteHead(context, { ns, key, eventN, links })
+  noteHead(context, eventN, links)
   const record: ConfigRecord = {
     ns,
     key,
@@ -102,22 +103,13 @@ export function writeValue(context: Context, { put, stored, created }: Write): C
 /** Older members apply the same log: they write no links, so nobody does until all know them. */
 const LINKED_SINCE = 3
 
-function linksAfter(context: Context, stored: ConfigRecord | null): ConfigLinks | null {
+function linksAfter(context: Context, stored: ConfigRecord | null): SpineLinks | null {
   if (context.clusterVersion < LINKED_SINCE) return null
   return context.tables.chain.linksAfter(stored)
 }
 
-function noteHead(
-  { tables, revision }: Context,
-  head: {
-    readonly ns: string
-    readonly key: string
-    readonly eventN: number
-    readonly links: ConfigLinks | null
-  },
-): void {
-  const { ns, key, eventN: n, links } = head
-  if (links !== null) tables.chain.written(ns, key, { revision, n, links })
+function noteHead({ tables, revision }: Context, n: number, links: SpineLinks | null): void {
+  if (links !== null) tables.chain.spines.written({ revision, n }, links)
 }
 
 export function configDelete(context: Context, command: CommandOf<'config_delete'>): Outcome {
@@ -147,7 +139,7 @@ export function deleteConfig(context: Context, stored: ConfigRecord, by: string 
     }),
     value: null,
   })
-  noteHead(context, { ns, key, eventN, links })
+  noteHead(context, eventN, links)
   context.tables.config.update(stored, {
     ...stored,
     ...context.tail(stored),

@@ -160,6 +160,7 @@ function removeSurplus(
   const upTo = Math.min(surplus, oldest.version + budget.rows)
   const next = present(tables.chain.first(record, upTo + 1), 'newer versions are kept')
   const older = tables.chain.olderFrom(next, 2 * (budget.rows + 2)).slice(1)
+  tables.chain.spines.forget({ revision: record.eventRevision, n: record.eventN })
   for (const old of older.toReversed()) {
     if (old.revision >= below) return true
     if (budget.rows <= 0 || budget.bytes <= 0) return false

@@ -32,7 +32,8 @@ export interface Tables {
   readonly idempotency: Table<schema.IdempotencyRecord>
   /** The rows that were made first, in that order. */
   readonly oldestKeys: (limit: number) => readonly schema.IdempotencyRecord[]
-  readonly idempotencyCount: () => number
+  /** How many there are, and how long their outcomes are together. Reads every row's head. */
+  readonly idempotencySums: () => { readonly count: number; readonly bytes: number }
   /** The bytes of a config key that is not deleted. */
   readonly valueOf: (config: schema.ConfigRecord) => Uint8Array
   readonly holdsLock: (ns: string, name: string, token: number) => boolean
@@ -131,12 +132,15 @@ export function openTables(sql: Sql, hash: MultisetHash): Tables {
   }
 }
 
-function questions(sql: Sql): Pick<Tables, 'idempotencyCount' | 'valueOf' | 'holdsLock'> {
-  const count = sql.prepare('SELECT count(*) FROM idempotency')
+function questions(sql: Sql): Pick<Tables, 'idempotencySums' | 'valueOf' | 'holdsLock'> {
+  const sums = sql.prepare('SELECT count(*), sum(length(outcome)) FROM idempotency')
   const value = sql.prepare('SELECT value FROM event WHERE revision = ?1 AND n = ?2')
   const grant = sql.prepare('SELECT 1 FROM lock_grant WHERE ns = ?1 AND name = ?2 AND token = ?3')
   return {
-    idempotencyCount: () => present(count.get(), 'a count is a row')[0] as number,
+    idempotencySums: () => {
+      const [count, bytes] = present(sums.get(), 'sums are a row')
+      return { count: count as number, bytes: (bytes as number | null) ?? 0 }
+    },
     valueOf: ({ eventRevision, eventN, size }) => {
       const row = value.get(eventRevision, eventN)
       const bytes = present(row, 'a live key points to the event of its value')[0] as Uint8Array

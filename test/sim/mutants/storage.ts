@@ -24,6 +24,13 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     replace: '      this.#becameDurable(index, bytesWritten)\n      if',
   },
   {
+    name: 'compact-before-saved',
+    source: 'a checkpoint is taken for one of all that was applied, saved or not (DESIGN §4)',
+    file: 'src/replica/custody/upkeep.ts',
+    find: 'state.save() // A checkpoint moves what is committed, and no more.\n    const index = state.savedIndex',
+    replace: 'const index = state.appliedIndex',
+  },
+  {
     name: 'compact-at-replaced-entry',
     source: 'the log starts after an entry that another leader has replaced since',
     file: 'src/storage/compaction.ts',

@@ -27,12 +27,26 @@ export const WRAPPED_MUTANTS: readonly Mutant[] = [
     name: 'key-dropped-for-room',
     source: 'a full table forgets its oldest key (DESIGN §8)',
     file: 'src/state/keyed.ts',
-    find: 'if (keys.isFull) return full(context)',
-    replace: `if (keys.isFull) {
+    find: 'if (keys.full !== null) return full(context, keys.full)',
+    replace: `if (keys.full !== null) {
     const [oldest] = context.tables.oldestKeys(1)
-    if (oldest === undefined) return full(context)
+    if (oldest === undefined) return full(context, keys.full)
     keys.find(oldest.caller, oldest.key, Infinity)
   }`,
+  },
+  {
+    name: 'kept-bytes-unbounded',
+    source: 'outcomes of keys take whatever room they want (DESIGN §1.6)',
+    file: 'src/state/keyed.ts',
+    find: "return this.#bytes >= this.#rules.bytesMax ? 'bytes' : null",
+    replace: 'return null',
+  },
+  {
+    name: 'kept-bytes-from-zero',
+    source: 'a node that restarts forgets how much is kept under keys (DESIGN §1.2)',
+    file: 'src/state/tables/tables.ts',
+    find: 'bytes: (bytes as number | null) ?? 0 }',
+    replace: 'bytes: bytes === null ? 0 : 0 }',
   },
   {
     name: 'key-by-wall-clock',

@@ -132,7 +132,10 @@ export class Repeats {
       if (effect.outcome.ok || isKept(effect.outcome)) {
         deciding.set(nameOf(command), [...before, committed])
       } else if (effect.outcome.code === 'too_many_requests') {
-        this.#sometimes.met('the table of keys was full')
+        const { detail } = effect.outcome
+        const ofBytes = detail.startsWith('what is kept under')
+        if (ofBytes) this.#sometimes.met('the outcomes of keys took all their room')
+        else this.#sometimes.met('the table of keys was full')
       }
     }
     return deciding

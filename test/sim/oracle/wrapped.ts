@@ -3,6 +3,7 @@
  * DESIGN §8): said once more, without rows, clean-ups or savepoints.
  */
 import { sameBytes } from '../../../src/lib/bytes.ts'
+import { encodeOutcome } from '../../../src/state/mod.ts'
 import type {
   Command,
   CommandOf,
@@ -31,6 +32,8 @@ export interface Now {
 interface Kept {
   readonly requestHash: Uint8Array
   readonly outcome: Outcome
+  /** Of the outcome, as it is kept. */
+  readonly bytes: number
   readonly atMs: number
 }
 
@@ -55,11 +58,21 @@ export class KeyModel {
     if (kept !== undefined) {
       return sameBytes(kept.requestHash, requestHash) ? kept.outcome : reused(now, key)
     }
-    if (this.#kept.size >= this.#rules.keysMax) return full(now)
+    if (this.#kept.size >= this.#rules.keysMax) {
+      return full(now, 'as many idempotency keys are kept as can be')
+    }
+    if (this.#bytes() >= this.#rules.bytesMax) {
+      return full(now, 'what is kept under idempotency keys takes all the room that it may')
+    }
     const outcome = now.run(command.command)
     if (!outcome.ok && DECIDE_NOTHING.has(outcome.code)) return outcome
-    this.#kept.set(name, { requestHash, outcome, atMs: now.clusterMs })
+    const bytes = encodeOutcome(outcome).length
+    this.#kept.set(name, { requestHash, outcome, bytes, atMs: now.clusterMs })
     return outcome
+  }
+
+  #bytes(): number {
+    return this.#kept.values().reduce((sum, { bytes }) => sum + bytes, 0)
   }
 }
 
@@ -68,10 +81,8 @@ function reused({ revision }: Now, key: string): Outcome {
   return { ok: false, revision, code: 'idempotency_key_reused', detail }
 }
 
-function full({ revision }: Now): Outcome {
-  const detail =
-    'as many idempotency keys are kept as can be: nothing was applied; try again later, or ' +
-    'without a key'
+function full({ revision }: Now, reason: string): Outcome {
+  const detail = `${reason}: nothing was applied; try again later, or without a key`
   return { ok: false, revision, code: 'too_many_requests', detail }
 }
 

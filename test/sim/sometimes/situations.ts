@@ -58,6 +58,7 @@ export const SITUATIONS = [
   'a key came back after its window',
   'a key stood for another request',
   'the table of keys was full',
+  'the outcomes of keys took all their room',
   'a transaction failed halfway',
   'a transaction took its other branch',
   'a wait was woken',
