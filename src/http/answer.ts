@@ -1,6 +1,6 @@
 /** Bodies of answers: JSON with an entity tag, and the fields that several of them share. */
 import { formatDuration } from '../lib/duration.ts'
-import type { Call } from './edge.ts'
+import type { Asked } from './edge.ts'
 import { etag, isKnown } from './request/etag.ts'
 import { jsonLine } from './json-line.ts'
 
@@ -22,8 +22,16 @@ export function tagged(body: unknown, version: number, status = 200): Response {
 }
 
 /** The answer to a read: 304 where the caller has it already; `body` is only then not made. */
-export function readAnswer(c: Call, version: number, body: () => unknown): Response {
+export function readAnswer(c: Asked, version: number, body: () => unknown): Response {
   return isKnown(c, version) ? notModified(version) : tagged(body(), version)
+}
+
+/** The same, of JSON that is encoded already. It ends its line. */
+export function readEncoded(c: Asked, version: number, body: () => string | Uint8Array): Response {
+  if (isKnown(c, version)) return notModified(version)
+  return new Response(body() as string | Uint8Array<ArrayBuffer>, {
+    headers: { 'Content-Type': JSON_TYPE, ETag: etag(version) },
+  })
 }
 
 export function notModified(version: number): Response {

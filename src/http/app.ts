@@ -11,13 +11,14 @@ import { answerListeners, listenerRoutes } from './config/listener-routes.ts'
 import { configSchemaRoutes } from './config/schemas.ts'
 import { configRoutes } from './config/config.ts'
 import type { Call, Edge, Env } from './edge.ts'
-import { ApiError, problem } from './error.ts'
+import { problem } from './error.ts'
+import { answerError, count, finish, NO_ROUTE } from './finish.ts'
 import { forward, isForwarded, type Fetch } from './forward.ts'
 import { guard } from './guard.ts'
 import type { AllowedHosts } from './guard.ts'
 import { healthRoutes } from './cluster/health.ts'
 import { heartbeatRoutes } from './services/heartbeats.ts'
-import { identify } from './identify.ts'
+import { hotReads } from './hot-reads.ts'
 import { instanceRoutes } from './services/instances.ts'
 import { leaseRoutes } from './locks/leases.ts'
 import { DEFAULT_LIMITS } from './limits.ts'
@@ -25,7 +26,7 @@ import type { Limits } from './limits.ts'
 import { Listeners } from './config/listeners.ts'
 import { lockListRoutes } from './locks/list.ts'
 import { lockRoutes } from './locks/locks.ts'
-import { lookupRoutes } from './services/lookup.ts'
+import { lookupAnswers, lookupRoutes } from './services/lookup.ts'
 import { memberRoutes } from './cluster/members.ts'
 import { metricsRoutes } from './cluster/metrics.ts'
 import { overrideRoutes } from './services/overrides.ts'
@@ -64,7 +65,16 @@ export interface AppOptions {
  * and `below` says how deep the API is mounted.
  */
 export function createApp(options: AppOptions): Hono<Env> {
-  const edge: Edge = {
+  const edge = edgeOf(options)
+  const app = routedApp(edge, options)
+  edge.registry.answerSurveys((question) => answerListeners(edge, question))
+  const isWitness = options.forward !== undefined && options.forward !== null
+  if (!isWitness) readsFirst(app, hotReads(edge, hostsOf(options)))
+  return app
+}
+
+export function edgeOf(options: AppOptions): Edge {
+  return {
     registry: options.registry,
     version: options.version,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
@@ -73,22 +83,40 @@ export function createApp(options: AppOptions): Hono<Env> {
     requests: new Map(),
     checks: options.checks ?? null,
     listeners: new Listeners(() => performance.now()),
+    lookups: lookupAnswers(),
   }
-  edge.registry.answerSurveys((question) => answerListeners(edge, question))
-  const allowedHosts = options.allowedHosts === undefined ? [] : options.allowedHosts
+}
+
+function hostsOf({ allowedHosts }: Pick<AppOptions, 'allowedHosts'>): AllowedHosts {
+  return allowedHosts === undefined ? [] : allowedHosts
+}
+
+/** The router, which answers everything. */
+export function routedApp(
+  edge: Edge,
+  options: Pick<AppOptions, 'allowedHosts' | 'forward'>,
+): Hono<Env> {
+  const allowedHosts = hostsOf(options)
   const ask = options.forward ?? null
   const app = new Hono<Env>({ getPath: (request, given) => rawPath(request, given?.env?.below) })
   app.use(async (c, next) => {
     const refusal = guard(c, allowedHosts)
     if (refusal !== null) c.res = problem(refusal, c.req.method)
     else if (ask === null || !isForwarded(c.req.path)) await next()
-    else if (await isAnsweredElsewhere(c, edge, ask)) return count(c, edge)
-    finish(c, edge)
+    else if (await isAnsweredElsewhere(c, edge, ask)) return count(c, edge, routeOf(c), c.res)
+    finish(c, edge, routeOf(c), c.res)
   })
   for (const routes of ROUTES) app.route('/', routes(edge))
   app.notFound(unknownRoute(app))
-  app.onError((error, c) => answerError(error, c, edge))
+  app.onError((error, c) => answerError(error, c, edge, routePath(c, -1)))
   return app
+}
+
+/** Puts the hot reads in front of everything that asks the app. */
+function readsFirst(app: Hono<Env>, hot: ReturnType<typeof hotReads>): void {
+  const routed = app.fetch
+  app.fetch = (request, bindings, context) =>
+    hot(request, bindings as Env['Bindings'] | undefined) ?? routed(request, bindings, context)
 }
 
 const ROUTES: readonly ((edge: Edge) => Hono<Env>)[] = [
@@ -123,46 +151,13 @@ async function isAnsweredElsewhere(c: Call, edge: Edge, ask: Fetch): Promise<boo
     c.res = await forward(c, edge, ask)
     return true
   } catch (error) {
-    c.res = answerError(error as Error, c, edge)
+    c.res = answerError(error as Error, c, edge, routePath(c, -1))
     return false
   }
 }
 
-/** The headers that all answers have, errors too; and the counting. */
-function finish(c: Call, edge: Edge): void {
-  const { headers } = c.res
-  identify(headers, edge.registry, c.get('revision'))
-  const consistency = c.get('consistency')
-  if (consistency !== undefined) headers.set('Rollcall-Consistency', consistency)
-  const stalenessMs = c.get('stalenessMs')
-  if (stalenessMs !== undefined) headers.set('Rollcall-Staleness-Ms', String(stalenessMs))
-  count(c, edge)
-}
-
-function count(c: Call, { requests }: Edge): void {
-  const key = `${METHODS.has(c.req.method) ? c.req.method : 'OTHER'} ${routeOf(c)} ${c.res.status}`
-  requests.set(key, (requests.get(key) ?? 0) + 1)
-}
-
-/** Labels of a metric have a bound; methods are whatever a client writes. */
-const METHODS = new Set(['GET', 'HEAD', 'PUT', 'POST', 'PATCH', 'DELETE', 'OPTIONS'])
-
-/** The template of the route that answered, or `none`. */
+/** The template of the route that answered. */
 function routeOf(c: Call): string {
   const path = routePath(c, -1)
-  return path === '/*' ? 'none' : path
-}
-
-/** The one place where an error becomes an answer. */
-function answerError(error: Error, c: Call, { logger }: Edge): Response {
-  if (error instanceof ApiError) return problem(error, c.req.method)
-  logger.error('a request failed unexpectedly', {
-    method: c.req.method,
-    route: routePath(c, -1),
-    error: error.stack ?? error.message,
-  })
-  return problem(
-    new ApiError('internal', 'the node could not answer; its log says why'),
-    c.req.method,
-  )
+  return path === '/*' ? NO_ROUTE : path
 }

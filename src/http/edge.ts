@@ -3,6 +3,7 @@ import type { Context } from 'hono'
 
 import type { Logger } from '../lib/logger.ts'
 import type { Listeners } from './config/listeners.ts'
+import type { LookupAnswers } from './services/lookup.ts'
 import type { Limits } from './limits.ts'
 import type { Consistency, Registry } from './registry.ts'
 import type { ValueChecks } from './config/value-checks.ts'
@@ -18,6 +19,8 @@ export interface Edge {
   /** Null: values of types with a costly syntax are not parsed, and none can be under a schema. */
   readonly checks: ValueChecks | null
   readonly listeners: Listeners
+  /** Answers to look-ups of services that were asked for lately. */
+  readonly lookups: LookupAnswers
 }
 
 /** Finished requests by method, route and status, separated by spaces. */
@@ -47,3 +50,21 @@ export interface Env {
 }
 
 export type Call = Context<Env>
+
+/**
+ * What a read wants of its call: little enough that a request can be read without the router's
+ * context (`hot-reads.ts`).
+ */
+export interface Asked {
+  readonly req: {
+    readonly method: string
+    readonly url: string
+    /** Normalised, still percent-encoded. */
+    readonly path: string
+    readonly raw: Request
+    header(name: string): string | undefined
+  }
+  readonly env: Env['Bindings'] | undefined
+  get<K extends keyof Env['Variables']>(name: K): Env['Variables'][K]
+  set<K extends keyof Env['Variables']>(name: K, value: Env['Variables'][K]): void
+}

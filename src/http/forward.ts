@@ -36,7 +36,7 @@ export function isForwarded(path: string): boolean {
 
 /** Asks the leader, waiting for one within the request's time. */
 export async function forward(c: Call, edge: Edge, ask: Fetch): Promise<Response> {
-  const { id } = edge.registry.status()
+  const { id } = edge.registry.self()
   const query = new Query(c.req.url)
   refuseWhatNeedsState(c, query, id)
   if (c.req.header(HOP) !== undefined) {

@@ -2,8 +2,7 @@
  * Browsers reach every port of their user's machine, so what a foreign page sends, or what a
  * rebound name resolves to, is refused before anything of it is read.
  */
-import type { Context } from 'hono'
-
+import type { Asked } from './edge.ts'
 import { ApiError } from './error.ts'
 
 /** Names under which this node answers, beside IP literals and `localhost`; null: under any. */
@@ -14,7 +13,7 @@ const IPV4 = /^\d{1,3}(?:\.\d{1,3}){3}$/
 const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?$/
 
 /** The 403 for a request that a browser sent on behalf of another site; null for all others. */
-export function guard(c: Context, allowedHosts: AllowedHosts): ApiError | null {
+export function guard(c: Asked, allowedHosts: AllowedHosts): ApiError | null {
   const host = hostOf(c)
   if (allowedHosts !== null && host !== null && !isAllowed(host, allowedHosts)) {
     return denied('this node does not answer under the name in the Host header')
@@ -28,7 +27,7 @@ export function guard(c: Context, allowedHosts: AllowedHosts): ApiError | null {
 }
 
 /** Null only for HTTP/1.0 without a Host: no browser sends that. */
-function hostOf(c: Context): string | null {
+function hostOf(c: Asked): string | null {
   const header = c.req.header('Host')
   if (header !== undefined) return header.toLowerCase()
   const url = c.req.url

@@ -1,12 +1,16 @@
 /**
  * The HTTP edge: it parses, validates, asks the node behind it, and answers. It decides nothing
- * about consensus and holds no state but counters.
+ * about consensus and holds no state but counters, and answers that it can make anew.
  *
  * One request passes `app.ts` (headers of every answer, then `guard.ts`: foreign pages are
  * refused before a body is read), its route (one file per resource), then either `write.ts` (a
  * command goes to the log, its outcome is the answer) or `read.ts` (wait if asked to,
  * then read at the consistency asked for). Whatever goes wrong is thrown as an `ApiError` and
  * answered in one place, from the one table in `error.ts`.
+ *
+ * In front of the router stand the reads that are asked for most (`hot-reads.ts`): the same
+ * functions, without its cost. What they answer from is kept decoded by the state and encoded here,
+ * with the row or the view that it was made of, so that nothing kept can be older than the state.
  *
  * This folder holds what every request passes, `request/` what routes read a request with, and the
  * rest are the resources: `services/`, `config/` (with stages, listeners, import and export),

@@ -1,9 +1,10 @@
 /** The path of a read: wait if asked to, then read at the consistency asked for. */
+import type { Later } from '../lib/later.ts'
 import type { StateReader } from '../state/reader.ts'
-import type { Call, Edge } from './edge.ts'
+import type { Asked, Edge } from './edge.ts'
 import { failed, invalid } from './error.ts'
 import { TIMEOUT_DEFAULT_MS } from './limits.ts'
-import type { ReadOptions, WaitTarget } from './registry.ts'
+import type { ReadAnswer, ReadOptions, WaitTarget } from './registry.ts'
 import type { Query } from './request/query.ts'
 
 /** Parameters of every call, of every read, and of reads that can wait. */
@@ -15,13 +16,13 @@ export const WAIT = [...READ, 'since', 'wait']
 const STALENESS_MAX_MS = 31 * 86_400_000
 
 /** How long the caller waits for a leader; longer than usual is longer than servers expect. */
-export function timeoutMs(c: Call, query: Query, { limits }: Edge): number {
+export function timeoutMs(c: Asked, query: Query, { limits }: Edge): number {
   const asked = query.duration('timeout', { min: 0, max: limits.timeoutMaxMs })
   if (asked !== null && asked > TIMEOUT_DEFAULT_MS) c.env?.keepOpen?.()
   return asked ?? TIMEOUT_DEFAULT_MS
 }
 
-function readOptions(c: Call, query: Query, edge: Edge): ReadOptions {
+function readOptions(c: Asked, query: Query, edge: Edge): ReadOptions {
   const consistency = query.oneOf('consistency', ['lease', 'linearizable', 'stale']) ?? 'lease'
   const maxStalenessMs = query.duration('max-staleness', { min: 0, max: STALENESS_MAX_MS })
   if (maxStalenessMs !== null && consistency !== 'stale') {
@@ -36,14 +37,23 @@ export function revision(query: Query, name: string): number | null {
   return query.integer(name, { min: 0, max: Number.MAX_SAFE_INTEGER })
 }
 
-/** Asks `ask` once, at the consistency that the query names, and stamps the answer with it. */
-export async function read<T>(
-  c: Call,
+/**
+ * Asks `ask` at the consistency that the query names, and stamps the answer with it: in this turn
+ * where nothing has to be waited for, as of most reads.
+ */
+export function read<T>(
+  c: Asked,
   edge: Edge,
   query: Query,
   ask: (state: StateReader) => T,
-): Promise<T> {
-  const answer = await edge.registry.read(readOptions(c, query, edge), ask)
+): Later<T> {
+  const options = readOptions(c, query, edge)
+  const now = edge.registry.readNow(options, ask)
+  if (now !== null) return stamped(c, now)
+  return edge.registry.read(options, ask).then((answer) => stamped(c, answer))
+}
+
+function stamped<T>(c: Asked, answer: ReadAnswer<T>): T {
   if (!answer.ok) throw failed(answer)
   const { stamp, value } = answer
   c.set('consistency', stamp.consistency)
@@ -59,7 +69,7 @@ export function sinceOf(query: Query): number | null {
 
 /** The newest committed state, whatever the request says of consistency: for what a write rests on. */
 export async function readLatest<T>(
-  c: Call,
+  c: Asked,
   edge: Edge,
   query: Query,
   ask: (state: StateReader) => T,
@@ -77,14 +87,24 @@ export interface Waitable {
 }
 
 /** Like {@link read}, after `?since=` and `?wait=`: removals count, filters narrow nothing. */
-export async function waitAndRead<T>(
-  c: Call,
+export function waitAndRead<T>(
+  c: Asked,
+  edge: Edge,
+  query: Query,
+  waitable: Waitable,
+  ask: (state: StateReader) => T,
+): Later<T> {
+  if (!query.has('since') && !query.has('wait')) return read(c, edge, query, ask)
+  return waitThenRead(c, edge, query, waitable, ask)
+}
+
+async function waitThenRead<T>(
+  c: Asked,
   edge: Edge,
   query: Query,
   { target, current }: Waitable,
   ask: (state: StateReader) => T,
 ): Promise<T> {
-  if (!query.has('since') && !query.has('wait')) return await read(c, edge, query, ask)
   const since = revision(query, 'since')
   if (since === null) throw invalid('?wait', 'needs since: the revision after which to answer')
   const waitMs = query.duration('wait', { min: 0, max: edge.limits.waitMaxMs }) ?? 0
@@ -99,7 +119,7 @@ export async function waitAndRead<T>(
 }
 
 /** Aborted when the caller goes, or this node. */
-export function endOf(c: Call, { closing }: Edge): AbortSignal {
+export function endOf(c: Asked, { closing }: Edge): AbortSignal {
   const gone = c.req.raw.signal
   return closing === null ? gone : AbortSignal.any([gone, closing])
 }

@@ -46,6 +46,16 @@ export interface ReadStamp {
   readonly stalenessMs: number | null
 }
 
+export type ReadAnswer<T> =
+  { readonly ok: true; readonly value: T; readonly stamp: ReadStamp } | Failure
+
+/** Who answers, and who leads: named in every answer. */
+export interface Self {
+  readonly id: string
+  /** Null: no leader is known, or it has no URL. */
+  readonly leaderUrl: string | null
+}
+
 export interface Renewal {
   readonly ttlMs: number
   readonly expiresInMs: number
@@ -200,11 +210,13 @@ export interface Registry {
   /** Proposes here or at the leader, waits for a leader within the time. */
   propose(command: Command, options: { readonly timeoutMs: number }): Promise<Outcome | Failure>
 
-  /** Waits until this node may answer at that consistency, then asks `query` once. */
-  read<T>(
-    options: ReadOptions,
-    query: (state: StateReader) => T,
-  ): Promise<{ readonly ok: true; readonly value: T; readonly stamp: ReadStamp } | Failure>
+  /**
+   * Waits until this node may answer at that consistency, then asks `query`: again where what it
+   * rested on ended meanwhile.
+   */
+  read<T>(options: ReadOptions, query: (state: StateReader) => T): Promise<ReadAnswer<T>>
+  /** The same where nothing has to be waited for; null: it is `read` that must be asked. */
+  readNow<T>(options: ReadOptions, query: (state: StateReader) => T): ReadAnswer<T> | null
 
   /**
    * Renews a lease where that can be answered in this very turn, as most beats can that the leader is
@@ -261,7 +273,9 @@ export interface Registry {
   expiresInMs(lease: string): number | null
   /** The local state as it is, for what needs no promise (heartbeat bodies, metrics). */
   readonly local: StateReader
-  /** Asked for every answer's headers: cheap, without IO or a query. */
+  /** Asked for every answer's headers: without IO or a query, and nothing is made for it. */
+  self(): Self
+  /** Without IO or a query, but for the sizes on disk, which are asked for when they are read. */
   status(): NodeStatus
   /** Asks the leader for what only it knows, within the time; else as known here. */
   cluster(options: { readonly timeoutMs: number }): Promise<ClusterView>

@@ -1,4 +1,5 @@
 import { assert } from './assert.ts'
+import type { Later } from './later.ts'
 
 /** Counts what is under way, so that an end can wait for it. */
 export class Drain {
@@ -11,15 +12,24 @@ export class Drain {
   }
 
   /** Runs `work`, counted until it has settled. */
-  async run<T>(work: () => T | Promise<T>): Promise<T> {
+  run<T>(work: () => Later<T>): Later<T> {
     assert(!this.#closed, 'nothing begins after the end')
     this.#inside += 1
+    let result: Later<T>
     try {
-      return await work()
-    } finally {
-      this.#inside -= 1
-      if (this.#inside === 0) this.#idle?.()
+      result = work()
+    } catch (error) {
+      this.#leave()
+      throw error
     }
+    if (result instanceof Promise) return result.finally(() => this.#leave())
+    this.#leave()
+    return result
+  }
+
+  #leave(): void {
+    this.#inside -= 1
+    if (this.#inside === 0) this.#idle?.()
   }
 
   /** Lets nothing in any more. Resolves once nothing is inside. */

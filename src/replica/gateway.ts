@@ -11,13 +11,15 @@ import type {
   MembersAnswer,
   MembersRequest,
   NodeStatus,
+  ReadAnswer,
   ReadOptions,
-  ReadStamp,
   Registry,
   Renewal,
+  Self,
   WaitTarget,
   WatchOptions,
 } from '../http/registry.ts'
+import type { Raft } from '../raft/mod.ts'
 import {
   encodeCommand,
   InvalidCommand,
@@ -75,6 +77,12 @@ function tooEarly(needed: number, state: { readonly clusterVersion: number }): F
   return { ok: false, failure: 'conflict', detail }
 }
 
+interface Known {
+  readonly leader: Raft['leader']
+  readonly membership: Raft['membership']
+  readonly self: Self
+}
+
 /** Between two looks at the clusterVersion: it rises a second or so after the founding. */
 const VERSION_LOOK_MS = 50
 /** How long a wait that is ahead of this node may look for the leader before it is just held. */
@@ -85,10 +93,14 @@ export class Gateway implements Registry {
   readonly #replica: Replica
   readonly #options: GatewayOptions
   readonly #beats: BeatGatherer
+  /** What `self` said last, and of which leader and members. */
+  #known: Known
 
   constructor(replica: Replica, options: GatewayOptions) {
     this.#replica = replica
     this.#options = options
+    const self = { id: replica.identity.id, leaderUrl: null }
+    this.#known = { leader: null, membership: null, self }
     const { beatGatherMs, beatsMax } = REPLICA_DEFAULTS
     const { ports, calls } = replica
     this.#beats = new BeatGatherer(
@@ -149,11 +161,15 @@ export class Gateway implements Registry {
     return true
   }
 
-  read<T>(
-    options: ReadOptions,
-    query: (state: StateReader) => T,
-  ): Promise<{ readonly ok: true; readonly value: T; readonly stamp: ReadStamp } | Failure> {
-    if (this.#replica.identity.witness) return Promise.resolve(NO_STATE)
+  readNow<T>(options: ReadOptions, query: (state: StateReader) => T): ReadAnswer<T> | null {
+    if (this.#replica.identity.witness) return NO_STATE
+    const result = this.#replica.reads.now(options, query)
+    return result === null || result.ok ? result : failure(result.code)
+  }
+
+  read<T>(options: ReadOptions, query: (state: StateReader) => T): Promise<ReadAnswer<T>> {
+    const now = this.readNow(options, query)
+    if (now !== null) return Promise.resolve(now)
     const { consistency, maxStalenessMs, minRevision } = options
     const deadlineMs = this.#deadline(options)
     return new Promise((resolve) => {
@@ -290,6 +306,17 @@ export class Gateway implements Registry {
     return this.#replica.desk.expiresInMs(lease)
   }
 
+  /** Every answer asks for it, and it hardly ever changes. */
+  self(): Self {
+    const { raft, identity } = this.#replica
+    const { leader, membership } = raft
+    if (leader !== this.#known.leader || membership !== this.#known.membership) {
+      const leaderUrl = membership?.members.find(({ id }) => id === leader)?.url ?? null
+      this.#known = { leader, membership, self: { id: identity.id, leaderUrl } }
+    }
+    return this.#known.self
+  }
+
   status(): NodeStatus {
     const { raft, identity, recovery, recoveryProgress, waitingFor, ports, upkeep } = this.#replica
     const { fence, checks } = this.#replica.custody
@@ -298,7 +325,6 @@ export class Gateway implements Registry {
     const isLearner = raft.membership?.learners.includes(identity.id) ?? false
     const acting = raft.role === 'pre_candidate' ? 'candidate' : raft.role
     const role = identity.witness ? 'witness' : acting
-    const leader = raft.membership?.members.find(({ id }) => id === raft.leader)
     const { storage } = this.#options
     return {
       id: identity.id,
@@ -308,14 +334,14 @@ export class Gateway implements Registry {
       role: isLearner ? 'learner' : role,
       term: raft.term,
       leader: raft.leader,
-      leaderUrl: leader?.url ?? null,
+      leaderUrl: this.self().leaderUrl,
       commitIndex: raft.committed,
       appliedIndex: raft.applied,
       recovery,
       recoveryProgress,
       leaseRemainingMs: raft.role === 'leader' ? Math.floor(raft.leaseRemainingMs(clock)) : null,
       uptimeMs: Math.round(clock.nowMs - startedMs),
-      // Asked of the disk, so only when somebody looks: every answer's headers come by here.
+      // Asked of the disk, so only when somebody looks.
       get storage() {
         return { ...storage(), snapshotIndex: upkeep.snapshot?.index ?? 0 }
       },

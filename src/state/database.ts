@@ -9,6 +9,7 @@ import { needsNewer } from './codec/codec.ts'
 import { ConfigQueries } from './config/queries.ts'
 import { Context } from './context.ts'
 import { EventQueries } from './events/queries.ts'
+import { HotRows } from './hot-rows.ts'
 import { KEY_RULES } from './keyed.ts'
 import type { KeyRules } from './keyed.ts'
 import { leaseRow } from './leases/lease.ts'
@@ -47,6 +48,7 @@ export interface Database {
   readonly context: Context
   readonly services: ServiceQueries
   readonly configs: ConfigQueries
+  readonly hot: HotRows
   readonly events: EventQueries
   readonly locks: LockQueries
   readonly stages: StageQueries
@@ -68,6 +70,7 @@ export function databaseOf(sql: Sql, hash: MultisetHash, rules: KeyRules): Datab
     context,
     services: new ServiceQueries(sql, tables, context.scopes),
     configs,
+    hot: new HotRows(tables, configs),
     events: new EventQueries(sql),
     locks: new LockQueries(tables, context.scopes),
     stages: new StageQueries(sql, tables, configs),

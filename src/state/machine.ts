@@ -17,7 +17,7 @@ import type { LockReader } from './locks/queries.ts'
 import type { Outcome } from './outcome.ts'
 import type { EventPlace, Page, StageReader, StateReader } from './reader.ts'
 import type * as rows from './rows.ts'
-import { instanceRow, instanceTopic, overridesOf } from './services/instance.ts'
+import { instanceTopic } from './services/instance.ts'
 import { nodeOverrideRow, overrideRow } from './services/override.ts'
 import { serviceRow } from './services/service-commands.ts'
 import {
@@ -209,6 +209,8 @@ export class StateMachine implements StateReader {
     const membership = entries.findLast((entry) => entry.type === 'membership')
     if (membership !== undefined) this.#membership = storedMembership(this.#db.tables)
     this.#db.configs.applied(changes.topics)
+    this.#db.services.applied(changes.topics)
+    this.#db.hot.applied(changes.topics)
     this.#usable = true
     return { outcomes, ...changes, membershipChanged: membership?.data ?? null }
   }
@@ -263,8 +265,7 @@ export class StateMachine implements StateReader {
   }
 
   instance(key: InstanceKey): rows.InstanceRow | null {
-    const record = this.#db.tables.instance.find(key.ns, key.service, key.id)
-    return record === null ? null : instanceRow(record, overridesOf(this.#db.tables, record))
+    return this.#db.hot.instance(key)
   }
 
   instanceRevision(key: InstanceKey): number {
@@ -273,7 +274,11 @@ export class StateMachine implements StateReader {
   }
 
   instances(ns: string, service: string): readonly rows.InstanceRow[] {
-    return this.#db.services.instances(ns, service)
+    return this.#db.services.view(ns, service).instances
+  }
+
+  service(ns: string, service: string): rows.ServiceView {
+    return this.#db.services.view(ns, service)
   }
 
   serviceRevision(ns: string, service: string): number {
@@ -303,7 +308,7 @@ export class StateMachine implements StateReader {
   }
 
   config(ns: string, key: string): rows.ConfigRow | null {
-    return this.#db.configs.config(ns, key)
+    return this.#db.hot.config(ns, key)
   }
 
   configRevision(ns: string, key: string): number {

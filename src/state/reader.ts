@@ -14,6 +14,7 @@ import type {
   OverrideRow,
   ServiceRow,
   ServiceSummary,
+  ServiceView,
   StageMeta,
   StageRow,
 } from './rows.ts'
@@ -42,6 +43,8 @@ export interface StateReader {
   instance(key: InstanceKey): InstanceRow | null
   /** Of its last change, its removal included. */
   instanceRevision(key: InstanceKey): number
+  /** The same object until the service changes. */
+  service(ns: string, service: string): ServiceView
   /** All of a service, by id. */
   instances(ns: string, service: string): readonly InstanceRow[]
   serviceRevision(ns: string, service: string): number

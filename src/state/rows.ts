@@ -40,6 +40,20 @@ export interface ServiceRow extends Revisions {
   readonly settings: ServiceSettings
 }
 
+/**
+ * A service as look-ups need it. Immutable, and another object after every change of the service; an
+ * instance that did not change is the same object as before.
+ */
+export interface ServiceView {
+  /** Of the service's last change. */
+  readonly revision: number
+  readonly protectThreshold: number
+  /** By id. */
+  readonly instances: readonly InstanceRow[]
+  /** Of this view alone: whoever kept what was made of a view knows by it that it still holds. */
+  readonly stamp: object
+}
+
 /** One line of `GET /v1/services`. */
 export interface ServiceSummary {
   readonly service: string

@@ -95,17 +95,25 @@ test('an unexpected error is 500, unknown for a write, and tells nothing but to 
   const app = createApp({ registry, version: '1', logger })
   registry.propose = () => Promise.reject(new Error('secret'))
   registry.read = () => Promise.reject(new Error('secret'))
+  registry.isLeader = false
 
   const write = await app.request('/v1/config/k', { method: 'PUT', body: 'x' })
   const read = await app.request('/v1/config/k')
+  registry.readNow = () => {
+    throw new Error('secret')
+  }
+  const readNow = await app.request('/v1/config/k')
 
   const expected = { type: '/problems/internal', status: 500, code: 'internal' }
   const body = (await write.json()) as object
   expect(body).toMatchObject({ ...expected, outcome: 'unknown' })
   expect(JSON.stringify(body)).not.toContain('secret')
   expect(JSON.stringify(body)).not.toContain('.ts')
-  expect(await read.json()).not.toHaveProperty('outcome')
-  expect(logged).toHaveLength(2)
+  for (const answer of [read, readNow]) {
+    expect(answer.status).toBe(500)
+    expect(await answer.json()).not.toHaveProperty('outcome')
+  }
+  expect(logged).toHaveLength(3)
 })
 
 test('only what may have been appended is unknown', () => {

@@ -61,6 +61,11 @@ export class LocalRegistry implements http.Registry {
     return new LocalRegistry(StateMachine.open(sql, rules), config)
   }
 
+  /** Over a state that the test holds. */
+  static over(state: StateMachine): LocalRegistry {
+    return new LocalRegistry(state, {})
+  }
+
   /** What watches take for the time: it passes when a test says so. */
   nowMs = 0
   readonly #timers = new Set<() => void>()
@@ -114,6 +119,17 @@ export class LocalRegistry implements http.Registry {
 
   async read<T>(options: http.ReadOptions, query: (state: StateReader) => T) {
     this.reads.push(options)
+    return this.#answerRead(options, query)
+  }
+
+  /** Like a follower, which has to ask the leader first, where it is none. */
+  readNow<T>(options: http.ReadOptions, query: (state: StateReader) => T) {
+    if (!this.isLeader && options.consistency !== 'stale') return null
+    this.reads.push(options)
+    return this.#answerRead(options, query)
+  }
+
+  #answerRead<T>(options: http.ReadOptions, query: (state: StateReader) => T): http.ReadAnswer<T> {
     if (this.failure !== null) return this.failure
     const stalenessMs = options.consistency === 'stale' ? 7 : null
     const { revision } = this.local
@@ -197,6 +213,11 @@ export class LocalRegistry implements http.Registry {
 
   expiresInMs(lease: string): number | null {
     return this.isLeader ? (this.local.lease(lease)?.ttlMs ?? null) : null
+  }
+
+  self(): http.Self {
+    const { id, leaderUrl } = this.status()
+    return { id, leaderUrl }
   }
 
   status(): http.NodeStatus {

@@ -1,13 +1,14 @@
 /** `/v1/config`: raw values under keys, and their list. */
 import { Hono } from 'hono'
 
+import { whenKnown, type Later } from '../../lib/later.ts'
 import { noContent, notModified, tagged } from '../answer.ts'
 import { readBytes } from '../request/body.ts'
 import { proposeValues } from './checked-write.ts'
 import { getVersion } from './history.ts'
 import { COMMENT_MAX, rawValue } from './value.ts'
 import { contentTypeOf } from './content-type.ts'
-import type { Call, Edge, Env } from '../edge.ts'
+import type { Asked, Call, Edge, Env } from '../edge.ts'
 import { effectiveValue, effectiveWaitable, stagedAnswer } from './effective.ts'
 import { ApiError, invalid } from '../error.ts'
 import { expectation, isKnown } from '../request/etag.ts'
@@ -20,13 +21,13 @@ import { WAIT, waitAndRead } from '../read.ts'
 import { propose, resultOf, writeQuery } from '../write.ts'
 
 const BASE = '/v1/config/'
-const PATH = `${BASE}:key{.+}`
+export const CONFIG_PATH = `${BASE}:key{.+}`
 
 export function configRoutes(edge: Edge): Hono<Env> {
   return new Hono<Env>()
-    .get(PATH, (c) => getConfig(c, edge))
-    .put(PATH, (c) => putConfig(c, edge))
-    .delete(PATH, async (c) => {
+    .get(CONFIG_PATH, (c) => getConfig(c, edge))
+    .put(CONFIG_PATH, (c) => putConfig(c, edge))
+    .delete(CONFIG_PATH, async (c) => {
       const query = writeQuery(c)
       const ns = namespaceOf(c, query)
       const key = pathKey(c, BASE)
@@ -68,19 +69,21 @@ export function commentOf(query: Query): string | null {
   return comment
 }
 
-async function getConfig(c: Call, edge: Edge): Promise<Response> {
+export function getConfig(c: Asked, edge: Edge): Later<Response> {
   const query = new Query(c.req.url)
   const key = pathKey(c, BASE)
-  if (query.has('version')) return await getVersion(c, edge, query, key)
+  if (query.has('version')) return getVersion(c, edge, query, key)
   query.allow([...WAIT, 'labels'])
   const ns = namespaceOf(c, query)
   const asked = { ns, key, labels: labelsOf(c, query) }
   const waitable = effectiveWaitable(asked)
-  const { config, stage } = await listening(c, edge, query, { ...asked, prefix: false }, () =>
+  const found = listening(c, edge, query, { ...asked, prefix: false }, () =>
     waitAndRead(c, edge, query, waitable, (state) => effectiveValue(state, asked)),
   )
-  if (stage !== null) return stagedAnswer(c, stage, config?.version ?? 0)
-  if (config === null) throw new ApiError('not_found', `there is no config key "${key}"`)
-  if (isKnown(c, config.version)) return notModified(config.version)
-  return rawValue(config)
+  return whenKnown(found, ({ config, stage }) => {
+    if (stage !== null) return stagedAnswer(c, stage, config?.version ?? 0)
+    if (config === null) throw new ApiError('not_found', `there is no config key "${key}"`)
+    if (isKnown(c, config.version)) return notModified(config.version)
+    return rawValue(config)
+  })
 }

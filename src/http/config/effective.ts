@@ -8,7 +8,7 @@
  */
 import type { Labels, StageRow, StateReader } from '../../state/mod.ts'
 import type { ConfigRow } from '../../state/rows.ts'
-import type { Call } from '../edge.ts'
+import type { Asked } from '../edge.ts'
 import { isKnown, isKnownTag } from '../request/etag.ts'
 import type { Waitable } from '../read.ts'
 
@@ -40,7 +40,7 @@ export function effectiveWaitable({ ns, key, labels }: Key): Waitable {
 }
 
 /** The answer to the read of a staged value; 304 where the caller has it. */
-export function stagedAnswer(c: Call, stage: StageRow, version: number): Response {
+export function stagedAnswer(c: Asked, stage: StageRow, version: number): Response {
   const tag = stageTag(stage, version)
   const headers = { ETag: tag, 'Rollcall-Stage': stage.stage }
   if (isKnownTag(c, tag)) return new Response(null, { status: 304, headers })
@@ -67,7 +67,7 @@ function rawStage(
 }
 
 /** A staged value by its own name, for those who release it. */
-export function stageAnswer(c: Call, stage: StageRow): Response {
+export function stageAnswer(c: Asked, stage: StageRow): Response {
   const headers = {
     ETag: `"${stage.revision}"`,
     'Rollcall-Stage': stage.stage,

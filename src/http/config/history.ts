@@ -9,7 +9,7 @@ import { notModified, readAnswer, tagged } from '../answer.ts'
 import { readJson } from '../request/body.ts'
 import { proposeValues, rolledBack } from './checked-write.ts'
 import { COMMENT_MAX, rawValue } from './value.ts'
-import type { Call, Edge, Env } from '../edge.ts'
+import type { Asked, Call, Edge, Env } from '../edge.ts'
 import { ApiError, invalid } from '../error.ts'
 import { expectation, isKnown } from '../request/etag.ts'
 import { namespaceOf } from '../request/namespace.ts'
@@ -32,7 +32,7 @@ export function configHistoryRoutes(edge: Edge): Hono<Env> {
 
 /** `GET /v1/config/{key}?version=2`: as it was written then, whatever became of the key. */
 export async function getVersion(
-  c: Call,
+  c: Asked,
   edge: Edge,
   query: Query,
   key: string,

@@ -6,6 +6,7 @@
  */
 import { Hono } from 'hono'
 
+import type { Later } from '../../lib/later.ts'
 import { sleep } from '../../lib/timer.ts'
 import { json } from '../answer.ts'
 import type { Call, Edge, Env } from '../edge.ts'
@@ -56,7 +57,7 @@ async function getListeners(c: Call, edge: Edge, waiting: { count: number }): Pr
   if (query.has('wait') && target === null)
     throw invalid('?wait', 'needs version: what to wait for')
   const asked = { ns, key, target }
-  const now = (): Promise<number | null> =>
+  const now = (): Later<number | null> =>
     read(c, edge, query, (state) => state.config(ns, key)?.version ?? null)
   let version = await now() // Also so that a bad parameter is not found after a long wait.
   const roll =

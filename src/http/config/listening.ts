@@ -1,6 +1,7 @@
+import type { Later } from '../../lib/later.ts'
 import type { Watch, WatchTopic } from '../../replica/watch/watch.ts'
 import type { Labels } from '../../state/mod.ts'
-import type { Call, Edge } from '../edge.ts'
+import type { Asked, Call, Edge } from '../edge.ts'
 import { labelsOf } from '../request/labels.ts'
 import type { Held } from './listeners.ts'
 import { Query } from '../request/query.ts'
@@ -9,8 +10,8 @@ import { sinceOf } from '../read.ts'
 const CONFIG = 'config/'
 
 /** Notes a long poll for as long as it takes: its caller listens to that key, or prefix. */
-export async function listening<T>(
-  c: Call,
+export function listening<T>(
+  c: Asked,
   edge: Edge,
   query: Query,
   asked: {
@@ -19,13 +20,16 @@ export async function listening<T>(
     readonly prefix: boolean
     readonly labels: Labels
   },
-  poll: () => Promise<T>,
-): Promise<T> {
+  poll: () => Later<T>,
+): Later<T> {
   const since = sinceOf(query)
-  if (since === null) return await poll()
+  if (since === null) return poll()
   const source = { labels: asked.labels, address: c.env?.address ?? null, via: 'poll' } as const
   const held = asked.prefix ? null : heldTag(c.req.header('If-None-Match'))
-  const noted = edge.listeners.begin(asked, source, { through: since, held })
+  return whileNoted(edge.listeners.begin(asked, source, { through: since, held }), poll)
+}
+
+async function whileNoted<T>(noted: { end(): void }, poll: () => Later<T>): Promise<T> {
   try {
     return await poll()
   } finally {

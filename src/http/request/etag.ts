@@ -2,6 +2,7 @@
 import type { Context } from 'hono'
 
 import type { Expect } from '../../state/command.ts'
+import type { Asked } from '../edge.ts'
 import { invalid } from '../error.ts'
 
 /** No caller holds more versions of one resource than this. */
@@ -53,7 +54,7 @@ function parseTag(tag: string): number | null {
 }
 
 /** Like {@link isKnown}, for a tag that is not a number. Weak comparison (RFC 9110 §13.1.2). */
-export function isKnownTag(c: Context, tag: string): boolean {
+export function isKnownTag(c: Asked, tag: string): boolean {
   const header = c.req.header('If-None-Match')
   if (header === undefined) return false
   if (header.trim() === '*') return true
@@ -61,7 +62,7 @@ export function isKnownTag(c: Context, tag: string): boolean {
 }
 
 /** Whether the caller of a read already has this version: then 304 is the answer. */
-export function isKnown(c: Context, version: number): boolean {
+export function isKnown(c: Asked, version: number): boolean {
   const header = c.req.header('If-None-Match')
   if (header === undefined) return false
   if (header.trim() === '*') return true

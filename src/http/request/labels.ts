@@ -1,7 +1,7 @@
 /** What a caller says of itself: `Rollcall-Labels: zone=eu,instance=i-1`, or `?labels=`. */
 import { nameProblem } from '../../lib/names.ts'
 import type { Labels } from '../../state/mod.ts'
-import type { Call } from '../edge.ts'
+import type { Asked } from '../edge.ts'
 import { invalid } from '../error.ts'
 import type { Query } from './query.ts'
 
@@ -11,7 +11,7 @@ const LABELS_MAX = 64
  * No labels where neither says any. `?labels=` stands in place of the header; null: of a call that
  * has no such parameter.
  */
-export function labelsOf(c: Call, query: Query | null): Labels {
+export function labelsOf(c: Asked, query: Query | null): Labels {
   const fromQuery = query?.literal('labels') ?? null
   if (fromQuery !== null) return parseLabels(fromQuery, '?labels')
   return parseLabels(c.req.header('Rollcall-Labels') ?? '', 'Rollcall-Labels')

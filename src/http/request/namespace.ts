@@ -1,12 +1,12 @@
 import { nameProblem } from '../../lib/names.ts'
-import type { Call } from '../edge.ts'
+import type { Asked } from '../edge.ts'
 import { invalid } from '../error.ts'
 import type { Query } from './query.ts'
 
 const DEFAULT_NAMESPACE = 'default'
 
 /** From `?ns=` or `Rollcall-Namespace`, which must not say different things. */
-export function namespaceOf(c: Call, query: Query): string {
+export function namespaceOf(c: Asked, query: Query): string {
   const fromQuery = query.name('ns')
   const fromHeader = c.req.header('Rollcall-Namespace')
   if (fromHeader === undefined) return fromQuery ?? DEFAULT_NAMESPACE

@@ -2,9 +2,8 @@
  * Names in paths. They come from the final, normalised path alone and are decoded exactly once:
  * two readings of one path are how access rules get bypassed (RELIABILITY §4.2).
  */
-import type { Context } from 'hono'
-
 import { keyProblem, nameProblem, prefixProblem } from '../../lib/names.ts'
+import type { Asked } from '../edge.ts'
 import { invalid } from '../error.ts'
 
 /** Spellings that URL normalisation resolves; a server may hand them over unresolved. */
@@ -37,7 +36,7 @@ function pathBelow(path: string, segments: number): string {
 }
 
 /** The name that stands `at` that place of the path: `/v1/services/{name}` has it at 2. */
-export function pathName(c: Context, at: number, what: string): string {
+export function pathName(c: Asked, at: number, what: string): string {
   const name = decode(segmentAt(c.req.path, at), what)
   const problem = nameProblem(name)
   if (problem !== null) throw invalid(what, problem)
@@ -57,12 +56,12 @@ function segmentAt(path: string, at: number): string {
 }
 
 /** What follows `before`, unjudged: there `%2F` and `/` are the same. */
-export function pathText(c: Context, before: string): string {
+export function pathText(c: Asked, before: string): string {
   return decode(c.req.path.slice(before.length), 'key')
 }
 
 /** The config key that follows `before`. */
-export function pathKey(c: Context, before: string): string {
+export function pathKey(c: Asked, before: string): string {
   const key = pathText(c, before)
   const problem = keyProblem(key)
   if (problem !== null) throw invalid('key', problem)
@@ -70,7 +69,7 @@ export function pathKey(c: Context, before: string): string {
 }
 
 /** A prefix of config keys, which may end in a slash, or in the middle of a segment. */
-export function pathPrefix(c: Context, before: string): string {
+export function pathPrefix(c: Asked, before: string): string {
   const prefix = decode(c.req.path.slice(before.length), 'prefix')
   const problem = prefixProblem(prefix)
   if (problem !== null) throw invalid('prefix', problem)

@@ -10,6 +10,15 @@ export function instanceJson(
   row: InstanceRow | InstanceEvent,
   expiresInMs: number | null = null,
 ): object {
+  return {
+    ...declaredJson(row),
+    ...(expiresInMs === null ? {} : { expiresInMs }),
+    ...revisionJson(row),
+  }
+}
+
+/** All of it that stands before the time that remains. */
+export function declaredJson(row: InstanceRow | InstanceEvent): object {
   const { spec } = row
   return {
     ns: row.ns,
@@ -33,8 +42,6 @@ export function instanceJson(
     available: isAvailable(row),
     persistent: spec.ttlMs === null,
     ...deadlineJson(row),
-    ...(expiresInMs === null ? {} : { expiresInMs }),
-    ...revisionJson(row),
   }
 }
 

@@ -1,28 +1,30 @@
 /** `/v1/services/{service}/instances/{id}`: register, read, patch, deregister. */
 import { Hono } from 'hono'
 
+import { whenKnown, type Later } from '../../lib/later.ts'
 import type { InstanceKey } from '../../state/command.ts'
 import type { StateReader } from '../../state/reader.ts'
-import { noContent, readAnswer, tagged } from '../answer.ts'
+import { noContent, readEncoded, tagged } from '../answer.ts'
 import { readJson } from '../request/body.ts'
-import type { Call, Edge, Env } from '../edge.ts'
+import type { Asked, Edge, Env } from '../edge.ts'
 import { ApiError } from '../error.ts'
 import { expectation } from '../request/etag.ts'
 import { instanceBodies } from './instance-body.ts'
 import { instanceJson } from './instance-json.ts'
+import { instanceText } from './instance-text.ts'
 import { namespaceOf } from '../request/namespace.ts'
 import { pathName } from '../request/path.ts'
 import { Query } from '../request/query.ts'
 import { WAIT, waitAndRead } from '../read.ts'
 import { propose, resultOf, writeQuery } from '../write.ts'
 
-const PATH = '/v1/services/:service/instances/:id'
+export const INSTANCE_PATH = '/v1/services/:service/instances/:id'
 
 export function instanceRoutes(edge: Edge): Hono<Env> {
   const bodies = instanceBodies(edge.limits)
   return new Hono<Env>()
-    .get(PATH, (c) => getInstance(c, edge))
-    .put(PATH, async (c) => {
+    .get(INSTANCE_PATH, (c) => getInstance(c, edge))
+    .put(INSTANCE_PATH, async (c) => {
       const query = writeQuery(c)
       const key = instanceKey(c, query)
       const expect = expectation(c)
@@ -31,7 +33,7 @@ export function instanceRoutes(edge: Edge): Hono<Env> {
       const { instance } = resultOf(applied, 'instance')
       return tagged(instanceJson(instance), instance.revision, applied.created ? 201 : 200)
     })
-    .patch(PATH, async (c) => {
+    .patch(INSTANCE_PATH, async (c) => {
       const query = writeQuery(c)
       const key = instanceKey(c, query)
       const expect = expectation(c)
@@ -40,7 +42,7 @@ export function instanceRoutes(edge: Edge): Hono<Env> {
       const { instance } = resultOf(applied, 'instance')
       return tagged(instanceJson(instance), instance.revision)
     })
-    .delete(PATH, async (c) => {
+    .delete(INSTANCE_PATH, async (c) => {
       const query = writeQuery(c)
       const key = instanceKey(c, query)
       await propose(c, edge, query, { type: 'instance_delete', key, expect: expectation(c) })
@@ -49,12 +51,12 @@ export function instanceRoutes(edge: Edge): Hono<Env> {
 }
 
 /** Of a path that begins `/v1/services/{service}/instances/{id}`. */
-export function instanceKey(c: Call, query: Query): InstanceKey {
+export function instanceKey(c: Asked, query: Query): InstanceKey {
   const ns = namespaceOf(c, query)
   return { ns, service: pathName(c, 2, 'service'), id: pathName(c, 4, 'id') }
 }
 
-async function getInstance(c: Call, edge: Edge): Promise<Response> {
+export function getInstance(c: Asked, edge: Edge): Later<Response> {
   const query = new Query(c.req.url)
   query.allow(WAIT)
   const key = instanceKey(c, query)
@@ -63,11 +65,14 @@ async function getInstance(c: Call, edge: Edge): Promise<Response> {
     target: { ns: key.ns, topic, prefix: false },
     current: (state: StateReader) => state.instanceRevision(key),
   }
-  const row = await waitAndRead(c, edge, query, waitable, (state) => state.instance(key))
-  if (row === null) throw noInstance(key)
-  return readAnswer(c, row.revision, () =>
-    instanceJson(row, row.lease === null ? null : edge.registry.expiresInMs(row.lease)),
-  )
+  const found = waitAndRead(c, edge, query, waitable, (state) => state.instance(key))
+  return whenKnown(found, (row) => {
+    if (row === null) throw noInstance(key)
+    return readEncoded(c, row.revision, () => {
+      const expiresInMs = row.lease === null ? null : edge.registry.expiresInMs(row.lease)
+      return `${instanceText(row, expiresInMs)}\n`
+    })
+  })
 }
 
 export function noInstance({ service, id }: InstanceKey): ApiError {

@@ -1,52 +1,78 @@
 /** `GET /v1/services/{service}`: who serves it, filtered. */
 import { Hono } from 'hono'
 
-import { effectiveStatus, isAvailable } from '../../state/mod.ts'
+import { utf8 } from '../../lib/bytes.ts'
+import { HotCache } from '../../lib/hot-cache.ts'
+import { whenKnown, type Later } from '../../lib/later.ts'
+import { isAvailable } from '../../state/mod.ts'
 import type { StateReader } from '../../state/reader.ts'
-import type { InstanceRow } from '../../state/rows.ts'
-import { readAnswer } from '../answer.ts'
-import type { Edge, Env } from '../edge.ts'
-import { invalid } from '../error.ts'
-import { instanceJson } from './instance-json.ts'
+import type { InstanceRow, ServiceView } from '../../state/rows.ts'
+import { readEncoded } from '../answer.ts'
+import type { Asked, Edge, Env } from '../edge.ts'
+import { FILTERS, filtersOf, METADATA, type Filters } from './filters.ts'
+import { instanceText } from './instance-text.ts'
 import { Query } from '../request/query.ts'
 import { WAIT, waitAndRead } from '../read.ts'
 import { serviceKey } from './services.ts'
-import { HEALTH, INSTANCE_STATUS } from './words.ts'
 
-const FILTERS = ['available', 'status', 'health', 'tag', 'zone', 'node']
-const METADATA = 'metadata.'
+const KNOWN = [...WAIT, ...FILTERS]
+/** Of the answers that are kept, encoded. */
+const ANSWERS_BYTES_MAX = 16 * 1024 * 1024
+/** What an entry weighs beside its answer. */
+const ENTRY_BYTES = 256
 
-type Test = (row: InstanceRow) => boolean
+export const SERVICE_PATH = '/v1/services/:service'
 
 export function lookupRoutes(edge: Edge): Hono<Env> {
-  return new Hono<Env>().get('/v1/services/:service', async (c) => {
-    const query = new Query(c.req.url)
-    query.allow([...WAIT, ...FILTERS], METADATA)
-    const { ns, service } = serviceKey(c, query)
-    const tests = filters(query)
-    const available = query.flag('available')
-    const current = (state: StateReader) => state.serviceRevision(ns, service)
-    const waitable = { target: { ns, topic: `services/${service}`, prefix: false }, current }
-    const found = await waitAndRead(c, edge, query, waitable, (state) => ({
-      revision: current(state),
-      rows: state.instances(ns, service),
-      threshold: state.serviceSettings(ns, service)?.settings.protectThreshold ?? 0,
-    }))
-    return readAnswer(c, found.revision, () => {
-      const isProtected = available === true && isBelow(found.rows, found.threshold)
-      const rows = found.rows.filter(
-        (row) =>
-          (available === null || isProtected || isAvailable(row) === available) &&
-          tests.every((test) => test(row)),
-      )
-      return {
-        revision: found.revision,
-        service,
-        instances: rows.map((row) => instanceJson(row)),
-        ...(isProtected ? { protected: true } : {}),
-      }
-    })
-  })
+  return new Hono<Env>().get(SERVICE_PATH, (c) => getService(c, edge))
+}
+
+interface LookupAnswer {
+  /** Of the view that it was made of. */
+  readonly stamp: object
+  readonly body: Uint8Array
+}
+
+/** By service and filters; each of one view of its service, so none is taken for a later one. */
+export type LookupAnswers = HotCache<LookupAnswer>
+
+export function lookupAnswers({ bytesMax } = { bytesMax: ANSWERS_BYTES_MAX }): LookupAnswers {
+  return new HotCache({ bytesMax })
+}
+
+export function getService(c: Asked, edge: Edge): Later<Response> {
+  const query = new Query(c.req.url)
+  query.allow(KNOWN, METADATA)
+  const { ns, service } = serviceKey(c, query)
+  const filters = filtersOf(query)
+  const waitable = {
+    target: { ns, topic: `services/${service}`, prefix: false },
+    current: (state: StateReader) => state.serviceRevision(ns, service),
+  }
+  const found = waitAndRead(c, edge, query, waitable, (state) => state.service(ns, service))
+  return whenKnown(found, (view) =>
+    readEncoded(c, view.revision, () => {
+      const place = `${ns}/${service}${filters.text}`
+      const known = edge.lookups.get(place)
+      if (known?.stamp === view.stamp) return known.body
+      const body = utf8(lookupText(view, service, filters))
+      edge.lookups.set(place, { stamp: view.stamp, body }, ENTRY_BYTES + body.length)
+      return body
+    }),
+  )
+}
+
+function lookupText(view: ServiceView, service: string, { available, tests }: Filters): string {
+  const { revision, instances, protectThreshold } = view
+  const isProtected = available === true && isBelow(instances, protectThreshold)
+  const texts: string[] = []
+  for (const row of instances) {
+    if (available !== null && !isProtected && isAvailable(row) !== available) continue
+    if (tests.every((test) => test(row))) texts.push(instanceText(row))
+  }
+  const end = isProtected ? '],"protected":true}\n' : ']}\n'
+  const start = `{"revision":${revision},"service":${JSON.stringify(service)},"instances":[`
+  return start + texts.join(',') + end
 }
 
 /**
@@ -56,27 +82,4 @@ export function lookupRoutes(edge: Edge): Hono<Env> {
 function isBelow(rows: readonly InstanceRow[], threshold: number): boolean {
   if (threshold === 0 || rows.length === 0) return false
   return rows.filter(isAvailable).length / rows.length < threshold
-}
-
-/** Every filter must hold; `tag` may stand several times, and then all tags must be there. */
-function filters(query: Query): readonly Test[] {
-  const tests: Test[] = []
-  const status = query.oneOf('status', INSTANCE_STATUS)
-  if (status !== null) tests.push((row) => effectiveStatus(row) === status)
-  const health = query.oneOf('health', HEALTH)
-  if (health !== null) tests.push((row) => row.health === health)
-  const zone = query.name('zone')
-  if (zone !== null) tests.push(({ spec }) => spec.zone === zone)
-  const node = query.name('node')
-  if (node !== null) tests.push(({ spec }) => spec.node === node)
-  for (const tag of query.texts('tag')) tests.push(({ spec }) => spec.tags.includes(tag))
-  for (const name of query.startingWith(METADATA)) tests.push(metadataTest(query, name))
-  return tests
-}
-
-function metadataTest(query: Query, name: string): Test {
-  const key = name.slice(METADATA.length)
-  if (key === '') throw invalid(`?${METADATA}`, 'needs the key behind the dot')
-  const wanted = query.text(name)
-  return ({ spec: { metadata } }) => Object.hasOwn(metadata, key) && metadata[key] === wanted
 }

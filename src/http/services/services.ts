@@ -7,7 +7,7 @@ import type { StateReader } from '../../state/reader.ts'
 import type { ServiceRow, ServiceSummary } from '../../state/rows.ts'
 import { noContent, readAnswer, tagged } from '../answer.ts'
 import { readJson } from '../request/body.ts'
-import type { Call, Edge, Env } from '../edge.ts'
+import type { Asked, Call, Edge, Env } from '../edge.ts'
 import { ApiError, invalid } from '../error.ts'
 import { expectation } from '../request/etag.ts'
 import { revisionJson } from './instance-json.ts'
@@ -51,7 +51,7 @@ interface ServiceKey {
 }
 
 /** Of a path that begins `/v1/services/{service}`. */
-export function serviceKey(c: Call, query: Query): ServiceKey {
+export function serviceKey(c: Asked, query: Query): ServiceKey {
   return { ns: namespaceOf(c, query), service: pathName(c, 2, 'service') }
 }
 

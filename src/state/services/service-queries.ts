@@ -1,10 +1,13 @@
 import { decode } from '../../lib/msgpack.ts'
 import { health, instanceStatus } from '../codec/fields.ts'
+import type { TopicChange } from '../changes.ts'
 import { instanceRow, overridesOf } from './instance.ts'
+import { ServiceViews } from './service-views.ts'
 import { compareBytes, pageStart, prefixEnd } from '../tables/prefix.ts'
 import type { Page } from '../reader.ts'
-import type { InstanceRow, ServiceSummary } from '../rows.ts'
+import type { InstanceRow, ServiceSummary, ServiceView } from '../rows.ts'
 import type { Scopes } from '../scope.ts'
+import type { InstanceRecord } from '../tables/schema.ts'
 import type { Sql, SqlValue, Statement } from '../tables/sql.ts'
 import type { Tables } from '../tables/tables.ts'
 import { list, text } from '../codec/wire.ts'
@@ -38,6 +41,7 @@ export class ServiceQueries {
   readonly #names: readonly NextName[]
   readonly #counts: Statement
   readonly #tags: Statement
+  readonly #views: ServiceViews
 
   constructor(sql: Sql, tables: Tables, scopes: Scopes) {
     this.#tables = tables
@@ -59,12 +63,28 @@ export class ServiceQueries {
     this.#tags = sql.prepare(
       'SELECT DISTINCT tags FROM instance WHERE ns = ?1 AND service = ?2 ORDER BY tags',
     )
+    this.#views = new ServiceViews({
+      instances: (ns, service) => this.#instances(ns, service).map((record) => this.#row(record)),
+      instance: (ns, service, id) => {
+        const record = tables.instance.find(ns, service, id)
+        return record === null ? null : this.#row(record)
+      },
+      revision: (ns, service) => scopes.revision(ns, `services/${service}`),
+      protectThreshold: (ns, service) => tables.service.find(ns, service)?.protectThreshold ?? 0,
+    })
   }
 
-  instances(ns: string, service: string): readonly InstanceRow[] {
-    return this.#instances(ns, service).map((record) =>
-      instanceRow(record, overridesOf(this.#tables, record)),
-    )
+  view(ns: string, service: string): ServiceView {
+    return this.#views.get(ns, service)
+  }
+
+  /** A batch was applied: what was remembered follows. */
+  applied(topics: readonly TopicChange[]): void {
+    this.#views.applied(topics)
+  }
+
+  #row(record: InstanceRecord): InstanceRow {
+    return instanceRow(record, overridesOf(this.#tables, record))
   }
 
   services(ns: string, page: Page): readonly ServiceSummary[] {

@@ -14,6 +14,11 @@ export const CUSTODY_MUTANTS: readonly Mutant[] = [
         find: "    if (this.#host.isFenced()) return finish({ ok: false, code: 'fenced' })\n",
         replace: '',
       },
+      {
+        file: 'src/replica/reads.ts',
+        find: "    if (this.#host.isFenced()) return { ok: false, code: 'fenced' }\n",
+        replace: '',
+      },
     ],
   },
   {

@@ -92,6 +92,13 @@ export const READ_MUTANTS: readonly Mutant[] = [
     file: 'src/replica/reads.ts',
     find: 'this.#whenApplied(request.minRevision, request.deadlineMs, (reached) => {',
     replace: 'this.#whenApplied(0, request.deadlineMs, (reached) => {',
+    more: [
+      {
+        file: 'src/replica/reads.ts',
+        find: '    if (state.revision < request.minRevision) return null\n',
+        replace: '',
+      },
+    ],
   },
   {
     name: 'follower-trusts-own-commit',
@@ -123,5 +130,20 @@ export const READ_MUTANTS: readonly Mutant[] = [
     find: `  if (!hasCommittedInTerm(core)) return null
   return isAlone(core) ? core.clock`,
     replace: '  return isAlone(core) ? core.clock',
+  },
+  {
+    name: 'hot-row-kept',
+    source: 'a key that was read before is answered as it was (state/hot-rows.ts)',
+    file: 'src/state/hot-rows.ts',
+    find: "      if (topic.startsWith('config/')) this.#configs.delete(`${ns}/${topic}`)\n      else if",
+    replace: '      if',
+  },
+  {
+    name: 'view-not-caught-up',
+    source:
+      'a look-up misses the instances that changed since the last (state/services/service-views.ts)',
+    file: 'src/state/services/service-views.ts',
+    find: 'if (slash >= 0) kept.changed.add(topic.slice(slash + 1))',
+    replace: '',
   },
 ]
