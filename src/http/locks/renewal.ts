@@ -1,13 +1,13 @@
 /** Renewals of leases, whatever hangs on them. */
 import { formatDuration } from '../../lib/duration.ts'
-import type { Call, Edge } from '../edge.ts'
+import type { Asked, Call, Edge } from '../edge.ts'
 import { failed } from '../error.ts'
 import type { Query } from '../request/query.ts'
 import { timeoutMs } from '../read.ts'
 import type { ReadOptions, Renewal } from '../registry.ts'
 
 /** Renews a lease in this turn; null where `renew` has to be asked. */
-export function renewNow(c: Call, edge: Edge, query: Query, lease: string): Renewal | null {
+export function renewNow(c: Asked, edge: Edge, query: Query, lease: string): Renewal | null {
   timeoutMs(c, query, edge) // A bad one is refused, needed or not.
   return edge.registry.renewNow(lease)
 }

@@ -1,6 +1,6 @@
 /** Bodies: read once, as bytes, never beyond the limit. */
 import { concatBytes, EMPTY_BYTES, utf8Text } from '../../lib/bytes.ts'
-import type { Call, Edge } from '../edge.ts'
+import type { Asked, Call, Edge } from '../edge.ts'
 import { ApiError, invalid } from '../error.ts'
 
 /** `max`: in bytes, of a call that takes larger bodies than others. */
@@ -15,7 +15,7 @@ export async function readBytes(
 }
 
 /** Whether the request has none for certain: then there is nothing to wait for. */
-export function hasNoBody(c: Call): boolean {
+export function hasNoBody(c: Asked): boolean {
   if (c.req.header('Content-Encoding') !== undefined) return false
   const declared = c.req.header('Content-Length')
   return declared === undefined ? c.req.raw.body === null : declared === '0'
