@@ -18,7 +18,7 @@ import { guard } from './guard.ts'
 import type { AllowedHosts } from './guard.ts'
 import { healthRoutes } from './cluster/health.ts'
 import { heartbeatRoutes } from './services/heartbeats.ts'
-import { hotReads } from './hot-reads.ts'
+import { hotCalls } from './hot-routes.ts'
 import { instanceRoutes } from './services/instances.ts'
 import { leaseRoutes } from './locks/leases.ts'
 import { DEFAULT_LIMITS } from './limits.ts'
@@ -69,7 +69,7 @@ export function createApp(options: AppOptions): Hono<Env> {
   const app = routedApp(edge, options)
   edge.registry.answerSurveys((question) => answerListeners(edge, question))
   const isWitness = options.forward !== undefined && options.forward !== null
-  if (!isWitness) readsFirst(app, hotReads(edge, hostsOf(options)))
+  if (!isWitness) hotFirst(app, hotCalls(edge, hostsOf(options)))
   return app
 }
 
@@ -112,8 +112,8 @@ export function routedApp(
   return app
 }
 
-/** Puts the hot reads in front of everything that asks the app. */
-function readsFirst(app: Hono<Env>, hot: ReturnType<typeof hotReads>): void {
+/** Puts the hot calls in front of everything that asks the app. */
+function hotFirst(app: Hono<Env>, hot: ReturnType<typeof hotCalls>): void {
   const routed = app.fetch
   app.fetch = (request, bindings, context) =>
     hot(request, bindings as Env['Bindings'] | undefined) ?? routed(request, bindings, context)

@@ -53,7 +53,7 @@ export type Call = Context<Env>
 
 /**
  * What a read wants of its call: little enough that a request can be read without the router's
- * context (`hot-reads.ts`).
+ * context (`hot-routes.ts`).
  */
 export interface Asked {
   readonly req: {

@@ -7,7 +7,7 @@ import { encode } from '../lib/msgpack.ts'
 import { nameProblem } from '../lib/names.ts'
 import type { Command } from '../state/command.ts'
 import { readBytes } from './request/body.ts'
-import type { Call, Edge } from './edge.ts'
+import type { Asked, Call, Edge } from './edge.ts'
 import { invalid } from './error.ts'
 import { namespaceOf } from './request/namespace.ts'
 import type { Query } from './request/query.ts'
@@ -20,7 +20,7 @@ const MEANT = ['If-Match', 'If-None-Match', 'Content-Type', 'Rollcall-Lock', 'Ro
 const NOT_MEANT = ['timeout', 'ns']
 
 /** Null where there is none. Quoted or not: as a structured field (RFC 9651) it is quoted. */
-export function idempotencyKey(c: Call): string | null {
+export function idempotencyKey(c: Asked): string | null {
   const header = c.req.header(HEADER)
   if (header === undefined) return null
   const key = /^"(.*)"$/.exec(header)?.[1] ?? header

@@ -8,9 +8,10 @@
  * then read at the consistency asked for). Whatever goes wrong is thrown as an `ApiError` and
  * answered in one place, from the one table in `error.ts`.
  *
- * In front of the router stand the reads that are asked for most (`hot-reads.ts`): the same
- * functions, without its cost. What they answer from is kept decoded by the state and encoded here,
- * with the row or the view that it was made of, so that nothing kept can be older than the state.
+ * In front of the router stand the calls that are made most (`hot-routes.ts`), some reads and the beat
+ * of an instance: the same functions, without its cost. What the reads answer from is kept decoded by
+ * the state and encoded here, with the row or the view that it was made of, so that nothing kept can
+ * be older than the state.
  *
  * This folder holds what every request passes, `request/` what routes read a request with, and the
  * rest are the resources: `services/`, `config/` (with stages, listeners, import and export),

@@ -218,6 +218,11 @@ export interface Registry {
   /** The same where nothing has to be waited for; null: it is `read` that must be asked. */
   readNow<T>(options: ReadOptions, query: (state: StateReader) => T): ReadAnswer<T> | null
 
+  /**
+   * Renews a lease where that can be answered in this very turn, as most beats can that the leader is
+   * sent; null: `heartbeat` must be asked.
+   */
+  renewNow(lease: string): Renewal | null
   /** Renews leases; null where one is unknown or expired. In the order asked. */
   heartbeat(
     leases: readonly string[],

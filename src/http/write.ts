@@ -5,7 +5,7 @@
 import type { Command } from '../state/command.ts'
 import type { Outcome, OutcomeResult } from '../state/outcome.ts'
 import { assert } from '../lib/assert.ts'
-import type { Call, Edge } from './edge.ts'
+import type { Asked, Call, Edge } from './edge.ts'
 import { failed, invalid, refused } from './error.ts'
 import { fenced, fences } from './locks/fences.ts'
 import { idempotencyKey, keyed } from './idempotency.ts'
@@ -15,7 +15,7 @@ import { Query } from './request/query.ts'
 type Applied = Extract<Outcome, { ok: true }>
 
 /** The parsed query of a write. `known`: parameters beside those of every call. */
-export function writeQuery(c: Call, known: readonly string[] = []): Query {
+export function writeQuery(c: Asked, known: readonly string[] = []): Query {
   idempotencyKey(c) // A bad one is refused before anything is read or done.
   fences(c)
   const query = new Query(c.req.url)
@@ -27,13 +27,13 @@ export function writeQuery(c: Call, known: readonly string[] = []): Query {
  * For what changes no row of the state: a heartbeat, or a change of the members. It may be repeated
  * as it is, so its key needs no row; a fence could not be judged where it counts.
  */
-export function refuseFences(c: Call): void {
+export function refuseFences(c: Asked): void {
   if (fences(c).length === 0) return
   throw invalid('Rollcall-Lock', 'has no meaning for this call: no entry of the log judges it')
 }
 
 /** For writes that have no version to compare with. */
-export function refuseConditions(c: Call): void {
+export function refuseConditions(c: Asked): void {
   for (const header of ['If-Match', 'If-None-Match']) {
     if (c.req.header(header) !== undefined) throw invalid(header, 'has no meaning for this call')
   }

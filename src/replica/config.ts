@@ -16,8 +16,8 @@ export interface ReplicaConfig
   /** Renewals gathered for one frame to the leader. */
   readonly beatsMax: number
   readonly beatGatherMs: number
-  /** Leases named by one command of the leader; mass expiry is spread over ticks. */
-  readonly leasesPerCommand: number
+  /** Leases that the leader's own commands may name before those are applied. */
+  readonly leasesPerRound: number
   /** How long a forwarded request may take before its link is given up on. */
   readonly sweepMs: number
   /** A leader removes members that it has not reached for so long; null: never. */
@@ -33,7 +33,7 @@ export const REPLICA_DEFAULTS: ReplicaConfig = {
   waitersMax: 100_000,
   beatsMax: 65_536,
   beatGatherMs: 3,
-  leasesPerCommand: 500,
+  leasesPerRound: 128, // About 10 ms of apply.
   sweepMs: 50,
   removeDeadAfterMs: null,
   checkpointBytes: 16 * MIB,

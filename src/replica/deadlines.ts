@@ -5,9 +5,9 @@
  * Time here is *lived* time: it advances only while the leader's lease holds and its loop runs
  * (DESIGN §5.4), so a pause of everything lets nobody expire.
  */
-import { assert } from '../lib/assert.ts'
-import { Heap } from '../lib/heap.ts'
+import { assert, present } from '../lib/assert.ts'
 import type { LeaseRow } from '../state/rows.ts'
+import { DeadlineHeap, type Scheduled } from './deadline-heap.ts'
 
 /**
  * ```
@@ -27,23 +27,27 @@ import type { LeaseRow } from '../state/rows.ts'
 export type DeadlinePhase =
   'unclaimed' | 'live' | 'suspect' | 'clearing' | 'expiring' | 'lapsed' | 'reviving' | 'removing'
 
-export interface Deadline {
-  lease: LeaseRow
+/** Told what remains, null where the lease is gone, `lost` where leadership is. */
+export type Waiter = (remainingMs: number | null | 'lost') => void
+
+/** One object a lease, of what is needed here alone: there may be a hundred thousand. */
+export interface Deadline extends Scheduled {
+  readonly id: string
+  ttlMs: number
+  leaseRevision: number
   phase: DeadlinePhase
   /** When the TTL, or in `lapsed` the removal, is due; `Infinity`: never. In lived time. */
   dueMs: number
-  /** When the heap looks at it next. */
-  scheduledMs: number
-  /**
-   * Who asked for a renewal that must wait for a command to be applied: told what remains, null
-   * where the lease is gone, `lost` where leadership is.
-   */
-  waiters: ((remainingMs: number | null | 'lost') => void)[]
+  /** Who asked for a renewal that must wait for a command to be applied; null: nobody. */
+  waiters: Waiter[] | null
 }
+
+/** Looks of one turn, most of them early: after a change of leaders all leases come up at once. */
+const LOOKS_MAX = 4_096
 
 export class Deadlines {
   readonly #byLease = new Map<string, Deadline>()
-  #heap = new Heap<{ deadline: Deadline; atMs: number }>((a, b) => a.atMs < b.atMs)
+  readonly #heap = new DeadlineHeap<Deadline>()
   #livedMs = 0
 
   get size(): number {
@@ -63,12 +67,22 @@ export class Deadlines {
     return this.#byLease.get(lease) ?? null
   }
 
-  /** Starts a lease afresh; whoever waited for the old one is handed over to the new. */
+  /** Starts a lease afresh; whoever waited for the old one waits for the new. */
   arm(lease: LeaseRow, phase: DeadlinePhase, remainingMs: number): Deadline {
-    const waiters = this.#byLease.get(lease.id)?.waiters ?? []
+    const { id, ttlMs, leaseRevision } = lease
     const dueMs = this.#livedMs + remainingMs
-    const deadline: Deadline = { lease, phase, dueMs, scheduledMs: Infinity, waiters }
-    this.#byLease.set(lease.id, deadline)
+    const known = this.#byLease.get(id)
+    if (known !== undefined) {
+      known.ttlMs = ttlMs
+      known.leaseRevision = leaseRevision
+      known.phase = phase
+      known.dueMs = dueMs
+      this.#lookInTime(known)
+      return known
+    }
+    const place = { scheduledMs: Infinity, place: -1 }
+    const deadline = { id, ttlMs, leaseRevision, phase, dueMs, ...place, waiters: null }
+    this.#byLease.set(id, deadline)
     this.schedule(deadline)
     return deadline
   }
@@ -76,7 +90,7 @@ export class Deadlines {
   /** Moves a deadline to `remainingMs` from now. */
   renew(deadline: Deadline, remainingMs: number): void {
     deadline.dueMs = this.#livedMs + remainingMs
-    if (this.#nextLook(deadline) < deadline.scheduledMs) this.schedule(deadline)
+    this.#lookInTime(deadline)
   }
 
   remainingMs(deadline: Deadline): number {
@@ -85,49 +99,53 @@ export class Deadlines {
 
   forget(lease: string): Deadline | null {
     const deadline = this.#byLease.get(lease) ?? null
+    if (deadline === null) return null
     this.#byLease.delete(lease)
+    this.#heap.remove(deadline)
     return deadline
   }
 
   /** Whether `due` has anything to look at. */
   get isAnyDue(): boolean {
     const top = this.#heap.peek()
-    return top !== null && top.atMs <= this.#livedMs
+    return top !== null && top.scheduledMs <= this.#livedMs
   }
 
   /** Leases to look at now, at most `limit`. Each comes up again only when it is scheduled. */
   due(limit: number): Deadline[] {
     const due: Deadline[] = []
-    for (let top = this.#heap.peek(); top !== null && due.length < limit; top = this.#heap.peek()) {
-      if (top.atMs > this.#livedMs) break
-      this.#heap.pop()
-      const { deadline } = top
-      if (this.#byLease.get(deadline.lease.id) !== deadline) continue // Armed afresh, or gone.
-      if (deadline.scheduledMs !== top.atMs) continue // Scheduled again meanwhile.
-      deadline.scheduledMs = Infinity
-      if (this.#nextLook(deadline) > this.#livedMs) this.schedule(deadline)
-      else due.push(deadline)
+    for (let looks = 0; looks < LOOKS_MAX && due.length < limit && this.isAnyDue; looks++) {
+      const top = present(this.#heap.peek(), 'what is due is in the heap')
+      const atMs = this.#nextLook(top)
+      if (atMs > this.#livedMs) this.#heap.schedule(top, atMs)
+      else {
+        this.#heap.remove(top)
+        due.push(top)
+      }
     }
     return due
   }
 
   schedule(deadline: Deadline): void {
-    const atMs = this.#nextLook(deadline)
-    deadline.scheduledMs = atMs
-    if (atMs !== Infinity) this.#heap.push({ deadline, atMs })
+    this.#heap.schedule(deadline, this.#nextLook(deadline))
   }
 
   /** Everybody, with who waits; nothing is left. */
   drain(): Deadline[] {
     const all = [...this.#byLease.values()]
     this.#byLease.clear()
-    this.#heap = new Heap((a, b) => a.atMs < b.atMs)
+    this.#heap.clear()
     return all
+  }
+
+  /** An early look finds out that it is early, and costs less than moving it with every beat. */
+  #lookInTime(deadline: Deadline): void {
+    if (this.#nextLook(deadline) < deadline.scheduledMs) this.schedule(deadline)
   }
 
   /** A live lease is looked at when a third of its TTL is left, for suspicion (DESIGN §5.3). */
   #nextLook(deadline: Deadline): number {
     if (deadline.phase !== 'live') return deadline.dueMs
-    return deadline.dueMs - Math.floor(deadline.lease.ttlMs / 3)
+    return deadline.dueMs - Math.floor(deadline.ttlMs / 3)
   }
 }

@@ -21,6 +21,7 @@ import type { AppliedBatch, Command, LeaseRow, LockKey, Outcome } from '../state
 import { LockDuty } from './lock-duty.ts'
 import type { MemberResult } from './members/member-codec.ts'
 import type { Liveness, Renewed } from './liveness.ts'
+import { OwnLane, type ProposeOwn } from './own-lane.ts'
 
 /** An answer as this process passes it around; `peers/wire.ts` turns it into a `PeerResponse`. */
 export type Reply =
@@ -71,6 +72,8 @@ export class LeaderDesk {
   readonly #host: DeskHost
   readonly #liveness: Liveness
   readonly #locks = new LockDuty()
+  readonly #clearing: OwnLane
+  readonly #judging: OwnLane
   readonly #proposalsMax: number
   /** Asked of the core, not appended yet. */
   readonly #asked = new Map<RequestId, { readonly type: 'propose' | 'read'; reply: ReplyTo }>()
@@ -86,6 +89,9 @@ export class LeaderDesk {
     this.#host = host
     this.#liveness = liveness
     this.#proposalsMax = bounds.proposalsMax
+    const propose: ProposeOwn = (command, ended) => this.#proposeOwn(command, ended)
+    this.#clearing = new OwnLane(propose)
+    this.#judging = new OwnLane(propose)
   }
 
   get pending(): number {
@@ -211,7 +217,7 @@ export class LeaderDesk {
     if (!this.#liveness.active) return
     if (leases.length > 0) {
       this.#advance()
-      this.proposeOwn(this.#liveness.applied(leases))
+      this.#liveness.applied(leases)
     }
     this.#locks.noted(readyLocks)
   }
@@ -224,6 +230,8 @@ export class LeaderDesk {
     const { raft } = this.#host
     if (!this.#mayServe) {
       this.#liveness.stop()
+      this.#clearing.stop()
+      this.#judging.stop()
       this.#locks.stop()
       this.#unpark(({ reply }) => reply(NOT_LEADER))
       return
@@ -237,7 +245,10 @@ export class LeaderDesk {
     if (this.#host.acceptsWrites()) this.proposeOwn(this.#locks.take())
     const held = this.#advance()
     if (!held) return
-    if (this.#host.acceptsWrites()) this.proposeOwn(this.#liveness.due())
+    this.#clear()
+    if (this.#host.acceptsWrites() && this.#judging.isFree) {
+      this.#judging.propose(this.#liveness.due())
+    }
     this.#unpark(({ beats, reply }) => this.#renewAll(beats, reply))
   }
 
@@ -252,6 +263,15 @@ export class LeaderDesk {
     const held = this.#host.raft.leaseRemainingMs(clock) > 0
     this.#liveness.advance(clock.nowMs, held)
     return held
+  }
+
+  /**
+   * A beat for one lease, if it can be answered in this very turn, as nearly all can; `undefined`: it
+   * has to wait, and is for `serve`.
+   */
+  renewNow(lease: string): Renewed | undefined {
+    if (!this.#mayServe || !this.#liveness.active || !this.#advance()) return undefined
+    return this.#liveness.renewNow(lease)
   }
 
   #beats(beats: readonly Beat[], reply: ReplyTo): void {
@@ -271,21 +291,32 @@ export class LeaderDesk {
 
   #renewAll(beats: readonly Beat[], reply: ReplyTo): void {
     const results: (Renewed | undefined)[] = []
-    let open = beats.length
+    const waiting: number[] = []
+    for (const { lease } of beats) {
+      const renewed = this.#liveness.renewNow(lease)
+      if (renewed === undefined) waiting.push(results.length)
+      results.push(renewed)
+    }
+    const done = (): void => reply({ type: 'beats', results: results as readonly BeatResult[] })
+    if (waiting.length === 0) return done()
+    let open = waiting.length
     let lost = false
-    if (open === 0) return reply({ type: 'beats', results: [] })
-    const commands: Command[] = []
-    beats.forEach((beat, at) => {
-      const command = this.#liveness.renew(beat.lease, (renewed) => {
+    for (const at of waiting) {
+      this.#liveness.renew((beats[at] as Beat).lease, (renewed) => {
         results[at] = renewed
         lost ||= renewed === undefined
         open -= 1
         if (open > 0) return
-        reply(lost ? NOT_LEADER : { type: 'beats', results: results as readonly BeatResult[] })
+        if (lost) reply(NOT_LEADER)
+        else done()
       })
-      if (command !== null) commands.push(command)
-    })
-    this.proposeOwn(commands)
+    }
+    this.#clear()
+  }
+
+  /** Logs that leases live again whose beats wait for it. */
+  #clear(): void {
+    if (this.#clearing.isFree) this.#clearing.propose(this.#liveness.clearings())
   }
 
   /** Commands of the leader itself: they have a lane of their own (DESIGN §1.6). */
@@ -294,6 +325,11 @@ export class LeaderDesk {
       const id = this.#nextId++ // Nobody waits for it: what apply does to leases is the answer.
       this.#host.enqueue({ type: 'propose', id, data: encodeCommand(command), own: true })
     }
+  }
+
+  #proposeOwn(command: Command, ended: () => void): void {
+    const id = this.#ask('propose', ended)
+    this.#host.enqueue({ type: 'propose', id, data: encodeCommand(command), own: true })
   }
 
   expiresInMs(lease: string): number | null {

@@ -180,14 +180,23 @@ export class Gateway implements Registry {
     })
   }
 
-  async heartbeat(
+  renewNow(lease: string): Renewal | null {
+    return this.#replica.desk.renewNow(lease) ?? null
+  }
+
+  heartbeat(
     leases: readonly string[],
     options: { readonly timeoutMs: number },
   ): Promise<{ readonly ok: true; readonly renewals: readonly (Renewal | null)[] } | Failure> {
+    const { calls, desk, raft } = this.#replica
+    const [lease] = leases
+    if (lease === undefined) return Promise.resolve({ ok: true, renewals: [] })
+    const isOne = leases.length === 1
+    const renewal = isOne ? desk.renewNow(lease) : undefined
+    if (renewal !== undefined) return Promise.resolve({ ok: true, renewals: [renewal] })
     const deadlineMs = this.#deadline(options)
-    const { calls, raft } = this.#replica
     return new Promise((resolve) => {
-      if (leases.length > 1 || raft.role === 'leader') {
+      if (!isOne || raft.role === 'leader') {
         const beats = leases.map((lease) => ({ lease }))
         calls.ask({ type: 'heartbeats', beats }, deadlineMs, (result) => {
           if (result.type === 'beats') resolve({ ok: true, renewals: result.results })
@@ -195,8 +204,6 @@ export class Gateway implements Registry {
         })
         return
       }
-      const [lease] = leases
-      if (lease === undefined) return resolve({ ok: true, renewals: [] })
       this.#beats.add(lease, deadlineMs, (result) => {
         if (result !== null && 'type' in result) resolve(failure(result.code))
         else resolve({ ok: true, renewals: [result] })

@@ -3,7 +3,7 @@
  * It decides nothing alone: whatever changes state is a command through the log; this keeps the
  * deadlines, and says what to propose.
  */
-import { assert, unreachable } from '../lib/assert.ts'
+import { assert, present, unreachable } from '../lib/assert.ts'
 import type { LeaseChange } from '../state/changes.ts'
 import type { Command, LeaseRef } from '../state/command.ts'
 import type { LeaseRow } from '../state/rows.ts'
@@ -14,20 +14,21 @@ export interface LivenessConfig {
   readonly heartbeatMs: number
   /** Added to what remains of a suspect lease when another leader takes over. */
   readonly electionTimeoutMs: number
-  readonly leasesPerCommand: number
+  /** How many leases one round of commands may name: a write waits for no more than that. */
+  readonly leasesPerRound: number
 }
 
 /** What a renewal came to: what remains, or null where the lease is unknown or expired. */
 export type Renewed = { readonly ttlMs: number; readonly expiresInMs: number } | null
 
-/** One command of each kind in flight at a time would be too slow, all at once too heavy. */
-const COMMANDS_PER_TICK = 4
 /** What most turns have to do. */
 const NOTHING: readonly Command[] = []
 
 export class Liveness {
   readonly #config: LivenessConfig
   readonly #deadlines = new Deadlines()
+  /** Those of whom a beat wants a clearing that has not been proposed. */
+  readonly #toClear = new Set<Deadline>()
   #active = false
   #lastMs = 0
   /** Whether the leader lease held when time was last looked at. */
@@ -62,8 +63,9 @@ export class Liveness {
   stop(): void {
     if (!this.#active) return
     this.#active = false
-    for (const deadline of this.#deadlines.drain()) {
-      for (const waiter of deadline.waiters) waiter('lost')
+    this.#toClear.clear()
+    for (const { waiters } of this.#deadlines.drain()) {
+      for (const waiter of waiters ?? []) waiter('lost')
     }
   }
 
@@ -82,53 +84,50 @@ export class Liveness {
   }
 
   /**
-   * Handles one beat, which the caller answers by `done`. The caller has checked the leader lease
-   * in this very turn. `done(undefined)`: leadership was lost before it was decided.
-   * Returns a command that must be proposed for it, or null.
+   * Handles one beat, if it changes nothing that is logged, as nearly all do; `undefined`: nothing
+   * was done, and it is for `renew`. The caller has checked the leader lease in this very turn.
    */
-  renew(id: string, done: (renewed: Renewed | undefined) => void): Command | null {
+  renewNow(id: string): Renewed | undefined {
     assert(this.#active, 'only an active leader renews')
     const deadline = this.#deadlines.get(id)
-    if (deadline === null) {
-      done(null)
-      return null
-    }
-    const { lease } = deadline
-    const wait = (): void => {
-      deadline.waiters.push((remainingMs) => {
-        if (remainingMs === 'lost') return done(undefined)
-        if (remainingMs === null) return done(null)
-        return done({ ttlMs: lease.ttlMs, expiresInMs: Math.floor(remainingMs) })
-      })
-    }
-    switch (deadline.phase) {
-      case 'unclaimed':
-      case 'live':
-        deadline.phase = 'live'
-        this.#deadlines.renew(deadline, lease.ttlMs)
-        done({ ttlMs: lease.ttlMs, expiresInMs: lease.ttlMs })
-        return null
+    if (deadline === null) return null
+    const { phase, ttlMs } = deadline
+    if (phase !== 'live' && phase !== 'unclaimed') return undefined
+    deadline.phase = 'live'
+    this.#deadlines.renew(deadline, ttlMs)
+    return { ttlMs, expiresInMs: ttlMs }
+  }
+
+  /**
+   * Handles any beat, which the caller answers by `done`. `done(undefined)`: leadership was lost
+   * before it was decided. What has to be logged for it is handed out by `clearings`.
+   */
+  renew(id: string, done: (renewed: Renewed | undefined) => void): void {
+    const renewed = this.renewNow(id)
+    if (renewed !== undefined) return done(renewed)
+    const deadline = present(this.#deadlines.get(id), 'a beat that waits is for a lease')
+    const { phase, ttlMs } = deadline
+    assert(phase !== 'live' && phase !== 'unclaimed', 'what lives is renewed at once')
+    switch (phase) {
       case 'suspect':
         // The deadline moves now; the answer waits until marking and clearing are applied.
         deadline.phase = 'clearing'
-        this.#deadlines.renew(deadline, lease.ttlMs)
-        wait()
-        return { type: 'lease_clear', leases: [ref(lease)] }
+        this.#deadlines.renew(deadline, ttlMs)
+        this.#toClear.add(deadline)
+        return wait(deadline, done)
       case 'clearing':
-        this.#deadlines.renew(deadline, lease.ttlMs)
-        wait()
-        return null
+        this.#deadlines.renew(deadline, ttlMs)
+        return wait(deadline, done)
       case 'lapsed':
         deadline.phase = 'reviving'
-        wait()
-        return { type: 'lease_clear', leases: [ref(lease)] }
+        this.#toClear.add(deadline)
+        return wait(deadline, done)
       case 'expiring':
       case 'reviving':
       case 'removing':
-        wait() // Never answered before the outcome is known (DESIGN §5.2).
-        return null
+        return wait(deadline, done) // Never answered before the outcome is known (DESIGN §5.2).
       default:
-        return unreachable(deadline.phase)
+        return unreachable(phase)
     }
   }
 
@@ -139,9 +138,22 @@ export class Liveness {
     return Math.floor(this.#deadlines.remainingMs(deadline))
   }
 
+  /** The next round of clearings that beats wait for. */
+  clearings(): readonly Command[] {
+    if (this.#toClear.size === 0) return NOTHING
+    const leases: LeaseRef[] = []
+    for (const deadline of this.#toClear) {
+      if (leases.length === this.#config.leasesPerRound) break
+      this.#toClear.delete(deadline)
+      // Registered again or gone meanwhile: nothing is left to be cleared.
+      if (deadline.phase === 'clearing' || deadline.phase === 'reviving') leases.push(ref(deadline))
+    }
+    return leases.length === 0 ? NOTHING : [{ type: 'lease_clear', leases }]
+  }
+
   /**
-   * The leader's own commands that are due. Called only while the leader lease holds; from this
-   * turn on a beat for any of these leases waits for the outcome.
+   * The next round of the leader's own commands that are due. Called only while the leader lease
+   * holds; from this turn on a beat for any of these leases waits for the outcome.
    */
   due(): readonly Command[] {
     assert(this.#active, 'only an active leader judges')
@@ -149,46 +161,40 @@ export class Liveness {
     const suspect: (LeaseRef & { remainingMs: number })[] = []
     const expire: LeaseRef[] = []
     const remove: LeaseRef[] = []
-    for (const deadline of this.#deadlines.due(COMMANDS_PER_TICK * this.#config.leasesPerCommand)) {
-      const { lease, phase } = deadline
+    for (const deadline of this.#deadlines.due(this.#config.leasesPerRound)) {
+      const { phase } = deadline
       if (phase === 'expiring' || phase === 'reviving' || phase === 'removing') continue
       if (phase === 'clearing') {
-        this.#deadlines.renew(deadline, lease.ttlMs) // No expiry while a clearing is in flight.
+        this.#deadlines.renew(deadline, deadline.ttlMs) // No expiry while a clearing is in flight.
         this.#deadlines.schedule(deadline)
       } else if (phase === 'lapsed') {
         deadline.phase = 'removing'
-        remove.push(ref(lease))
+        remove.push(ref(deadline))
       } else if (deadline.dueMs <= this.#deadlines.livedMs) {
         deadline.phase = 'expiring'
-        expire.push(ref(lease))
+        expire.push(ref(deadline))
       } else {
         assert(phase === 'live', 'only a live lease becomes suspect')
         deadline.phase = 'suspect'
         const remainingMs = Math.ceil(this.#deadlines.remainingMs(deadline))
-        suspect.push({ ...ref(lease), remainingMs })
+        suspect.push({ ...ref(deadline), remainingMs })
         this.#deadlines.schedule(deadline)
       }
     }
-    const size = this.#config.leasesPerCommand
-    return [
-      ...chunks(suspect, size).map((leases): Command => ({ type: 'lease_suspect', leases })),
-      ...chunks(expire, size).map((leases): Command => ({ type: 'lease_expire', leases })),
-      ...chunks(remove, size).map((leases): Command => ({ type: 'lease_remove', leases })),
-    ]
-  }
-
-  /** What apply did to leases, on the leader. */
-  applied(changes: readonly LeaseChange[]): Command[] {
     const commands: Command[] = []
-    if (!this.#active) return commands
-    for (const change of changes) {
-      const command = this.#appliedOne(change)
-      if (command !== null) commands.push(command)
-    }
+    if (suspect.length > 0) commands.push({ type: 'lease_suspect', leases: suspect })
+    if (expire.length > 0) commands.push({ type: 'lease_expire', leases: expire })
+    if (remove.length > 0) commands.push({ type: 'lease_remove', leases: remove })
     return commands
   }
 
-  #appliedOne(change: LeaseChange): Command | null {
+  /** What apply did to leases, on the leader. */
+  applied(changes: readonly LeaseChange[]): void {
+    if (!this.#active) return
+    for (const change of changes) this.#appliedOne(change)
+  }
+
+  #appliedOne(change: LeaseChange): void {
     switch (change.type) {
       case 'armed':
       case 'cleared': {
@@ -196,29 +202,28 @@ export class Liveness {
         const known = this.#deadlines.get(change.lease.id)
         const keeps = change.type === 'cleared' && known?.phase === 'clearing'
         const remainingMs = keeps ? this.#deadlines.remainingMs(known) : change.lease.ttlMs
-        this.#settle(this.#deadlines.arm(change.lease, 'live', remainingMs))
-        return null
+        return this.#settle(this.#deadlines.arm(change.lease, 'live', remainingMs))
       }
       case 'granted': {
         const { lease, unclaimedMs } = change
         this.#deadlines.arm(lease, 'unclaimed', Math.min(lease.ttlMs, unclaimedMs))
-        return null
+        return
       }
-      case 'suspect': {
-        const known = this.#deadlines.get(change.lease.id)
-        if (known !== null) known.lease = change.lease
-        return null
-      }
+      case 'suspect':
+        return // Its deadline was moved when that was proposed.
       case 'lapsed': {
         const deadline = this.#arm(change.lease, false)
-        if (deadline.waiters.length === 0) return null
+        if (deadline.waiters === null) return
         deadline.phase = 'reviving' // A beat came while it was expiring.
-        return { type: 'lease_clear', leases: [ref(change.lease)] }
+        this.#toClear.add(deadline)
+        return
       }
       case 'gone': {
         const deadline = this.#deadlines.forget(change.id)
-        for (const waiter of deadline?.waiters ?? []) waiter(null)
-        return null
+        if (deadline === null) return
+        this.#toClear.delete(deadline)
+        for (const waiter of deadline.waiters ?? []) waiter(null)
+        return
       }
       default:
         return unreachable(change)
@@ -238,20 +243,25 @@ export class Liveness {
 
   /** Answers those who waited for a lease that lives again. */
   #settle(deadline: Deadline): void {
-    const waiters = deadline.waiters
-    if (waiters.length === 0) return
-    deadline.waiters = []
+    const { waiters } = deadline
+    if (waiters === null) return
+    deadline.waiters = null
     const remainingMs = this.#deadlines.remainingMs(deadline)
     for (const waiter of waiters) waiter(remainingMs)
   }
 }
 
-function ref(lease: LeaseRow): LeaseRef {
-  return { id: lease.id, leaseRevision: lease.leaseRevision }
+function ref({ id, leaseRevision }: Deadline): LeaseRef {
+  return { id, leaseRevision }
 }
 
-function chunks<T>(items: readonly T[], size: number): T[][] {
-  const parts: T[][] = []
-  for (let at = 0; at < items.length; at += size) parts.push(items.slice(at, at + size))
-  return parts
+/** Answers when the log has decided. */
+function wait(deadline: Deadline, done: (renewed: Renewed | undefined) => void): void {
+  const { ttlMs } = deadline
+  deadline.waiters ??= []
+  deadline.waiters.push((remainingMs) => {
+    if (remainingMs === 'lost') return done(undefined)
+    if (remainingMs === null) return done(null)
+    return done({ ttlMs, expiresInMs: Math.floor(remainingMs) })
+  })
 }

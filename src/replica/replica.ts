@@ -184,7 +184,7 @@ export class Replica {
       new Liveness({
         heartbeatMs: options.raft.heartbeatMs,
         electionTimeoutMs: options.raft.electionMaxMs,
-        leasesPerCommand: config.leasesPerCommand,
+        leasesPerRound: config.leasesPerRound,
       }),
       { proposalsMax: config.proposalsMax },
     )

@@ -24,6 +24,27 @@ test('a heartbeat answers the TTL and what remains, and proposes nothing', async
   expect(registry.reads).toEqual([])
 })
 
+test('a heartbeat that has to wait is answered like one that has not', async () => {
+  const { call, registry } = await beatingApi()
+  const atOnce = await call(`POST ${WEB_1}/heartbeat`)
+
+  registry.answersAtOnce = false
+  const later = await call(`POST ${WEB_1}/heartbeat`)
+
+  expect([later.status, later.text]).toEqual([atOnce.status, atOnce.text])
+})
+
+test('a heartbeat that could be answered at once is judged as any other', async () => {
+  const { call } = await beatingApi()
+  const bad = [
+    await call(`POST ${WEB_1}/heartbeat?timeout=never`),
+    await call(`POST ${WEB_1}/heartbeat`, { headers: { 'Content-Encoding': 'gzip' } }),
+    await call(`POST ${WEB_1}/heartbeat`, { headers: { 'Idempotency-Key': 'a b' } }),
+    await call(`POST ${WEB_1}/heartbeat`, { body: { health: 'odd' } }),
+  ]
+  expect(bad.map(({ status }) => status)).toEqual([400, 400, 400, 400])
+})
+
 test('a heartbeat of what is not there is 404', async () => {
   const { call } = await testApi()
   const answer = await call(`POST ${WEB_1}/heartbeat`)

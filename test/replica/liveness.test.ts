@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { Liveness, type Renewed } from '../../src/replica/liveness.ts'
+import type { Command } from '../../src/state/command.ts'
 import type { LeaseRow } from '../../src/state/rows.ts'
 
 const HEARTBEAT_MS = 100
@@ -19,12 +20,17 @@ function lease(id: string, given: Partial<LeaseRow> = {}): LeaseRow {
   }
 }
 
+/** Of the leader's own command: whom it is about. */
+function namedBy(command: Command): string[] {
+  return 'leases' in command ? command.leases.map(({ id }) => id) : []
+}
+
 /** A leader whose lease holds, ticking every heartbeat. */
 class Leader {
   readonly liveness = new Liveness({
     heartbeatMs: HEARTBEAT_MS,
     electionTimeoutMs: 1_000,
-    leasesPerCommand: 2,
+    leasesPerRound: 2,
   })
   nowMs = 0
 
@@ -46,8 +52,8 @@ class Leader {
 
   beat(id: string) {
     const answers: (Renewed | undefined)[] = []
-    const command = this.liveness.renew(id, (renewed) => answers.push(renewed))
-    return { command, answers }
+    this.liveness.renew(id, (renewed) => answers.push(renewed))
+    return { commands: this.liveness.clearings(), answers }
   }
 }
 
@@ -107,9 +113,9 @@ describe('DESIGN §5: heartbeats and expiry', () => {
     const leader = new Leader(lease('a'))
     leader.run(2_500)
 
-    const { command, answers } = leader.beat('a')
+    const { commands, answers } = leader.beat('a')
 
-    expect(command).toEqual({ type: 'lease_clear', leases: [{ id: 'a', leaseRevision: 7 }] })
+    expect(commands).toEqual([{ type: 'lease_clear', leases: [{ id: 'a', leaseRevision: 7 }] }])
     expect(answers).toEqual([])
     // The deadline moved with the beat; nothing expires while the clearing is in flight.
     expect(leader.run(2_900)).toEqual([])
@@ -121,9 +127,9 @@ describe('DESIGN §5: heartbeats and expiry', () => {
     const leader = new Leader(lease('a'))
     leader.run(3_000)
 
-    const { command, answers } = leader.beat('a')
+    const { commands, answers } = leader.beat('a')
 
-    expect(command).toBeNull()
+    expect(commands).toEqual([])
     expect(answers).toEqual([])
     leader.liveness.applied([{ type: 'gone', id: 'a' }])
     expect(answers).toEqual([null])
@@ -148,9 +154,9 @@ describe('DESIGN §5: heartbeats and expiry', () => {
     const lapsed = lease('a', { lapsed: true, onLapse: 'lapse', removeAfterMs: 2_000 })
     const leader = new Leader(lapsed, { ...lapsed, id: 'b' })
 
-    const { command, answers } = leader.beat('a')
+    const { commands, answers } = leader.beat('a')
 
-    expect(command).toEqual({ type: 'lease_clear', leases: [{ id: 'a', leaseRevision: 7 }] })
+    expect(commands).toEqual([{ type: 'lease_clear', leases: [{ id: 'a', leaseRevision: 7 }] }])
     expect(leader.run(2_000)).toEqual([
       { type: 'lease_remove', leases: [{ id: 'b', leaseRevision: 7 }] },
     ])
@@ -194,20 +200,52 @@ describe('DESIGN §5: heartbeats and expiry', () => {
     expect(leader.run(100)).toHaveLength(1) // Suspect.
   })
 
-  test('mass expiry is spread over ticks and commands', () => {
+  test('mass expiry goes by rounds of a bounded number of leases, and leaves nobody out', () => {
     const leader = new Leader(...Array.from({ length: 50 }, (_, i) => lease(`i${i}`)))
 
-    const perTick = Array.from({ length: 60 }, () => leader.run(HEARTBEAT_MS))
+    const perRound = Array.from({ length: 80 }, () => leader.run(HEARTBEAT_MS).map(namedBy))
 
-    for (const commands of perTick) {
-      expect(commands.length).toBeLessThanOrEqual(8)
-      for (const command of commands) {
-        expect('leases' in command && command.leases.length <= 2).toBe(true)
-      }
+    for (const ids of perRound) expect(ids.flat().length).toBeLessThanOrEqual(2)
+    const rounds = perRound.flat().flat()
+    for (let i = 0; i < 50; i++) expect(rounds).toContain(`i${i}`)
+  })
+
+  test('beats for many suspect leases are logged together, by rounds, each lease once', () => {
+    const ids = ['a', 'b', 'c', 'd', 'e']
+    const leader = new Leader(...ids.map((id) => lease(id, { suspectMs: 1_000 })))
+    for (const id of [...ids, ...ids]) leader.liveness.renew(id, () => {})
+
+    const rounds = Array.from({ length: 4 }, () => leader.liveness.clearings().flatMap(namedBy))
+
+    expect(rounds).toEqual([['a', 'b'], ['c', 'd'], ['e'], []])
+  })
+
+  test('nothing is logged for a beat whose lease was registered again, or is gone, meanwhile', () => {
+    const leader = new Leader(lease('a', { suspectMs: 900 }), lease('b', { suspectMs: 900 }))
+    const answers: (Renewed | undefined)[] = []
+    for (const id of ['a', 'b']) leader.liveness.renew(id, (renewed) => answers.push(renewed))
+
+    leader.liveness.applied([
+      { type: 'armed', lease: lease('a', { leaseRevision: 9 }) },
+      { type: 'gone', id: 'b' },
+    ])
+
+    expect(answers).toEqual([{ ttlMs: 3_000, expiresInMs: 3_000 }, null])
+    expect(leader.liveness.clearings()).toEqual([])
+  })
+
+  test('a lease that is registered over and over keeps one deadline, the newest', () => {
+    const leader = new Leader(lease('a'))
+    for (let leaseRevision = 8; leaseRevision < 20; leaseRevision++) {
+      expect(leader.run(1_000)).toEqual([])
+      leader.liveness.applied([{ type: 'armed', lease: lease('a', { leaseRevision }) }])
     }
-    const expired = perTick.flat().filter(({ type }) => type === 'lease_expire')
-    const ids = expired.flatMap((command) => ('leases' in command ? command.leases : []))
-    expect(new Set(ids.map(({ id }) => id)).size).toBe(50)
+
+    expect(leader.liveness.size).toBe(1)
+    expect(leader.run(10_000)).toEqual([
+      { type: 'lease_suspect', leases: [{ id: 'a', leaseRevision: 19, remainingMs: 1_000 }] },
+      { type: 'lease_expire', leases: [{ id: 'a', leaseRevision: 19 }] },
+    ])
   })
 
   test('when leadership ends, whoever waits is told so, never 200 or 404', () => {

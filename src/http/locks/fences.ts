@@ -1,7 +1,7 @@
 /** `Rollcall-Lock: <name>=<token>`: a write that counts only while its sender holds the lock. */
 import { nameProblem } from '../../lib/names.ts'
 import type { Command, Fence } from '../../state/command.ts'
-import type { Call } from '../edge.ts'
+import type { Asked, Call } from '../edge.ts'
 import { invalid } from '../error.ts'
 import { namespaceOf } from '../request/namespace.ts'
 import type { Query } from '../request/query.ts'
@@ -12,7 +12,7 @@ const FENCES_MAX = 16
 const TOKEN = /^[1-9]\d{0,15}$/
 
 /** What the header names; several locks in several headers, or separated by commas. */
-export function fences(c: Call): readonly Fence[] {
+export function fences(c: Asked): readonly Fence[] {
   const header = c.req.header(HEADER)
   if (header === undefined) return []
   const parts = header.split(',', FENCES_MAX + 1)

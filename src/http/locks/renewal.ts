@@ -1,10 +1,16 @@
 /** Renewals of leases, whatever hangs on them. */
-import { ttlFields } from '../answer.ts'
-import type { Call, Edge } from '../edge.ts'
+import { formatDuration } from '../../lib/duration.ts'
+import type { Asked, Call, Edge } from '../edge.ts'
 import { failed } from '../error.ts'
 import type { Query } from '../request/query.ts'
 import { timeoutMs } from '../read.ts'
 import type { ReadOptions, Renewal } from '../registry.ts'
+
+/** Renews a lease in this turn; null where `renew` has to be asked. */
+export function renewNow(c: Asked, edge: Edge, query: Query, lease: string): Renewal | null {
+  timeoutMs(c, query, edge) // A bad one is refused, needed or not.
+  return edge.registry.renewNow(lease)
+}
 
 /** Renews what can be renewed: in the order asked, null where there is nothing to renew. */
 export async function renew(
@@ -19,7 +25,7 @@ export async function renew(
 }
 
 export function renewalJson({ ttlMs, expiresInMs }: Renewal): object {
-  return { ...ttlFields(ttlMs), expiresInMs }
+  return { ttl: formatDuration(ttlMs), ttlMs, expiresInMs }
 }
 
 /** What a beat has to know is asked like any read of a client. */

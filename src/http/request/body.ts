@@ -1,6 +1,6 @@
 /** Bodies: read once, as bytes, never beyond the limit. */
 import { concatBytes, EMPTY_BYTES, utf8Text } from '../../lib/bytes.ts'
-import type { Call, Edge } from '../edge.ts'
+import type { Asked, Call, Edge } from '../edge.ts'
 import { ApiError, invalid } from '../error.ts'
 
 /** `max`: in bytes, of a call that takes larger bodies than others. */
@@ -12,6 +12,13 @@ export async function readBytes(
   const bytes = await read(c, max)
   c.set('body', bytes)
   return bytes
+}
+
+/** Whether the request has none for certain: then there is nothing to wait for. */
+export function hasNoBody(c: Asked): boolean {
+  if (c.req.header('Content-Encoding') !== undefined) return false
+  const declared = c.req.header('Content-Length')
+  return declared === undefined ? c.req.raw.body === null : declared === '0'
 }
 
 async function read(c: Call, max: number): Promise<Uint8Array> {

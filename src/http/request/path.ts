@@ -37,10 +37,22 @@ function pathBelow(path: string, segments: number): string {
 
 /** The name that stands `at` that place of the path: `/v1/services/{name}` has it at 2. */
 export function pathName(c: Asked, at: number, what: string): string {
-  const name = decode(c.req.path.split('/')[at + 1] ?? '', what)
+  const name = decode(segmentAt(c.req.path, at), what)
   const problem = nameProblem(name)
   if (problem !== null) throw invalid(what, problem)
   return name
+}
+
+/** Still encoded; empty where the path ends before it. */
+function segmentAt(path: string, at: number): string {
+  let start = 1
+  for (let left = at; left > 0; left--) {
+    const slash = path.indexOf('/', start)
+    if (slash < 0) return ''
+    start = slash + 1
+  }
+  const end = path.indexOf('/', start)
+  return end < 0 ? path.slice(start) : path.slice(start, end)
 }
 
 /** What follows `before`, unjudged: there `%2F` and `/` are the same. */

@@ -5,12 +5,12 @@ import * as v from 'valibot'
 import type { InstanceKey } from '../../state/command.ts'
 import { instanceLease } from '../../state/mod.ts'
 import { json } from '../answer.ts'
-import { readJson } from '../request/body.ts'
-import type { Call, Edge, Env } from '../edge.ts'
+import { hasNoBody, readJson } from '../request/body.ts'
+import type { Asked, Call, Edge, Env } from '../edge.ts'
 import { failed, invalid } from '../error.ts'
-import { instanceKey, noInstance } from './instances.ts'
+import { INSTANCE_PATH, instanceKey, noInstance } from './instances.ts'
 import type { Limits } from '../limits.ts'
-import { leaseRead, leasesOf, renew, renewalJson } from '../locks/renewal.ts'
+import { leaseRead, leasesOf, renew, renewNow, renewalJson } from '../locks/renewal.ts'
 import { namespaceOf } from '../request/namespace.ts'
 import type { Query } from '../request/query.ts'
 import * as s from '../request/schema.ts'
@@ -26,24 +26,14 @@ const parseBeat = bodyParser({
   note: v.nullish(s.text(NOTE_MAX)),
 })
 
+export const HEARTBEAT_PATH = `${INSTANCE_PATH}/heartbeat` as const
+
 type Beat = ReturnType<typeof parseBeat>
 
 export function heartbeatRoutes(edge: Edge): Hono<Env> {
   const parseMany = manyParser(edge.limits)
   return new Hono<Env>()
-    .post('/v1/services/:service/instances/:id/heartbeat', async (c) => {
-      const query = writeQuery(c)
-      refuseConditions(c)
-      refuseFences(c)
-      const key = instanceKey(c, query)
-      const body = await readJson(c, edge)
-      const beat = body === undefined ? null : parseBeat(body)
-      const [renewal = null] = await renew(c, edge, query, [instanceLease(key)])
-      const answer =
-        renewal === null ? await withoutLease(c, edge, query, key) : renewalJson(renewal)
-      if (beat !== null) await reportHealth(c, edge, query, { key, beat })
-      return json(answer)
-    })
+    .post(HEARTBEAT_PATH, (c) => beatNow(c, edge) ?? heartbeat(c, edge))
     .post('/v1/heartbeats', async (c) => {
       const query = writeQuery(c)
       refuseConditions(c)
@@ -53,6 +43,32 @@ export function heartbeatRoutes(edge: Edge): Hono<Env> {
       const keys = (instances ?? []).map(({ service, id }) => ({ ns, service, id }))
       return await renewMany(c, edge, query, { ns, keys, leases: leases ?? [] })
     })
+}
+
+/** A beat that brings no news, as most do, and can be answered in this turn; null: another. */
+export function beatNow(c: Asked, edge: Edge): Response | null {
+  if (!hasNoBody(c)) return null
+  const { query, key } = beatOf(c)
+  const renewal = renewNow(c, edge, query, instanceLease(key))
+  return renewal === null ? null : json(renewalJson(renewal))
+}
+
+/** Whose it is. What no beat can have is refused. */
+function beatOf(c: Asked): { readonly query: Query; readonly key: InstanceKey } {
+  const query = writeQuery(c)
+  refuseConditions(c)
+  refuseFences(c)
+  return { query, key: instanceKey(c, query) }
+}
+
+async function heartbeat(c: Call, edge: Edge): Promise<Response> {
+  const { query, key } = beatOf(c)
+  const body = await readJson(c, edge)
+  const beat = body === undefined ? null : parseBeat(body)
+  const [renewal = null] = await renew(c, edge, query, [instanceLease(key)])
+  const answer = renewal === null ? await withoutLease(c, edge, query, key) : renewalJson(renewal)
+  if (beat !== null) await reportHealth(c, edge, query, { key, beat })
+  return json(answer)
 }
 
 /** Of an instance that has nothing to renew: it is persistent, or it is not there. */

@@ -23,8 +23,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     find: `      case 'expiring':
       case 'reviving':`,
     replace: `      case 'expiring':
-        done({ ttlMs: lease.ttlMs, expiresInMs: lease.ttlMs })
-        return null
+        return done({ ttlMs, expiresInMs: ttlMs })
       case 'reviving':`,
   },
   {
@@ -39,12 +38,12 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     name: 'answer-before-clear',
     source: 'a beat for a suspect lease is answered before the log says so (DESIGN §5.3)',
     file: 'src/replica/liveness.ts',
-    find: `        deadline.phase = 'clearing'
-        this.#deadlines.renew(deadline, lease.ttlMs)
-        wait()`,
-    replace: `        deadline.phase = 'clearing'
-        this.#deadlines.renew(deadline, lease.ttlMs)
-        done({ ttlMs: lease.ttlMs, expiresInMs: lease.ttlMs })`,
+    find: `        this.#toClear.add(deadline)
+        return wait(deadline, done)
+      case 'clearing':`,
+    replace: `        this.#toClear.add(deadline)
+        return done({ ttlMs, expiresInMs: ttlMs })
+      case 'clearing':`,
   },
   {
     name: 'beat-before-applied',

@@ -5,7 +5,7 @@
 import { describe, expect, test } from 'bun:test'
 
 import { createApp, edgeOf, routedApp, type AppOptions } from '../../src/http/app.ts'
-import { hotRoute } from '../../src/http/hot-reads.ts'
+import { hotRoute } from '../../src/http/hot-routes.ts'
 import { rawPath } from '../../src/http/request/path.ts'
 import { instanceJson } from '../../src/http/services/instance-json.ts'
 import { instanceText } from '../../src/http/services/instance-text.ts'
@@ -256,19 +256,25 @@ test.each([
   '/v1/services/instances/instances/instances',
   '/V1/services/a',
   '/v1/nodes/a/override',
-])('the hot route of %s is the one that the router takes', async (path) => {
-  const edge = edgeOf({ registry: await LocalRegistry.open(), version: '1' })
-  await routedApp(edge, {}).request(path)
-  const [key = ''] = edge.requests.keys()
-  const taken = key.split(' ')[1]
-  const hot = hotRoute(rawPath(new Request(`http://localhost${path}`)))
-  expect(hot?.template ?? null).toBe(HOT.has(taken ?? '') ? (taken ?? null) : null)
+])('the hot route of %s is the one that the router takes, however it is asked', async (path) => {
+  for (const method of ['GET', 'HEAD', 'PUT', 'POST', 'DELETE']) {
+    for (const asked of [path, `${path}/heartbeat`, `${path}heartbeat`]) {
+      const edge = edgeOf({ registry: await LocalRegistry.open(), version: '1' })
+      await routedApp(edge, {}).request(asked, { method })
+      const [key = ''] = edge.requests.keys()
+      const [, template = ''] = key.split(' ')
+      const hot = hotRoute(method, rawPath(new Request(`http://localhost${asked}`)))
+      const taken = HOT.has(`${method} ${template}`) ? template : null
+      expect([method, asked, hot?.template ?? null]).toEqual([method, asked, taken])
+    }
+  }
 })
 
 const HOT = new Set([
-  '/v1/config/:key{.+}',
-  '/v1/services/:service',
-  '/v1/services/:service/instances/:id',
+  'GET /v1/config/:key{.+}',
+  'GET /v1/services/:service',
+  'GET /v1/services/:service/instances/:id',
+  'POST /v1/services/:service/instances/:id/heartbeat',
 ])
 
 test('answers to look-ups are kept within their bound', async () => {

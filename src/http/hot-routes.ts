@@ -1,7 +1,8 @@
 /**
- * The reads that a registry lives by, in front of the router: a key, an instance, a service. They
- * are the very functions that the router calls for these paths, given the request alone. What the
- * router and its context take for one request is more than such an answer takes in all.
+ * The calls that a registry lives by, in front of the router: the reads of a key, an instance and a
+ * service, and the beat of an instance. They are the very functions that the router calls for these
+ * paths, given the request alone. What the router and its context take for one request is more than
+ * such an answer takes in all.
  */
 import { CONFIG_PATH, getConfig } from './config/config.ts'
 import type { Asked, Edge, Env } from './edge.ts'
@@ -10,6 +11,7 @@ import { answerError, finish } from './finish.ts'
 import { guard, type AllowedHosts } from './guard.ts'
 import type { Later } from '../lib/later.ts'
 import { rawPath } from './request/path.ts'
+import { beatNow, HEARTBEAT_PATH } from './services/heartbeats.ts'
 import { getInstance, INSTANCE_PATH } from './services/instances.ts'
 import { getService, SERVICE_PATH } from './services/lookup.ts'
 
@@ -19,19 +21,28 @@ type Variables = Env['Variables']
 interface HotRoute {
   /** As the router knows it: requests are counted under it. */
   readonly template: string
-  answer(c: Asked, edge: Edge): Later<Response>
+  /** Null: the router has to answer, and nothing was done or read. */
+  answer(c: Asked, edge: Edge): Later<Response> | null
 }
 
 const CONFIG: HotRoute = { template: CONFIG_PATH, answer: getConfig }
 const SERVICE: HotRoute = { template: SERVICE_PATH, answer: getService }
 const INSTANCE: HotRoute = { template: INSTANCE_PATH, answer: getInstance }
+const HEARTBEAT: HotRoute = { template: HEARTBEAT_PATH, answer: beatNow }
 
 const CONFIG_START = '/v1/config/'
 const SERVICE_START = '/v1/services/'
 const INSTANCES = '/instances/'
+const BEAT_END = '/heartbeat'
 
-/** What the router would choose for a GET of that path, of the routes above; null: another. */
-export function hotRoute(path: string): HotRoute | null {
+/** What the router would choose, of the routes above; null: another. */
+export function hotRoute(method: string, path: string): HotRoute | null {
+  if (method === 'GET') return hotRead(path)
+  if (method !== 'POST' || !path.endsWith(BEAT_END)) return null
+  return hotRead(path.slice(0, -BEAT_END.length)) === INSTANCE ? HEARTBEAT : null
+}
+
+function hotRead(path: string): HotRoute | null {
   if (path.startsWith(CONFIG_START)) return path.length > CONFIG_START.length ? CONFIG : null
   if (!path.startsWith(SERVICE_START)) return null
   const end = path.indexOf('/', SERVICE_START.length)
@@ -41,15 +52,16 @@ export function hotRoute(path: string): HotRoute | null {
   return id < path.length && !path.includes('/', id) ? INSTANCE : null
 }
 
-/** Answers such a read; null: the request is another, and nothing of it was looked at but its path. */
-export function hotReads(
+/** Answers such a call; null: the router must, and nothing was done. */
+export function hotCalls(
   edge: Edge,
   allowedHosts: AllowedHosts,
 ): (request: Request, bindings: Bindings | undefined) => Later<Response> | null {
   return (request, bindings) => {
-    if (request.method !== 'GET') return null
+    const { method } = request
+    if (method !== 'GET' && method !== 'POST') return null
     const path = rawPath(request, bindings?.below)
-    const route = hotRoute(path)
+    const route = hotRoute(method, path)
     if (route === null) return null
     const c = new HotCall(request, path, bindings)
     const { template } = route
@@ -57,7 +69,8 @@ export function hotReads(
       finish(c, edge, template, answerError(error, c, edge, template))
     try {
       const refusal = guard(c, allowedHosts)
-      const answer = refusal === null ? route.answer(c, edge) : problem(refusal, 'GET')
+      const answer = refusal === null ? route.answer(c, edge) : problem(refusal, method)
+      if (answer === null) return null
       if (!(answer instanceof Promise)) return finish(c, edge, template, answer)
       return answer.then((made) => finish(c, edge, template, made), failed)
     } catch (error) {
@@ -90,12 +103,13 @@ class HotRequest {
   readonly raw: Request
   readonly url: string
   readonly path: string
-  readonly method = 'GET'
+  readonly method: string
 
   constructor(raw: Request, path: string) {
     this.raw = raw
     this.url = raw.url
     this.path = path
+    this.method = raw.method
   }
 
   header(name: string): string | undefined {
