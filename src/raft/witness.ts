@@ -3,9 +3,10 @@
  * DESIGN §7). Why it is safe stands in `DESIGN.md`, "Witnesses".
  *
  * Rule: an entry is sent to a witness only when the leader and every data voter that keeps up
- * hold it durably. So while the data voters keep up a witness only ever confirms what is stored on
- * all of them; once some have fallen out of step it stands in for them, and the cluster is
- * *degraded*: what is written now has fewer copies than a quorum has members.
+ * hold it durably, and one of them at least is to stay. So while the data voters keep up a witness
+ * only ever confirms what is stored on all of them; once some have fallen out of step it stands in
+ * for them, and the cluster is *degraded*: what is written now has fewer copies than a quorum has
+ * members.
  */
 import { present } from '../lib/assert.ts'
 import { EMPTY_BYTES } from '../lib/bytes.ts'
@@ -43,10 +44,14 @@ export function witnessLimit(core: Core): LogIndex {
   // Ours too: an entry on witnesses alone would let nobody be elected, for good.
   let limit = core.log.persisted
   const isDeaf = !hearsWitness(core)
-  for (const { match, pace } of dataVoters(core)) {
+  const { voters } = present(core.membership, 'a leader has a membership')
+  let stays = voters.includes(core.config.id) ? limit : 0
+  for (const { id, match, pace } of dataVoters(core)) {
     if (pace.inStep || isDeaf) limit = Math.min(limit, match)
+    if (voters.includes(id)) stays = Math.max(stays, match)
   }
-  return limit
+  // A leader that leaves takes its copy along: somebody who can be elected must hold the entry.
+  return Math.min(limit, stays)
 }
 
 /**

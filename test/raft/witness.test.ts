@@ -102,6 +102,27 @@ test('59: a leader that hears nobody gives the witness nothing: it may be the on
   expect(sentTo(a, 'w')).toEqual([])
 })
 
+test('59: the copy of a leader that is to go does not count: one who stays must hold the entry', () => {
+  const a = settledLeaderAt('a', AS_DATA)
+  without(a)
+  a.takeSent()
+
+  const { membershipIndex: after } = a.raft
+  const target = { ...membershipOf(['b', 'w'], { witnesses: ['w'] }), wanted: null }
+  a.step({ type: 'propose_membership', id: 9, after, target })
+  expect(a.raft.membership).toMatchObject({ voters: ['b', 'w'], outgoing: ['a', 'b', 'w'] })
+  beat(a, ['w'])
+  expect(sentTo(a, 'w')).toEqual([])
+
+  a.elapse(HEARTBEAT_MS)
+  const toWitness: number[] = []
+  for (let sent = a.takeSent(); sent.length > 0; sent = a.takeSent()) {
+    toWitness.push(...entriesTo(sent, 'w').map(({ index }) => index))
+    for (const message of sent) if (message.type === 'append') a.receive(ackOf(message))
+  }
+  expect(toWitness).toContain(a.raft.membershipIndex)
+})
+
 test('59: nor is one that answers and stores nothing', () => {
   const a = settledLeaderAt('a', AS_DATA)
   a.propose(1)
