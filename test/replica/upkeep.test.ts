@@ -276,6 +276,12 @@ test('many entries, or large ones, are saved at once', () => {
   }
 })
 
+test('a membership is saved at once: a state that knows its cluster shows that a log is gone', () => {
+  const bench = new Bench().apply(1)
+  bench.upkeep.applied(batch(1).map((entry) => ({ ...entry, type: 'membership' })))
+  expect(bench).toMatchObject({ saved: 1, timer: null })
+})
+
 test('only what was saved counts as durable', () => {
   const bench = new Bench().apply(1).turn()
   expect(bench).toMatchObject({ asked: ['passive'], saved: 1 })

@@ -29,7 +29,9 @@ export class Saving {
   applied(entries: readonly Entry[]): void {
     this.#entries += entries.length
     for (const { data } of entries) this.#bytes += data.length
-    if (this.#entries >= SAVE_ENTRIES || this.#bytes >= SAVE_BYTES) return this.#save()
+    const isMuch = this.#entries >= SAVE_ENTRIES || this.#bytes >= SAVE_BYTES
+    // A database that knows its cluster shows that a log is gone; it is to know as soon as it can.
+    if (isMuch || entries.some(({ type }) => type === 'membership')) return this.#save()
     this.#cancelTimer ??= this.#host.setTimer(SAVE_MS, () => this.#save())
   }
 
