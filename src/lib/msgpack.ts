@@ -8,11 +8,13 @@
  *
  * @module
  */
-import { Encoder, type ExtensionCodecType } from '@msgpack/msgpack'
+import { Decoder, Encoder, type ExtensionCodecType } from '@msgpack/msgpack'
 import { utf8Text } from './bytes.ts'
-import { build, MsgpackError } from './msgpack-build.ts'
 
-export { MsgpackError }
+/** Bytes that are no acceptable MessagePack, or a value that has no MessagePack form. */
+export class MsgpackError extends Error {
+  override readonly name = 'MsgpackError'
+}
 
 /** Levels of a value, itself included: `[1]` has two. */
 export const DEPTH_MAX = 16
@@ -49,7 +51,11 @@ export function encode(value: unknown): Uint8Array {
  */
 export function decode(bytes: Uint8Array): unknown {
   scan(bytes)
-  return build(bytes)
+  try {
+    return decoder.decode(bytes)
+  } catch (cause) {
+    throw new MsgpackError('not MessagePack', { cause }) // A key `__proto__`.
+  }
 }
 
 function refuse(reason: string): never {
@@ -92,6 +98,7 @@ function newEncoder(): Encoder<undefined> {
 }
 
 let encoder = newEncoder()
+const decoder = new Decoder({ extensionCodec: noExtensions })
 
 /** What a head byte announces: that many more bytes, or one of these. */
 const REFUSED = 255
