@@ -68,13 +68,17 @@ export class Inbox {
     const proposals = this.#proposals
     this.#proposals = []
     this.#proposalBytes = 0
-    this.stop()
+    this.#isLate = false
+    this.#disarm()
     return proposals
   }
 
   /** Nothing is taken any more. */
   stop(): void {
-    this.#isLate = false
+    this.#disarm()
+  }
+
+  #disarm(): void {
     this.#cancelTimer?.()
     this.#cancelTimer = null
   }
