@@ -26,8 +26,8 @@ export class HotRows {
   constructor(tables: Tables, configs: ConfigQueries, { bytesMax } = { bytesMax: BYTES_MAX }) {
     this.#tables = tables
     this.#queries = configs
-    this.#instances = new HotCache({ bytesMax })
-    this.#configs = new HotCache({ bytesMax })
+    this.#instances = new HotCache({ weightMax: bytesMax })
+    this.#configs = new HotCache({ weightMax: bytesMax })
   }
 
   instance(key: InstanceKey): InstanceRow | null {

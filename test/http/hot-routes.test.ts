@@ -283,7 +283,7 @@ test('answers to look-ups are kept within their bound', async () => {
   const app = lookupRoutes({ ...edgeOf({ registry, version: '1' }), lookups })
   for (let i = 0; i < 300; i++) {
     expect((await app.request(`/v1/services/s${i}?tag=${'x'.repeat(i)}`)).status).toBe(200)
-    expect(lookups.bytes).toBeLessThanOrEqual(20_000)
+    expect(lookups.weight).toBeLessThanOrEqual(20_000)
   }
   expect(lookups.size).toBeGreaterThan(10)
 })

@@ -5,7 +5,7 @@ import { prng } from '../../src/lib/prng.ts'
 
 test('whatever is done, what is kept is the last that was set, and weighs no more than the bound', () => {
   const random = prng(7)
-  const cache = new HotCache<number>({ bytesMax: 1_000 })
+  const cache = new HotCache<number>({ weightMax: 1_000 })
   const last = new Map<string, number>()
   const weights = new Map<string, number>()
   let hits = 0
@@ -28,14 +28,14 @@ test('whatever is done, what is kept is the last that was set, and weighs no mor
     }
     const kept = Array.from(last.keys()).filter((name) => cache.peek(name) !== undefined)
     expect(kept).toHaveLength(cache.size)
-    expect(kept.reduce((sum, name) => sum + (weights.get(name) ?? 0), 0)).toBe(cache.bytes)
-    expect(cache.bytes).toBeLessThanOrEqual(1_000)
+    expect(kept.reduce((sum, name) => sum + (weights.get(name) ?? 0), 0)).toBe(cache.weight)
+    expect(cache.weight).toBeLessThanOrEqual(1_000)
   }
   expect(hits).toBeGreaterThan(1_000)
 })
 
 test('what is used stays while others come and go', () => {
-  const cache = new HotCache<string>({ bytesMax: 100 })
+  const cache = new HotCache<string>({ weightMax: 100 })
   cache.set('hot', 'x', 10)
   cache.set('cold', 'x', 10)
   for (let i = 0; i < 100; i++) {
@@ -46,7 +46,7 @@ test('what is used stays while others come and go', () => {
 })
 
 test('a look without use keeps nothing', () => {
-  const cache = new HotCache<string>({ bytesMax: 100 })
+  const cache = new HotCache<string>({ weightMax: 100 })
   cache.set('a', 'x', 10)
   for (let i = 0; i < 20; i++) {
     cache.peek('a')
@@ -56,10 +56,10 @@ test('a look without use keeps nothing', () => {
 })
 
 test('what outweighs half of the bound is not kept, nor what it was to replace', () => {
-  const cache = new HotCache<string>({ bytesMax: 100 })
+  const cache = new HotCache<string>({ weightMax: 100 })
   cache.set('a', 'small', 10)
   cache.set('a', 'large', 51)
-  expect([cache.get('a'), cache.size, cache.bytes]).toEqual([undefined, 0, 0])
+  expect([cache.get('a'), cache.size, cache.weight]).toEqual([undefined, 0, 0])
   cache.set('a', 'half', 50)
   expect(cache.get('a')).toBe('half')
 })

@@ -37,7 +37,7 @@ interface LookupAnswer {
 export type LookupAnswers = HotCache<LookupAnswer>
 
 export function lookupAnswers({ bytesMax } = { bytesMax: ANSWERS_BYTES_MAX }): LookupAnswers {
-  return new HotCache({ bytesMax })
+  return new HotCache({ weightMax: bytesMax })
 }
 
 export function getService(c: Asked, edge: Edge): Later<Response> {

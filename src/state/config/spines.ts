@@ -27,7 +27,7 @@
  * @module
  */
 import { assert } from '../../lib/assert.ts'
-import { RecentMap } from '../../lib/recent.ts'
+import { HotCache } from '../../lib/hot-cache.ts'
 import type { EventPlace } from '../reader.ts'
 import type { ConfigLinks } from './event.ts'
 
@@ -55,7 +55,7 @@ const PLACES = 256
 export class Spines {
   readonly #links: (place: EventPlace) => ConfigLinks | null | undefined
   /** By the place of the newest event, which says which key it is of. */
-  readonly #heads = new RecentMap<number, Spot>(KEYS)
+  readonly #heads = new HotCache<Spot, number>({ weightMax: 2 * KEYS })
 
   /** `links` answers those of an event; null: it is older than links are; undefined: it is gone. */
   constructor(links: (place: EventPlace) => ConfigLinks | null | undefined) {
@@ -92,7 +92,7 @@ export class Spines {
     assert(depth > UNREAD, 'depths count from 1')
     if (prev !== null) this.#heads.delete(numberOf(prev))
     const head = { revision, n, depth, jump }
-    this.#heads.set(numberOf(head), head)
+    this.#heads.set(numberOf(head), head, 1)
   }
 
   /** Events of the key are being removed whose newest stands there. */

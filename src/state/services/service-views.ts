@@ -41,12 +41,12 @@ export class ServiceViews {
 
   constructor(rows: ServiceRows, { bytesMax } = { bytesMax: BYTES_MAX }) {
     this.#rows = rows
-    this.#kept = new HotCache({ bytesMax })
+    this.#kept = new HotCache({ weightMax: bytesMax })
   }
 
   /** What is kept, by weight. */
   get bytes(): number {
-    return this.#kept.bytes
+    return this.#kept.weight
   }
 
   get(ns: string, service: string): ServiceView {
