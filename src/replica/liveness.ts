@@ -191,10 +191,26 @@ export class Liveness {
   /** What apply did to leases, on the leader. */
   applied(changes: readonly LeaseChange[]): void {
     if (!this.#active) return
-    for (const change of changes) this.#appliedOne(change)
+    // A transaction may end a lease and begin it anew: at no revision was it gone.
+    const gone = new Set<string>()
+    for (const change of changes) {
+      if (change.type === 'gone') gone.add(change.id)
+      else {
+        gone.delete(change.lease.id)
+        this.#appliedOne(change)
+      }
+    }
+    for (const id of gone) this.#forget(id)
   }
 
-  #appliedOne(change: LeaseChange): void {
+  #forget(id: string): void {
+    const deadline = this.#deadlines.forget(id)
+    if (deadline === null) return
+    this.#toClear.delete(deadline)
+    for (const waiter of deadline.waiters ?? []) waiter(null)
+  }
+
+  #appliedOne(change: Exclude<LeaseChange, { readonly type: 'gone' }>): void {
     switch (change.type) {
       case 'armed':
       case 'cleared': {
@@ -216,13 +232,6 @@ export class Liveness {
         if (deadline.waiters === null) return
         deadline.phase = 'reviving' // A beat came while it was expiring.
         this.#toClear.add(deadline)
-        return
-      }
-      case 'gone': {
-        const deadline = this.#deadlines.forget(change.id)
-        if (deadline === null) return
-        this.#toClear.delete(deadline)
-        for (const waiter of deadline.waiters ?? []) waiter(null)
         return
       }
       default:
@@ -257,11 +266,11 @@ function ref({ id, leaseRevision }: Deadline): LeaseRef {
 
 /** Answers when the log has decided. */
 function wait(deadline: Deadline, done: (renewed: Renewed | undefined) => void): void {
-  const { ttlMs } = deadline
   deadline.waiters ??= []
   deadline.waiters.push((remainingMs) => {
     if (remainingMs === 'lost') return done(undefined)
     if (remainingMs === null) return done(null)
-    return done({ ttlMs, expiresInMs: Math.floor(remainingMs) })
+    // That of now: it may have been registered with another since.
+    return done({ ttlMs: deadline.ttlMs, expiresInMs: Math.floor(remainingMs) })
   })
 }

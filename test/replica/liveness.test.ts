@@ -150,6 +150,26 @@ describe('DESIGN §5: heartbeats and expiry', () => {
     })
   })
 
+  test('what ends and begins anew at one revision was never gone: who waits is told what remains', () => {
+    const ends = { type: 'gone', id: 'a' } as const
+    const begins = { type: 'armed', lease: lease('a', { leaseRevision: 9, ttlMs: 5_000 }) } as const
+    for (const [changes, answer] of [
+      [[ends, begins], { ttlMs: 5_000, expiresInMs: 5_000 }],
+      [[begins, ends], { ttlMs: 5_000, expiresInMs: 5_000 }],
+      [[ends], null],
+    ] as const) {
+      const leader = new Leader(lease('a'))
+      leader.run(2_000)
+      const { answers } = leader.beat('a') // It is suspect: the log has to say that it lives.
+      expect(answers).toEqual([])
+
+      leader.liveness.applied(changes)
+
+      expect(answers).toEqual([answer])
+      expect(leader.liveness.size).toBe(changes.at(-1) === begins ? 1 : 0)
+    }
+  })
+
   test('a lapsed lease is revived by a beat, or removed after removeAfter', () => {
     const lapsed = lease('a', { lapsed: true, onLapse: 'lapse', removeAfterMs: 2_000 })
     const leader = new Leader(lapsed, { ...lapsed, id: 'b' })
