@@ -263,10 +263,21 @@ function historyOf(chance: Chance): HistoryConfig {
   }
 }
 
+/** Where one message after the other takes so long, nobody who was far behind catches up in time. */
+const SLOW_NETWORK_MS = 10
+const INFLIGHT_OF_SLOW = 8
+
 /** A stream of its own: what seeds draw besides stays what it was. */
 const RULES_STREAM = 40
 
 export function planOf(seed: number): Plan {
+  const plan = drawPlan(seed)
+  if (plan.network.delayMaxMs < SLOW_NETWORK_MS) return plan
+  const inflightMax = Math.max(plan.raft.inflightMax, INFLIGHT_OF_SLOW)
+  return { ...plan, raft: { ...plan.raft, inflightMax } }
+}
+
+function drawPlan(seed: number): Plan {
   const chance = new Chance(seed, 0)
   const rules = new Chance(seed, RULES_STREAM)
   const [heartbeatMs, electionMinMs, electionMaxMs] = chance.pick(TIMINGS)
