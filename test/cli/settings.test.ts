@@ -55,7 +55,7 @@ test('serveOptions() reads every flag', () => {
   const line =
     '--id=n2 --listen 127.0.0.1:7402 --peer-listen [::1]:7502 --data d ' +
     '--cluster n3=http://127.0.0.1:7403,n2=http://127.0.0.1:7402/ --heartbeat 50ms ' +
-    '--election-timeout 300ms..2s --remove-dead-after 10m --history-versions 5 --history-age 720h --watch-history 10m --watch-history-max 5000 --clock-drift 0.5% --sqlite sql.js --wal-segment 1MiB --wal-tail 64KiB --wal-max 1MiB --checkpoint-size 128KiB --apply-batch 500 ' +
+    '--election-timeout 300ms..2s --remove-dead-after 10m --history-versions 5 --history-age 720h --watch-history 10m --watch-history-max 5000 --clock-drift 0.5% --sqlite sql.js --wal-segment 4MiB --wal-tail 64KiB --wal-max 1MiB --checkpoint-size 128KiB --apply-batch 500 ' +
     '--cluster-secret-file secret'
   const args = line.split(' ')
   const files = { secret: '0123456789abcdef\n' }
@@ -81,7 +81,7 @@ test('serveOptions() reads every flag', () => {
     history: { versions: 5, ageMs: 2_592_000_000, feedMs: 600_000, feedRevisions: 5_000 },
     clockDrift: 0.005,
     sqlite: 'sql.js',
-    walSegmentBytes: 1_048_576,
+    walSegmentBytes: 4_194_304,
     walTailBytes: 65_536,
     walBytesMax: 1_048_576,
     checkpointBytes: 131_072,

@@ -166,16 +166,18 @@ test(
 )
 
 test(
-  'cluster: stages: a write that no segment can hold is refused, and the node goes on',
-  withCluster({ size: 1, flags: () => ['--wal-segment', '1MiB'] }, async ({ nodes }) => {
-    const node = nodes[0]!
-    const large = await node.put('/v1/config/large', new Uint8Array(1_048_576))
-    expect([large.status, large.json['code'], large.json['outcome']]).toEqual([
-      413,
-      'too_large',
-      'not_applied',
-    ])
-    expect((await node.put('/v1/config/large', new Uint8Array(1_000_000))).status).toBe(201)
-  }),
+  'cluster: stages: the largest import there is fits into the smallest segment of a follower',
+  withCluster(
+    { flags: (place) => ['--wal-segment', place === 0 ? '64MiB' : '4MiB'] },
+    async (cluster) => {
+      const values = [1_048_576, 1_048_576, 1_048_576 - 100].map((bytes) => 'v'.repeat(bytes))
+      const items = values.map((value, n) => JSON.stringify({ key: `large/${n}`, value }))
+      const body = items.join('\n')
+      const leader = await cluster.leader()
+      const large = await leader.call('POST', '/v1/config-import', { body })
+      expect(large.json).toMatchObject({ created: 3 })
+      await cluster.settled()
+    },
+  ),
   TEST_MS,
 )

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { AssertionError } from '../../src/lib/assert.ts'
+import { commandBytesMax } from '../../src/storage/entry-bounds.ts'
 import { WalDamaged } from '../../src/storage/mod.ts'
 import { bigEntry, BLOCK, entry, hard, Harness, readAll, run, SEGMENT } from './harness.ts'
 
@@ -366,4 +367,10 @@ test('a command of the largest size is written and read back, and not a byte mor
 
   expect(h.entries()[0]?.data.length).toBe(commandBytesMax)
   expect(() => h.write([bigEntry(2, 1, commandBytesMax + 1)])).toThrow('an entry fits in a segment')
+})
+
+test('logs of 4 MiB segments and of larger ones take commands of one size', () => {
+  const small = commandBytesMax(4 * 1_048_576)
+  expect(small).toBeGreaterThan(4_000_000)
+  for (const mib of [64, 1_024]) expect(commandBytesMax(mib * 1_048_576)).toBe(small)
 })

@@ -14,7 +14,7 @@ import { until } from './until.ts'
 /** A test that waits for elections and restarts gets this, in milliseconds. */
 export const TEST_MS = 120_000
 /** Limits so small that a few megabytes make checkpoints, leave the log behind and need snapshots. */
-const LIMITS = '--wal-segment 1MiB --wal-tail 64KiB --wal-max 1MiB --checkpoint-size 64KiB'
+const LIMITS = '--wal-segment 4MiB --wal-tail 64KiB --wal-max 1MiB --checkpoint-size 64KiB'
 export const TINY: readonly string[] = LIMITS.split(' ')
 /** Longer than the longest `?timeout=` used here: a node answers before we give up on it. */
 const REQUEST_MS = 40_000

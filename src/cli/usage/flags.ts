@@ -205,12 +205,13 @@ export const FLAGS = {
     commands: NODES,
     read: oneOf(['bun', 'node', 'sql.js']),
   }),
+  /** From 4MiB on a log takes entries of one size, so what a leader writes its followers can. */
   'wal-segment': flag({
     value: 'SIZE',
     about: 'size of one file of the log',
     fallback: '64MiB',
     commands: NODES,
-    read: bytesBetween('1MiB', '1GiB'),
+    read: bytesBetween('4MiB', '1GiB'),
   }),
   /** Sizes that fit nearly everybody: kept out of the help text, told in the README. */
   'wal-tail': flag({
