@@ -5,7 +5,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { runTests, testFiles } from './tests.mjs'
 import { ROOT, toolchain, why } from './toolchain.mjs'
 
@@ -27,7 +27,7 @@ process.exit(sum.failed > 0 ? 1 : 0)
 
 async function main() {
   const { bun, deno } = toolchain()
-  wantStrace()
+  wantPackages()
   const built = spawnSync(bun, ['build.ts'], {
     cwd: ROOT,
     stdio: ['ignore', 2, 2],
@@ -56,24 +56,34 @@ function groups(words) {
   return [...(quick.length > 0 ? [quick] : []), ...alone.map((file) => [file])]
 }
 
-/** Some tests watch system calls and make them fail. Without strace they are skipped, and counted so. */
-function wantStrace() {
-  if (process.platform !== 'linux' || hasStrace()) return
-  if (process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')) {
-    const apt = (...args) =>
-      spawnSync('apt-get', ['-qq', ...args], {
-        stdio: 'ignore',
-        timeout: PACKAGES_MS_MAX,
-        env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-      }).status === 0
-    const wanted = ['install', '-y', '--no-install-recommends', 'strace']
-    if (!apt(...wanted) && apt('update')) apt(...wanted)
+/** Some tests make system calls fail, or open a page. Without these they are skipped, and counted so. */
+function wantPackages() {
+  if (process.platform !== 'linux') return
+  // A browser is large: nobody but CI is given one unasked.
+  const wanted = ['strace', ...(process.env.CI === undefined ? [] : ['chromium'])]
+  for (const name of wanted) if (!isThere(name)) install(name)
+  for (const name of ['strace', 'chromium']) {
+    if (!isThere(name)) console.error(`rollcall: ${name} is missing: its tests are skipped`)
   }
-  if (!hasStrace()) console.error('rollcall: strace is missing: the tests that need it are skipped')
 }
 
-function hasStrace() {
-  return spawnSync('strace', ['-V'], { stdio: 'ignore' }).status === 0
+function isThere(program) {
+  return process.env.PATH.split(delimiter).some((folder) => existsSync(join(folder, program)))
+}
+
+function install(name) {
+  if (process.getuid() !== 0 || !existsSync('/usr/bin/apt-get')) return
+  const wanted = ['install', '-y', '--no-install-recommends', name]
+  if (!apt(...wanted) && apt('update')) apt(...wanted)
+}
+
+function apt(...args) {
+  const ran = spawnSync('apt-get', ['-qq', ...args], {
+    stdio: 'ignore',
+    timeout: PACKAGES_MS_MAX,
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  })
+  return ran.status === 0
 }
 
 function problem(text) {

@@ -7,6 +7,7 @@ import { withRaisedCluster } from '../support/client.ts'
 import { withCluster } from '../support/cluster.ts'
 import { Program, ROOT } from '../support/program.ts'
 import { until } from '../support/until.ts'
+import { seenByPage } from './browser.ts'
 import { addPackage, BUN, DENO, installed, node20, pack, project, run, workerd } from './tools.ts'
 
 const TEST_MS = 120_000
@@ -21,6 +22,7 @@ const bare = join(folder, 'bare')
 const full = join(folder, 'full')
 const node = await node20(join(folder, 'node'))
 const edge = await workerd(join(folder, 'workerd'))
+const browser = Bun.which('chromium')
 
 beforeAll(async () => {
   const archive = await pack(folder)
@@ -135,6 +137,18 @@ test.skipIf(edge === null)(
     } finally {
       await program.kill()
     }
+  }),
+  TEST_MS,
+)
+
+test.skipIf(browser === null)(
+  'package: the client works in a browser',
+  withRaisedCluster({}, async (cluster) => {
+    copyFileSync(join(SOURCES, 'page.ts'), join(bare, 'page.ts'))
+    await run([BUN, 'build', 'page.ts', '--target=browser', '--outfile=page.js'], bare)
+    const urls = cluster.nodes.map(({ url }) => url)
+
+    expect(await seenByPage(browser ?? '', join(bare, 'page.js'), urls)).toEqual(SEEN)
   }),
   TEST_MS,
 )
