@@ -296,6 +296,7 @@ function hearsQuorum(core: Core): boolean {
 /** Sends what every peer's window admits; with a round due, something to each of them. */
 export function sendAppends(core: Core): void {
   const leadership = leadershipOf(core)
+  lookAtPace(core)
   let round: Round | null = null
   // Made when they are asked for: mostly there is nothing to send.
   let whole: Supply | null = null
@@ -312,7 +313,7 @@ export function sendAppends(core: Core): void {
     if (progress.state !== 'snapshot' && progress.next <= core.log.compacted) {
       progress.needsSnapshot()
     }
-    if (progress.witness) withheld ??= forWitnesses(core)
+    if (progress.witness) withheld ??= supply(core, witnessLimit(core), withhold)
     const limit = progress.witness ? (withheld?.limit ?? 0) : core.log.last
     while (progress.isOpen && progress.next <= limit) {
       const supplied = progress.witness ? withheld : (whole ??= supply(core, limit, (all) => all))
@@ -385,11 +386,6 @@ function supply(
     return slice
   }
   return { limit, from }
-}
-
-function forWitnesses(core: Core): Supply {
-  lookAtPace(core)
-  return supply(core, witnessLimit(core), withhold)
 }
 
 function sendAppend(

@@ -26,7 +26,10 @@ export interface DataCopies {
   readonly quorum: number
 }
 
-/** Judges who keeps up. Called on every turn of a leader of witnesses, before they are sent to. */
+/**
+ * Judges who keeps up. Called on every turn of a leader, before it sends; without witnesses too: the
+ * first one to come must not be told by what was true long ago.
+ */
 export function lookAtPace(core: Core): void {
   const { config, log, clock } = core
   for (const { match, pace } of present(core.leadership, 'a leader').progress.values()) {

@@ -1,6 +1,6 @@
 /** Scenario 59: witnesses (Thesis §11.7.2, DESIGN §7, `src/raft/DESIGN.md`). */
 import { expect, test } from 'bun:test'
-import type { Entry, Message } from '../../src/raft/mod.ts'
+import type { Entry, Membership, Message } from '../../src/raft/mod.ts'
 import { enterChange } from '../../src/raft/membership-change.ts'
 import { Pace } from '../../src/raft/pace.ts'
 import {
@@ -121,6 +121,35 @@ test('59: the copy of a leader that is to go does not count: one who stays must 
     for (const message of sent) if (message.type === 'append') a.receive(ackOf(message))
   }
   expect(toWitness).toContain(a.raft.membershipIndex)
+})
+
+test('59: who was late while a witness was there is not late still when the next one comes', () => {
+  const voters = ['a', 'b', 'c']
+  const withWitness = membershipOf(voters, { learners: ['w'], witnesses: ['w'] })
+  const a = settledLeaderAt('a', { membership: withWitness })
+  const change = (target: Membership): void => {
+    const { membershipIndex: after } = a.raft
+    a.step({ type: 'propose_membership', id: 9, after, target })
+  }
+  for (let ms = 0; ms <= ELECTION_MIN_MS; ms += HEARTBEAT_MS) beat(a, ['c', 'w'])
+  change(membershipOf(voters))
+  acknowledgeAll(a, ['c', 'w'])
+  for (let ms = 0; ms <= ELECTION_MIN_MS; ms += HEARTBEAT_MS) beat(a, ['b', 'c'])
+  change(withWitness)
+
+  acknowledgeAll(a, ['c'])
+  expect([a.raft.committed, a.raft.progressOf('b')?.match]).toEqual([3, 2])
+
+  a.elapse(HEARTBEAT_MS)
+  const probe = a.takeSentOf('append').find(({ to }) => to === 'w')!
+  const result = {
+    ok: false,
+    rejected: probe.prevIndex,
+    conflictTerm: null,
+    conflictIndex: 1,
+  } as const
+  a.receive({ ...ackOf(probe), result })
+  expect(sentTo(a, 'w')).toEqual([1, 2])
 })
 
 test('59: nor is one that answers and stores nothing', () => {

@@ -2,10 +2,16 @@
  * Damage to what a log had made durable, while its node is down: bits that flip, a write that the
  * disk had confirmed and never made, one that went to another place (RELIABILITY §1, rows 9 and 12).
  *
- * Only batches before D are hit, the largest `durableUpTo` on the disk (DESIGN §3): what is at or
- * after D nobody can tell from a torn tail.
+ * Only batches before D are hit, the largest `durableUpTo` in any whole batch (DESIGN §3): what
+ * is at or after D nobody can tell from a torn tail.
  */
-import { BLOCK_BYTES, batchBytes, HEADER_BYTES, readHeader } from '../../src/storage/layout.ts'
+import {
+  batchBytes,
+  BLOCK_BYTES,
+  checksumOf,
+  HEADER_BYTES,
+  readHeader,
+} from '../../src/storage/layout.ts'
 import type { SimDisk } from '../support/sim-disk.ts'
 import type { Chance } from './chance.ts'
 
@@ -52,8 +58,12 @@ function batchesIn(file: string, bytes: Uint8Array): Batch[] {
   for (let at = 0; at < bytes.length; at += BLOCK_BYTES) {
     const header = readHeader(bytes.subarray(at, at + HEADER_BYTES))
     if (header === null) continue
-    const { sequence, durableUpTo, payloadBytes } = header
-    batches.push({ file, at, bytes: HEADER_BYTES + payloadBytes, sequence, durableUpTo })
+    const { sequence, durableUpTo, payloadBytes, checksum } = header
+    const length = HEADER_BYTES + payloadBytes
+    // One that was torn proves nothing of those before it.
+    if (at + length > bytes.length) continue
+    if (checksumOf(bytes.subarray(at, at + length), payloadBytes) !== checksum) continue
+    batches.push({ file, at, bytes: length, sequence, durableUpTo })
     at += batchBytes(payloadBytes) - BLOCK_BYTES
   }
   return batches
