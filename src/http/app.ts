@@ -19,6 +19,7 @@ import type { AllowedHosts } from './guard.ts'
 import { healthRoutes } from './cluster/health.ts'
 import { heartbeatRoutes } from './services/heartbeats.ts'
 import { hotCalls } from './hot-routes.ts'
+import { instanceBodies } from './services/instance-body.ts'
 import { instanceRoutes } from './services/instances.ts'
 import { leaseRoutes } from './locks/leases.ts'
 import { DEFAULT_LIMITS } from './limits.ts'
@@ -74,15 +75,17 @@ export function createApp(options: AppOptions): Hono<Env> {
 }
 
 export function edgeOf(options: AppOptions): Edge {
+  const limits = { ...DEFAULT_LIMITS, ...options.limits }
   return {
     registry: options.registry,
     version: options.version,
-    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    limits,
     logger: options.logger ?? silentLogger,
     closing: options.closing ?? null,
     requests: new Map(),
     checks: options.checks ?? null,
     listeners: new Listeners(() => performance.now()),
+    instanceBodies: instanceBodies(limits),
     lookups: lookupAnswers(),
   }
 }

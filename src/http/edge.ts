@@ -3,6 +3,7 @@ import type { Context } from 'hono'
 
 import type { Logger } from '../lib/logger.ts'
 import type { Listeners } from './config/listeners.ts'
+import type { InstanceBodies } from './services/instance-body.ts'
 import type { LookupAnswers } from './services/lookup.ts'
 import type { Limits } from './limits.ts'
 import type { Consistency, Registry } from './registry.ts'
@@ -19,6 +20,7 @@ export interface Edge {
   /** Null: values of types with a costly syntax are not parsed, and none can be under a schema. */
   readonly checks: ValueChecks | null
   readonly listeners: Listeners
+  readonly instanceBodies: InstanceBodies
   /** Answers to look-ups of services that were asked for lately. */
   readonly lookups: LookupAnswers
 }
@@ -52,7 +54,7 @@ export interface Env {
 export type Call = Context<Env>
 
 /**
- * What a read wants of its call: little enough that a request can be read without the router's
+ * What most calls want of a request: little enough that it can be answered without the router's
  * context (`hot-routes.ts`).
  */
 export interface Asked {

@@ -1,10 +1,10 @@
 /**
  * The calls that a registry lives by, in front of the router: the reads of a key, an instance and a
- * service, and the beat of an instance. They are the very functions that the router calls for these
+ * service, the writes of a key and an instance, and the beat of an instance. They are the very functions that the router calls for these
  * paths, given the request alone. What the router and its context take for one request is more than
  * such an answer takes in all.
  */
-import { CONFIG_PATH, getConfig } from './config/config.ts'
+import { CONFIG_PATH, getConfig, putConfig } from './config/config.ts'
 import type { Asked, Edge, Env } from './edge.ts'
 import { problem } from './error.ts'
 import { answerError, finish } from './finish.ts'
@@ -12,7 +12,7 @@ import { guard, type AllowedHosts } from './guard.ts'
 import type { Later } from '../lib/later.ts'
 import { rawPath } from './request/path.ts'
 import { beatNow, HEARTBEAT_PATH } from './services/heartbeats.ts'
-import { getInstance, INSTANCE_PATH } from './services/instances.ts'
+import { getInstance, INSTANCE_PATH, putInstance } from './services/instances.ts'
 import { getService, SERVICE_PATH } from './services/lookup.ts'
 
 type Bindings = Env['Bindings']
@@ -28,8 +28,11 @@ interface HotRoute {
 const CONFIG: HotRoute = { template: CONFIG_PATH, answer: getConfig }
 const SERVICE: HotRoute = { template: SERVICE_PATH, answer: getService }
 const INSTANCE: HotRoute = { template: INSTANCE_PATH, answer: getInstance }
+const CONFIG_PUT: HotRoute = { template: CONFIG_PATH, answer: putConfig }
+const INSTANCE_PUT: HotRoute = { template: INSTANCE_PATH, answer: putInstance }
 const HEARTBEAT: HotRoute = { template: HEARTBEAT_PATH, answer: beatNow }
 
+const METHODS = new Set(['GET', 'PUT', 'POST'])
 const CONFIG_START = '/v1/config/'
 const SERVICE_START = '/v1/services/'
 const INSTANCES = '/instances/'
@@ -38,8 +41,15 @@ const BEAT_END = '/heartbeat'
 /** What the router would choose, of the routes above; null: another. */
 export function hotRoute(method: string, path: string): HotRoute | null {
   if (method === 'GET') return hotRead(path)
+  if (method === 'PUT') return writeOf(hotRead(path))
   if (method !== 'POST' || !path.endsWith(BEAT_END)) return null
   return hotRead(path.slice(0, -BEAT_END.length)) === INSTANCE ? HEARTBEAT : null
+}
+
+/** Of what that reads. */
+function writeOf(read: HotRoute | null): HotRoute | null {
+  if (read === CONFIG) return CONFIG_PUT
+  return read === INSTANCE ? INSTANCE_PUT : null
 }
 
 function hotRead(path: string): HotRoute | null {
@@ -59,7 +69,7 @@ export function hotCalls(
 ): (request: Request, bindings: Bindings | undefined) => Later<Response> | null {
   return (request, bindings) => {
     const { method } = request
-    if (method !== 'GET' && method !== 'POST') return null
+    if (!METHODS.has(method)) return null
     const path = rawPath(request, bindings?.below)
     const route = hotRoute(method, path)
     if (route === null) return null

@@ -3,11 +3,12 @@
  * "retries"). The key travels with the command and is judged at apply (`state/keyed.ts`).
  */
 import { assert } from '../lib/assert.ts'
+import type { Later } from '../lib/later.ts'
 import { encode } from '../lib/msgpack.ts'
 import { nameProblem } from '../lib/names.ts'
 import type { Command } from '../state/command.ts'
 import { readBytes } from './request/body.ts'
-import type { Asked, Call, Edge } from './edge.ts'
+import type { Asked, Edge } from './edge.ts'
 import { invalid } from './error.ts'
 import { namespaceOf } from './request/namespace.ts'
 import type { Query } from './request/query.ts'
@@ -30,15 +31,16 @@ export function idempotencyKey(c: Asked): string | null {
 }
 
 /** The command under the key of its request, where it has one. */
-export async function keyed(c: Call, edge: Edge, query: Query, command: Command): Promise<Command> {
+export function keyed(c: Asked, edge: Edge, query: Query, command: Command): Later<Command> {
   const key = idempotencyKey(c)
   if (key === null) return command
-  const requestHash = await hashOf(c, edge, query)
-  return { type: 'keyed', caller: callerOf(c), key, requestHash, command }
+  return hashOf(c, edge, query).then((requestHash) => {
+    return { type: 'keyed', caller: callerOf(c), key, requestHash, command }
+  })
 }
 
 /** Whose keys they are: callers have no identity yet, so all have theirs in common. */
-function callerOf(_c: Call): string {
+function callerOf(_c: Asked): string {
   return ''
 }
 
@@ -47,7 +49,7 @@ function callerOf(_c: Call): string {
  * what it looked up on the way, differ from one try to the next. The path is taken decoded, since
  * `%2F` and `/` are the same in a key.
  */
-async function hashOf(c: Call, edge: Edge, query: Query): Promise<Uint8Array> {
+async function hashOf(c: Asked, edge: Edge, query: Query): Promise<Uint8Array> {
   const body = c.get('body') ?? null
   assert(body !== null || !c.req.raw.bodyUsed, 'a body is read by `readBytes`, which remembers it')
   const request = encode([

@@ -5,7 +5,7 @@
 import type { Command } from '../state/command.ts'
 import type { Outcome, OutcomeResult } from '../state/outcome.ts'
 import { assert } from '../lib/assert.ts'
-import type { Asked, Call, Edge } from './edge.ts'
+import type { Asked, Edge } from './edge.ts'
 import { failed, invalid, refused } from './error.ts'
 import { fenced, fences } from './locks/fences.ts'
 import { idempotencyKey, keyed } from './idempotency.ts'
@@ -40,23 +40,18 @@ export function refuseConditions(c: Asked): void {
 }
 
 /** Proposes and waits for the outcome; throws what the client is to see where it is none. */
-export async function propose(
-  c: Call,
-  edge: Edge,
-  query: Query,
-  command: Command,
-): Promise<Applied> {
-  return applied(await decide(c, edge, query, command))
+export function propose(c: Asked, edge: Edge, query: Query, command: Command): Promise<Applied> {
+  return decide(c, edge, query, command).then(applied)
 }
 
 /** As {@link propose}, whatever key the request has: for what repeats itself without harm. */
-export async function proposeUnkeyed(
-  c: Call,
+export function proposeUnkeyed(
+  c: Asked,
   edge: Edge,
   query: Query,
   command: Command,
 ): Promise<Applied> {
-  return applied(await settle(c, edge, query, command))
+  return settle(c, edge, query, command).then(applied)
 }
 
 function applied(outcome: Outcome): Applied {
@@ -65,16 +60,13 @@ function applied(outcome: Outcome): Applied {
 }
 
 /** As {@link propose}, for who has something to do about a refusal. */
-export async function decide(
-  c: Call,
-  edge: Edge,
-  query: Query,
-  command: Command,
-): Promise<Outcome> {
-  return await settle(c, edge, query, await keyed(c, edge, query, fenced(c, query, command)))
+export function decide(c: Asked, edge: Edge, query: Query, command: Command): Promise<Outcome> {
+  const whole = keyed(c, edge, query, fenced(c, query, command))
+  if (!(whole instanceof Promise)) return settle(c, edge, query, whole)
+  return whole.then((known) => settle(c, edge, query, known))
 }
 
-async function settle(c: Call, edge: Edge, query: Query, command: Command): Promise<Outcome> {
+async function settle(c: Asked, edge: Edge, query: Query, command: Command): Promise<Outcome> {
   const outcome = await edge.registry.propose(command, { timeoutMs: timeoutMs(c, query, edge) })
   if ('failure' in outcome) throw failed(outcome)
   c.set('revision', outcome.revision)

@@ -180,6 +180,52 @@ describe.each([1, 2, 3, 4, 5, 6])('seed %d', (seed) => {
   })
 })
 
+/** What goes into a hot write and may be wrong with it. */
+function randomHeaders(random: Random): Readonly<Record<string, string>> {
+  const pick = pickOf(random)
+  const maybe = (name: string, values: readonly string[], oneIn = 12) =>
+    random(oneIn) === 0 ? { [name]: pick(values) } : {}
+  return {
+    ...maybe('If-Match', ['"1"', '*', '"2", "3"', 'odd'], 6),
+    ...maybe('If-None-Match', ['*', '"1"']),
+    ...maybe('Idempotency-Key', ['k1', '"k2"', 'k3', 'no/key'], 4),
+    ...maybe('Rollcall-Lock', ['none=4', 'odd']),
+    ...maybe('Rollcall-Stage-Rule', ['zone=eu']),
+    ...maybe('Rollcall-Namespace', ['other', 'no/name']),
+    ...maybe('Content-Type', ['application/json', 'text/plain; charset=utf-8', 'odd']),
+    ...maybe('Content-Encoding', ['gzip', 'identity']),
+    ...maybe('Content-Length', ['1', '99999999', '0']),
+    ...maybe('Origin', ['http://evil.example', 'http://localhost']),
+  }
+}
+
+test.each([1, 2, 3])('a hot write is what it is behind the router, seed %d', async (seed) => {
+  const random = prng(seed)
+  const [hot, routed] = [await LocalRegistry.open(), await LocalRegistry.open()]
+  const app = createApp(optionsOver(hot))
+  const reference = routedApp(edgeOf(optionsOver(routed)), {})
+  for (const target of [app, reference]) {
+    const body = json({ maxLength: 4 })
+    await target.request('/v1/config-schemas/app/b', { method: 'PUT', body })
+  }
+  const met = new Map<number, number>()
+  for (let i = 0; i < 500; i++) {
+    const { line, body } = randomWrite(random)
+    const more = ['&comment=c', '&comment', '&lease=none', '&odd=1']
+    const path = line[1] + (random(20) === 0 ? pickOf(random)(more) : '')
+    const given = random(20) === 0 ? '{"address"' : body
+    const headers = randomHeaders(random)
+    const asked = () => ({ method: line[0], headers, ...(given === null ? {} : { body: given }) })
+    hot.isLeader = routed.isLeader = random(30) > 0
+    const expected = (await seen(reference.request(path, asked()))) as { status: number }
+    expect([path, await seen(app.request(path, asked()))]).toEqual([path, expected])
+    met.set(expected.status, (met.get(expected.status) ?? 0) + 1)
+  }
+  for (const status of [200, 201, 400, 403, 412, 413, 422]) {
+    expect([status, met.get(status) ?? 0]).not.toEqual([status, 0])
+  }
+})
+
 test('filters let through what they say, by the JSON that callers see', async () => {
   const random = prng(11)
   const { app } = await twoApps()
@@ -272,8 +318,10 @@ test.each([
 
 const HOT = new Set([
   'GET /v1/config/:key{.+}',
+  'PUT /v1/config/:key{.+}',
   'GET /v1/services/:service',
   'GET /v1/services/:service/instances/:id',
+  'PUT /v1/services/:service/instances/:id',
   'POST /v1/services/:service/instances/:id/heartbeat',
 ])
 

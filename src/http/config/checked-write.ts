@@ -4,12 +4,13 @@
  * by the time it is applied, it is refused there, checked again, and proposed again.
  */
 import { utf8Text } from '../../lib/bytes.ts'
+import { whenKnown, type Later } from '../../lib/later.ts'
 import { propertiesProblem } from '../../lib/properties.ts'
 import type { Command, CommandOf, SchemaGuard } from '../../state/command.ts'
 import type { Outcome } from '../../state/outcome.ts'
 import type { StateReader } from '../../state/reader.ts'
 import type { ConfigSchemaRow } from '../../state/rows.ts'
-import type { Call, Edge } from '../edge.ts'
+import type { Asked, Edge } from '../edge.ts'
 import { ApiError, invalidAll, refused } from '../error.ts'
 import type { Issue } from '../error.ts'
 import { readLatest } from '../read.ts'
@@ -33,7 +34,7 @@ const ATTEMPTS_MAX = 3
 
 /** Proposes `command`, which writes these values, and waits for what comes of it. */
 export async function proposeValues(
-  c: Call,
+  c: Asked,
   edge: Edge,
   query: Query,
   write: {
@@ -89,7 +90,8 @@ export async function checkConfigValues(
 ): Promise<readonly SchemaGuard[]> {
   const guards = new Map<string, SchemaGuard>()
   for (const value of values) {
-    await checkConfigValue(edge, value)
+    const checked = checkConfigValue(edge, value)
+    if (checked !== undefined) await checked
     const { key, schemas } = value
     if (schemas.length === 0) continue
     guards.set(key, { key, revision: Math.max(...schemas.map(({ revision }) => revision)) })
@@ -97,11 +99,17 @@ export async function checkConfigValues(
   return [...guards.values()]
 }
 
-async function checkConfigValue(edge: Edge, value: GovernedValue): Promise<void> {
-  const { contentType, schemas, at } = value
+/** Answers a promise only where it takes time. */
+function checkConfigValue(edge: Edge, value: GovernedValue): Later<void> {
+  const { contentType, schemas } = value
   const format = formatOf(contentType)
+  if (format === null && schemas.length === 0) return undefined
   const job = { type: 'value', format, value: value.value, schemas } as const
-  const verdict = schemas.length === 0 ? await parsed(edge, job) : await runJob(edge, job)
+  const verdict = schemas.length === 0 ? parsed(edge, job) : runJob(edge, job)
+  return whenKnown(verdict, (known) => judge(known, value))
+}
+
+function judge(verdict: ValueVerdict, { schemas, at }: GovernedValue): void {
   switch (verdict.type) {
     case 'fine':
       return
@@ -117,11 +125,11 @@ async function checkConfigValue(edge: Edge, value: GovernedValue): Promise<void>
 type ValueCheck = Extract<ValueJob, { type: 'value' }>
 
 /** What takes no longer than reading the bytes is done at once. */
-async function parsed(edge: Edge, job: ValueCheck): Promise<ValueVerdict> {
+function parsed(edge: Edge, job: ValueCheck): Later<ValueVerdict> {
   const { format, value } = job
   if (format === null) return { type: 'fine' }
   if (format === 'json' || format === 'properties') return parsedHere(format, value)
-  return await runJob(edge, job)
+  return runJob(edge, job)
 }
 
 function parsedHere(format: ValueFormat, value: Uint8Array): ValueVerdict {

@@ -8,7 +8,7 @@ import { proposeValues } from './checked-write.ts'
 import { getVersion } from './history.ts'
 import { COMMENT_MAX, rawValue } from './value.ts'
 import { contentTypeOf } from './content-type.ts'
-import type { Asked, Call, Edge, Env } from '../edge.ts'
+import type { Asked, Edge, Env } from '../edge.ts'
 import { effectiveValue, effectiveWaitable, stagedAnswer } from './effective.ts'
 import { ApiError, invalid } from '../error.ts'
 import { expectation, isKnown } from '../request/etag.ts'
@@ -37,7 +37,7 @@ export function configRoutes(edge: Edge): Hono<Env> {
     })
 }
 
-async function putConfig(c: Call, edge: Edge): Promise<Response> {
+export async function putConfig(c: Asked, edge: Edge): Promise<Response> {
   const query = writeQuery(c, ['comment', 'lease'])
   const ns = namespaceOf(c, query)
   const key = pathKey(c, BASE)
@@ -56,7 +56,7 @@ async function putConfig(c: Call, edge: Edge): Promise<Response> {
 }
 
 /** Whoever names a rule means some callers, and must not release to all by a slip in the path. */
-function refuseRule(c: Call): void {
+function refuseRule(c: Asked): void {
   if (c.req.header('Rollcall-Stage-Rule') === undefined) return
   throw invalid('Rollcall-Stage-Rule', 'is for /v1/config-stages/{key}/{stage}: this is for all')
 }

@@ -1,7 +1,7 @@
 /** `Rollcall-Lock: <name>=<token>`: a write that counts only while its sender holds the lock. */
 import { nameProblem } from '../../lib/names.ts'
 import type { Command, Fence } from '../../state/command.ts'
-import type { Asked, Call } from '../edge.ts'
+import type { Asked } from '../edge.ts'
 import { invalid } from '../error.ts'
 import { namespaceOf } from '../request/namespace.ts'
 import type { Query } from '../request/query.ts'
@@ -32,7 +32,7 @@ function parseFence(text: string): Fence {
 }
 
 /** The command with the fences of its request; whoever guards it already keeps those guards. */
-export function fenced(c: Call, query: Query, command: Command): Command {
+export function fenced(c: Asked, query: Query, command: Command): Command {
   const given = fences(c)
   if (given.length === 0) return command
   const ns = namespaceOf(c, query)

@@ -1,11 +1,12 @@
 /** Bodies: read once, as bytes, never beyond the limit. */
 import { concatBytes, EMPTY_BYTES, utf8Text } from '../../lib/bytes.ts'
-import type { Asked, Call, Edge } from '../edge.ts'
+import type { Later } from '../../lib/later.ts'
+import type { Asked, Edge } from '../edge.ts'
 import { ApiError, invalid } from '../error.ts'
 
 /** `max`: in bytes, of a call that takes larger bodies than others. */
 export async function readBytes(
-  c: Call,
+  c: Asked,
   { limits }: Edge,
   max = limits.bodyBytesMax,
 ): Promise<Uint8Array> {
@@ -21,19 +22,20 @@ export function hasNoBody(c: Asked): boolean {
   return declared === undefined ? c.req.raw.body === null : declared === '0'
 }
 
-async function read(c: Call, max: number): Promise<Uint8Array> {
+function read(c: Asked, max: number): Later<Uint8Array> {
   const encoding = c.req.header('Content-Encoding')
   if (encoding !== undefined && encoding !== 'identity') {
     throw invalid('Content-Encoding', 'is not supported: send the body as it is')
   }
   const declared = c.req.header('Content-Length')
-  if (declared === undefined) return await readStream(c.req.raw.body, max)
+  if (declared === undefined) return readStream(c.req.raw.body, max)
   if (!(Number(declared) <= max)) throw tooLarge(max)
   if (declared === '0') return EMPTY_BYTES
   // The server has held the client to the declared length: no stream is needed.
-  const bytes = new Uint8Array(await c.req.raw.arrayBuffer().catch(cutOff))
-  if (bytes.length > max) throw tooLarge(max)
-  return bytes
+  return c.req.raw.arrayBuffer().then((buffer) => {
+    if (buffer.byteLength > max) throw tooLarge(max)
+    return new Uint8Array(buffer)
+  }, cutOff)
 }
 
 async function readStream(
@@ -66,7 +68,7 @@ function tooLarge(max: number): ApiError {
 }
 
 /** The JSON of a body, whatever its Content-Type says; `undefined` where there is no body. */
-export async function readJson(c: Call, edge: Edge): Promise<unknown> {
+export async function readJson(c: Asked, edge: Edge): Promise<unknown> {
   const bytes = await readBytes(c, edge)
   if (bytes.length === 0) return undefined
   const text = utf8Text(bytes)

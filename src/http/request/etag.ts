@@ -1,6 +1,4 @@
 /** Entity tags: `"<version>"` of a config key, `"<revision>"` of all else. RFC 9110 §8.8, §13.1. */
-import type { Context } from 'hono'
-
 import type { Expect } from '../../state/command.ts'
 import type { Asked } from '../edge.ts'
 import { invalid } from '../error.ts'
@@ -15,7 +13,7 @@ export function etag(version: number): string {
 }
 
 /** What `If-Match` and `If-None-Match` ask of a write; null where they ask nothing. */
-export function expectation(c: Context): Expect | null {
+export function expectation(c: Asked): Expect | null {
   const match = c.req.header('If-Match')
   const noneMatch = c.req.header('If-None-Match')
   if (match === undefined && noneMatch === undefined) return null

@@ -9,7 +9,6 @@ import { readJson } from '../request/body.ts'
 import type { Asked, Edge, Env } from '../edge.ts'
 import { ApiError } from '../error.ts'
 import { expectation } from '../request/etag.ts'
-import { instanceBodies } from './instance-body.ts'
 import { instanceJson } from './instance-json.ts'
 import { instanceText } from './instance-text.ts'
 import { namespaceOf } from '../request/namespace.ts'
@@ -21,23 +20,14 @@ import { propose, resultOf, writeQuery } from '../write.ts'
 export const INSTANCE_PATH = '/v1/services/:service/instances/:id'
 
 export function instanceRoutes(edge: Edge): Hono<Env> {
-  const bodies = instanceBodies(edge.limits)
   return new Hono<Env>()
     .get(INSTANCE_PATH, (c) => getInstance(c, edge))
-    .put(INSTANCE_PATH, async (c) => {
-      const query = writeQuery(c)
-      const key = instanceKey(c, query)
-      const expect = expectation(c)
-      const spec = bodies.put(await readJson(c, edge), key)
-      const applied = await propose(c, edge, query, { type: 'instance_put', key, spec, expect })
-      const { instance } = resultOf(applied, 'instance')
-      return tagged(instanceJson(instance), instance.revision, applied.created ? 201 : 200)
-    })
+    .put(INSTANCE_PATH, (c) => putInstance(c, edge))
     .patch(INSTANCE_PATH, async (c) => {
       const query = writeQuery(c)
       const key = instanceKey(c, query)
       const expect = expectation(c)
-      const patch = bodies.patch(await readJson(c, edge), key)
+      const patch = edge.instanceBodies.patch(await readJson(c, edge), key)
       const applied = await propose(c, edge, query, { type: 'instance_patch', key, patch, expect })
       const { instance } = resultOf(applied, 'instance')
       return tagged(instanceJson(instance), instance.revision)
@@ -48,6 +38,16 @@ export function instanceRoutes(edge: Edge): Hono<Env> {
       await propose(c, edge, query, { type: 'instance_delete', key, expect: expectation(c) })
       return noContent()
     })
+}
+
+export async function putInstance(c: Asked, edge: Edge): Promise<Response> {
+  const query = writeQuery(c)
+  const key = instanceKey(c, query)
+  const expect = expectation(c)
+  const spec = edge.instanceBodies.put(await readJson(c, edge), key)
+  const applied = await propose(c, edge, query, { type: 'instance_put', key, spec, expect })
+  const { instance } = resultOf(applied, 'instance')
+  return tagged(instanceJson(instance), instance.revision, applied.created ? 201 : 200)
 }
 
 /** Of a path that begins `/v1/services/{service}/instances/{id}`. */
