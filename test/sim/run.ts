@@ -264,12 +264,15 @@ class Run {
     this.#core = shuffled.slice(0, Math.max(size, this.#plan.nodes - this.#plan.witnesses))
     this.#world.note('heal', this.#core.length, () => this.#core.map(({ id }) => id).join(' '))
     for (const node of this.#nodes) {
+      // A sync that hangs would hang on: its machine is started anew.
+      const hangs = node.diskStalledUntilMs > this.#world.nowMs
       node.disk.capacityBytes = Number.MAX_SAFE_INTEGER
       node.diskStalledUntilMs = 0
       node.disk.forgetFaults()
       node.upgrade()
       node.clock.setRate(this.#world.nowMs, node.drawRate())
-      if (node.isPaused || node.clusterVersionMax < CLUSTER_VERSION_MAX) node.crash(false)
+      const isOld = node.clusterVersionMax < CLUSTER_VERSION_MAX
+      if (hangs || node.isPaused || isOld) node.crash(false)
       if (!node.isUp) node.start()
     }
     for (const outsider of shuffled.slice(this.#core.length)) this.#ruin(outsider)

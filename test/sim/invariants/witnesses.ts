@@ -71,6 +71,8 @@ export class WitnessesComeLast implements Invariant {
     const { voters } = this.#look(node)
     for (const other of this.#dataVoters(node)) {
       if (other === node || other.view.holdsDurably(last.index, last.term)) continue
+      // It held that once, and has followed another since: who was deposed cannot know.
+      if (other.view.hardState.term > node.raft.term) continue
       insist(
         this.#isExcused(node, voters.get(other.id)),
         'a witness is sent what every data voter holds',
