@@ -8,6 +8,7 @@ import { HEARTBEAT_ROWS } from './heartbeats.ts'
 import { IDLE, POLLING } from './idle.ts'
 import { INSTANCES_100K } from './instances-100k.ts'
 import { LARGE_SERVICE } from './large-service.ts'
+import { LOAD_MODEL } from './load-model.ts'
 import type { Catalogue } from './options.ts'
 import { LOOKUP_ROWS, READ_ROWS } from './reads.ts'
 import { REPLAY } from './replay.ts'
@@ -45,6 +46,7 @@ export const ALONE: ReadonlyMap<string, Scenario | Series> = new Map<string, Sce
   ['discover', DISCOVER],
   ['instances-100k', INSTANCES_100K],
   ['large-service', LARGE_SERVICE],
+  ['load-model', LOAD_MODEL],
   ...SCALING,
 ])
 

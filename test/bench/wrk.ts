@@ -19,15 +19,19 @@ export interface Script {
   readonly order?: 'in turn' | 'random'
 }
 
+/** So many of each kind in turn. */
+export type Mix = readonly { readonly share: number; readonly script: Script }[]
+
 export interface WrkLoad {
   readonly connections: number
   readonly seconds: number
-  readonly script: Script
+  readonly script: Script | Mix
 }
 
 export interface WrkResult extends Load {
   /** Answered a second. */
   readonly rate: number
+  readonly meanMs: number
   /** All that was received, headers too. */
   readonly bytes: number
 }
@@ -57,6 +61,7 @@ interface Said {
   readonly write: number
   readonly status: number
   readonly timeout: number
+  readonly mean: number
   readonly p50: number
   readonly p99: number
   readonly p999: number
@@ -75,6 +80,7 @@ export function parseWrk(text: string): WrkResult {
     seconds,
     rate: said.requests / seconds,
     bytes: said.bytes,
+    meanMs: said.mean / 1_000,
     p50Ms: said.p50 / 1_000,
     p99Ms: said.p99 / 1_000,
     p999Ms: said.p999 / 1_000,
@@ -86,34 +92,40 @@ export function parseWrk(text: string): WrkResult {
  * The script. Making a request costs wrk more than sending it, and it shares the machine with the
  * servers: so where the names come in turn each request is made once.
  */
-export function lua({ method, path, body, names = NAMES, order = 'in turn' }: Script): string {
-  const bodies = typeof body === 'string' ? [body] : body
-  return `local names, random = ${names}, ${order === 'random'}
-local path = ${quoted(path)}
-local bodies = {${bodies.map(quoted).join(', ')}}
-local made = {}
+export function lua(given: Script | Mix): string {
+  const mix = 'method' in given ? [{ share: 1, script: given }] : given
+  return `local parts = {
+${mix.map(({ share, script }) => `  ${partOf(script, share)},`).join('\n')}
+}
+local slots = {}
 local turn = -1
-wrk.method = ${quoted(method)}
 
 local function filled(text, name)
   return (text:gsub('%%d', name):gsub('%%h', math.floor(name / 100)))
 end
 
-local function make(name)
-  local body = bodies[name % #bodies + 1]
+local function make(part, name)
+  local body = part.bodies[name % #part.bodies + 1]
   if body == '' then body = nil else body = filled(body, name) end
-  return wrk.format(nil, filled(path, name), nil, body)
+  return wrk.format(part.method, filled(part.path, name), nil, body)
 end
 
-init = function() math.randomseed(1) end
+init = function()
+  math.randomseed(1)
+  for _, part in ipairs(parts) do
+    for _ = 1, part.share do table.insert(slots, part) end
+  end
+end
 
 request = function()
-  if random then return make(math.random(0, names - 1)) end
-  turn = (turn + 1) % names
-  local request = made[turn]
+  turn = turn + 1
+  local part = slots[turn % #slots + 1]
+  if part.random then return make(part, math.random(0, part.names - 1)) end
+  part.turn = (part.turn + 1) % part.names
+  local request = part.made[part.turn]
   if request == nil then
-    request = make(turn)
-    made[turn] = request
+    request = make(part, part.turn)
+    part.made[part.turn] = request
   end
   return request
 end
@@ -124,11 +136,19 @@ done = function(summary, latency)
     summary.requests, summary.duration, summary.bytes)
   local errors = string.format('"connect":%d,"read":%d,"write":%d,"status":%d,"timeout":%d',
     e.connect, e.read, e.write, e.status, e.timeout)
-  local us = string.format('"p50":%.0f,"p99":%.0f,"p999":%.0f',
-    latency:percentile(50), latency:percentile(99), latency:percentile(99.9))
+  local us = string.format('"mean":%.0f,"p50":%.0f,"p99":%.0f,"p999":%.0f',
+    latency.mean, latency:percentile(50), latency:percentile(99), latency:percentile(99.9))
   io.write('{', counts, ',', errors, ',', us, '}\\n')
 end
 `
+}
+
+function partOf(script: Script, share: number): string {
+  const { method, path, body, names = NAMES, order = 'in turn' } = script
+  const bodies = (typeof body === 'string' ? [body] : body).map(quoted).join(', ')
+  const how = `share = ${share}, names = ${names}, random = ${order === 'random'}`
+  const what = `method = ${quoted(method)}, path = ${quoted(path)}, bodies = {${bodies}}`
+  return `{ ${how}, turn = -1, made = {}, ${what} }`
 }
 
 /** A string of JSON is one of Lua too, as long as all in it is printable ASCII. */
