@@ -20,7 +20,6 @@ import {
 import { dirname, join, resolve } from 'node:path'
 import { assert } from '../lib/assert.ts'
 import type { Disk, DiskFile } from '../storage/disk.ts'
-import { SyncPace, type Pace } from './sync-pace.ts'
 
 /** The log holds tokens and values: nobody else reads it. */
 const DIRECTORY_MODE = 0o700
@@ -28,10 +27,9 @@ const FILE_MODE = 0o600
 
 /**
  * The directory `path` as a `Disk`, over `node:fs`, on Bun and Deno. Makes the directory, durably,
- * if there is none. Errors of the system pass through with their `code`. `paceOf`: of each file,
- * whether its syncs are made inline.
+ * if there is none. Errors of the system pass through with their `code`.
  */
-export function openDisk(path: string, paceOf: () => Pace = () => new SyncPace()): Disk {
+export function openDisk(path: string): Disk {
   const directory = resolve(path)
   prepareDirectory(directory)
   const pathOf = (name: string): string => {
@@ -40,7 +38,7 @@ export function openDisk(path: string, paceOf: () => Pace = () => new SyncPace()
   }
   return {
     list: () => readdirSync(directory).sort(),
-    open: (name, options) => openFile(pathOf(name), options.create, paceOf),
+    open: (name, options) => openFile(pathOf(name), options.create),
     remove: (name) => unlinkSync(pathOf(name)),
     rename: (from, to) => renameSync(pathOf(from), pathOf(to)),
     syncDirectory: () => syncDirectory(directory),
@@ -78,10 +76,10 @@ function freeBytes(directory: string): number {
   return blocks === 0 ? Number.MAX_SAFE_INTEGER : bavail * bsize
 }
 
-function openFile(path: string, create: boolean, paceOf: () => Pace): DiskFile | null {
+function openFile(path: string, create: boolean): DiskFile | null {
   const flags = constants.O_RDWR | (create ? constants.O_CREAT : 0)
   try {
-    return new RealFile(openSync(path, flags, FILE_MODE), paceOf())
+    return new RealFile(openSync(path, flags, FILE_MODE))
   } catch (error) {
     if (!create && (error as { code?: unknown }).code === 'ENOENT') return null
     throw error
@@ -90,13 +88,11 @@ function openFile(path: string, create: boolean, paceOf: () => Pace): DiskFile |
 
 class RealFile implements DiskFile {
   readonly #fd: number
-  readonly #pace: Pace
   #syncing = 0
   #closed = false
 
-  constructor(fd: number, pace: Pace) {
+  constructor(fd: number) {
     this.#fd = fd
-    this.#pace = pace
   }
 
   size(): number {
@@ -132,28 +128,11 @@ class RealFile implements DiskFile {
   sync(done: (error: Error | null) => void): void {
     assert(!this.#closed, 'the file is open')
     this.#syncing += 1
-    // Inline, but behind what else this turn does: what it sends is on its way meanwhile.
-    if (this.#pace.isQuick) return queueMicrotask(() => this.#syncInline(done))
-    const startMs = performance.now()
-    fdatasync(this.#fd, (error) => this.#synced(startMs, error, done))
-  }
-
-  #syncInline(done: (error: Error | null) => void): void {
-    const startMs = performance.now()
-    let failure: Error | null = null
-    try {
-      fdatasyncSync(this.#fd)
-    } catch (error) {
-      failure = error as Error
-    }
-    this.#synced(startMs, failure, done)
-  }
-
-  #synced(startMs: number, error: Error | null, done: (error: Error | null) => void): void {
-    this.#pace.took(performance.now() - startMs)
-    this.#syncing -= 1
-    if (this.#closed && this.#syncing === 0) closeSync(this.#fd)
-    done(error)
+    fdatasync(this.#fd, (error) => {
+      this.#syncing -= 1
+      if (this.#closed && this.#syncing === 0) closeSync(this.#fd)
+      done(error)
+    })
   }
 
   syncNow(): void {

@@ -86,49 +86,33 @@ describe('openDisk()', () => {
     file.close()
   })
 
-  test.each([
-    ['in the background', false],
-    ['inline', true],
-  ])(
-    'a sync %s calls back later, also after close: what failed must be heard',
-    async (_, isQuick) => {
-      const took: number[] = []
-      const pace = { isQuick, took: (ms: number) => void took.push(ms) }
-      const disk = openDisk(temporary(), () => pace)
-      const file = disk.open('x', { create: true }) as DiskFile
-      file.write(0, new Uint8Array(10))
-      let returned = false
-      const error = await new Promise((done) => {
-        file.sync((e) => done(returned ? e : new Error('called back at once')))
-        returned = true
-      })
-      expect(error).toBeNull()
+  test('sync calls back later, also after close: what failed must be heard', async () => {
+    const file = create(temporary(), 'x')
+    file.write(0, new Uint8Array(10))
+    let returned = false
+    const error = await new Promise((done) => {
+      file.sync((e) => done(returned ? e : new Error('called back at once')))
+      returned = true
+    })
+    expect(error).toBeNull()
 
-      let closed = false
-      const late = await new Promise((done) => {
-        file.sync((e) => done(closed ? e : new Error('called back before close')))
-        file.close()
-        closed = true
-      })
-      expect(late).toBeNull()
-      expect(took).toHaveLength(2)
-    },
-  )
+    let closed = false
+    const late = await new Promise((done) => {
+      file.sync((e) => done(closed ? e : new Error('called back before close')))
+      file.close()
+      closed = true
+    })
+    expect(late).toBeNull()
+  })
 
-  test.skipIf(!existsSync('/dev/full'))(
-    'a sync that fails is heard, wherever it is made',
-    async () => {
-      const path = temporary()
-      symlinkSync('/dev/full', join(path, 'x')) // Nothing there can be synced.
-      for (const isQuick of [false, true]) {
-        const disk = openDisk(path, () => ({ isQuick, took: () => {} }))
-        const file = disk.open('x', { create: false }) as DiskFile
-        const error = await new Promise<Error | null>((done) => file.sync(done))
-        file.close()
-        expect((error as NodeJS.ErrnoException | null)?.code).toBe('EINVAL')
-      }
-    },
-  )
+  test.skipIf(!existsSync('/dev/full'))('a sync that fails is heard', async () => {
+    const path = temporary()
+    symlinkSync('/dev/full', join(path, 'x')) // Nothing there can be synced.
+    const file = openDisk(path).open('x', { create: false }) as DiskFile
+    const error = await new Promise<Error | null>((done) => file.sync(done))
+    file.close()
+    expect((error as NodeJS.ErrnoException | null)?.code).toBe('EINVAL')
+  })
 
   test('carries a log over a restart', async () => {
     const path = temporary()
