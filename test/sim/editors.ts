@@ -93,15 +93,17 @@ export class Editors {
 
   async #readVersion(key: string): Promise<void> {
     const { chance, history, trims, sometimes } = this.#bench
-    const version = chance.int(1, 30)
-    const seen = await this.#look(key, `version ${version}`, (state) => ({
-      found: state.configVersion(NS, key, version),
-      newest: state.configNewestVersion(NS, key),
-    }))
+    const drawn = chance.int(0, 30)
+    const seen = await this.#look(key, 'a version', (state) => {
+      const newest = state.configNewestVersion(NS, key)
+      // Mostly an old one, which may be gone; or one that never was.
+      const version = drawn === 0 ? newest + 1 : Math.ceil(newest * (drawn / 30) ** 2)
+      return { version, newest, found: state.configVersion(NS, key, version) }
+    })
     if (seen === null || seen.value === null) return
-    const { found, newest } = seen.value
+    const { version, found, newest } = seen.value
     if (found !== null) return trims.isAsWritten(key, found, seen.revision)
-    if (version > newest) return
+    if (version === 0 || version > newest) return
     sometimes.met('a version was no longer kept')
     const written = history.model.configs.written.find(NS, key, version)
     trims.mayBeGone(key, { version, newest, writtenAt: written?.revision ?? 0 }, seen.revision)

@@ -272,9 +272,11 @@ const RULES_STREAM = 40
 
 export function planOf(seed: number): Plan {
   const plan = drawPlan(seed)
-  if (plan.network.delayMaxMs < SLOW_NETWORK_MS) return plan
-  const inflightMax = Math.max(plan.raft.inflightMax, INFLIGHT_OF_SLOW)
-  return { ...plan, raft: { ...plan.raft, inflightMax } }
+  const isSlow = plan.network.delayMaxMs >= SLOW_NETWORK_MS
+  const inflightMax = Math.max(plan.raft.inflightMax, isSlow ? INFLIGHT_OF_SLOW : 1)
+  // Only there anything is trimmed, and only editors look for what is gone.
+  const editors = plan.sqlite ? 1 : plan.editors
+  return { ...plan, editors, raft: { ...plan.raft, inflightMax } }
 }
 
 function drawPlan(seed: number): Plan {
