@@ -212,7 +212,7 @@ test.each([
   [{ data: 'd', listen: '0.0.0.0:0' }, 'name the one others use with advertise URL'],
   [{ data: 'd', heartbeat: 100 }, 'heartbeat: "100" is not a duration such as 100ms or 2s'],
   [{ data: 'd', heartbeat: '9s' }, 'heartbeat: 9s is more than half of the shortest election'],
-  [{ data: 'd', walSegment: '1KiB' }, 'walSegment: "1KiB" is not between 1MiB and 1GiB'],
+  [{ data: 'd', walSegment: '1KiB' }, 'walSegment: "1KiB" is not between 4MiB and 1GiB'],
   [{ data: 'd', id: 'a', cluster: { b: 'http://127.0.0.1:1' } }, 'cluster lists b, but not this'],
   [{ data: 'd', join: 'http://127.0.0.1:1' }, 'give peerListen (or listen), or advertise "none"'],
   [{ data: 'd', join: 'http://10.0.0.1:1', advertise: 'none' }, '2 createNode: clusterSecret is'],
