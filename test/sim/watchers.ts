@@ -206,7 +206,9 @@ class Connection implements WatchSink {
 
   end(bytes: Uint8Array): void {
     const [cut] = lines(bytes) as [Told & { readonly code: CutCode }]
-    this.#oracle.cut(this.#node, cut.code, { isBlocked: this.#isBlocked })
+    // A node that goes on in this moment runs what is due before it hears who reads by now.
+    const isDeaf = this.#node.resumedMs === this.#bench.world.nowMs
+    this.#oracle.cut(this.#node, cut.code, { isBlocked: this.#isBlocked || isDeaf })
     this.#send(bytes)
     this.#isEnded = true
     this.#isOver = true
