@@ -1,8 +1,8 @@
 /**
  * The calls that a registry lives by, in front of the router: the reads of a key, an instance and a
- * service, the writes of a key and an instance, and the beat of an instance. They are the very functions that the router calls for these
- * paths, given the request alone. What the router and its context take for one request is more than
- * such an answer takes in all.
+ * service, the writes of a key and an instance, and the beat of an instance. They are the very
+ * functions that the router calls for these paths, given the request alone. What the router and its
+ * context take for one request is more than such a read takes in all.
  */
 import { CONFIG_PATH, getConfig, putConfig } from './config/config.ts'
 import type { Asked, Edge, Env } from './edge.ts'

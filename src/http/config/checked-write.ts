@@ -103,7 +103,6 @@ export async function checkConfigValues(
 function checkConfigValue(edge: Edge, value: GovernedValue): Later<void> {
   const { contentType, schemas } = value
   const format = formatOf(contentType)
-  if (format === null && schemas.length === 0) return undefined
   const job = { type: 'value', format, value: value.value, schemas } as const
   const verdict = schemas.length === 0 ? parsed(edge, job) : runJob(edge, job)
   return whenKnown(verdict, (known) => judge(known, value))
