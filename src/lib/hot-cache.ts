@@ -63,6 +63,13 @@ export class HotCache<V, K = string> {
     assert(this.#youngWeight <= this.#generationMax, 'a generation is at most half of the bound')
   }
 
+  clear(): void {
+    this.#young.clear()
+    this.#old.clear()
+    this.#youngWeight = 0
+    this.#oldWeight = 0
+  }
+
   delete(key: K): void {
     const young = this.#young.get(key)
     if (young !== undefined) {

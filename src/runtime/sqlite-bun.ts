@@ -26,6 +26,11 @@ function statement(db: Database, sql: string): Statement {
       assertParams(count, params)
       prepared.run(...params)
     },
+    runRow: (row) => {
+      assertParams(count, row)
+      // An array of parameters is taken as such, which the types do not say.
+      prepared.run(row as unknown as SqlValue)
+    },
     get: (...params) => all(params)[0] ?? null,
     all: (...params) => all(params),
   }

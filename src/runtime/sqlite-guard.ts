@@ -57,12 +57,19 @@ export function guarded(sql: Sql, path: string, onDamage: (error: Error) => void
   }
 }
 
-/** Three times the same: a closure for each call would be felt on the hot path. */
+/** Four times the same: a closure for each call would be felt on the hot path. */
 function guardedStatement(inner: Statement, judged: (error: unknown) => unknown): Statement {
   return {
     run(...params: SqlValue[]) {
       try {
         inner.run(...params)
+      } catch (error) {
+        throw judged(error)
+      }
+    },
+    runRow(row: readonly SqlValue[]) {
+      try {
+        inner.runRow(row)
       } catch (error) {
         throw judged(error)
       }

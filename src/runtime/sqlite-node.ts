@@ -26,6 +26,10 @@ function statement(db: DatabaseSync, sql: string): Statement {
       assertParams(count, params)
       prepared.run(...params)
     },
+    runRow: (row) => {
+      assertParams(count, row)
+      prepared.run(...row)
+    },
     get: (...params) => {
       assertParams(count, params)
       return row(prepared.get(...params))

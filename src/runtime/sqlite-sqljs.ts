@@ -48,20 +48,21 @@ class SqlJs implements SqlInMemory {
     const count = parameterCount(sql)
     let prepared: SqlJsStatement = this.#db.prepare(sql)
     let generation = this.#generation
-    const all = (params: SqlValue[], limit: number): readonly SqlRow[] => {
+    const all = (params: readonly SqlValue[], limit: number): readonly SqlRow[] => {
       assertParams(count, params)
       if (generation !== this.#generation) {
         prepared = this.#db.prepare(sql)
         generation = this.#generation
       }
       const rows: SqlRow[] = []
-      prepared.bind(params)
+      prepared.bind([...params])
       while (rows.length < limit && prepared.step()) rows.push(prepared.get())
       prepared.reset() // Frees what was bound, too.
       return rows
     }
     return {
       run: (...params) => void all(params, Infinity),
+      runRow: (row) => void all(row, Infinity),
       get: (...params) => all(params, 1)[0] ?? null,
       all: (...params) => all(params, Infinity),
     }

@@ -45,6 +45,19 @@ test('what is used stays while others come and go', () => {
   expect(cache.peek('cold')).toBeUndefined()
 })
 
+test('a cache that was cleared holds nothing, weighs nothing, and takes as much as before', () => {
+  const cache = new HotCache<string>({ weightMax: 100 })
+  for (const key of ['a', 'b', 'c']) cache.set(key, 'x', 40)
+  expect([cache.size, cache.weight]).toEqual([2, 80])
+
+  cache.clear()
+
+  expect([cache.size, cache.weight]).toEqual([0, 0])
+  expect(cache.get('b') ?? cache.get('c')).toBeUndefined()
+  for (const key of ['a', 'b']) cache.set(key, 'y', 40)
+  expect([cache.get('a'), cache.get('b')]).toEqual(['y', 'y'])
+})
+
 test('a look without use keeps nothing', () => {
   const cache = new HotCache<string>({ weightMax: 100 })
   cache.set('a', 'x', 10)

@@ -402,7 +402,7 @@ function failing(error: Error): Sql {
   const fail = (): never => {
     throw error
   }
-  const statement = { run: fail, get: fail, all: fail }
+  const statement = { run: fail, runRow: fail, get: fail, all: fail }
   return { driver: 'bun', exec: fail, prepare: () => statement, close: () => {} }
 }
 

@@ -161,6 +161,7 @@ function counting(sql: Sql): { readonly sql: Sql; readonly reads: string[] } {
     const statement = sql.prepare(text)
     return {
       run: (...params) => statement.run(...params),
+      runRow: (row) => statement.runRow(row),
       get: (...params) => {
         reads.push(text)
         return statement.get(...params)

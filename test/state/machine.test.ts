@@ -403,12 +403,14 @@ test('events tell every change once, in order, with what it became', async () =>
 
 test('a row’s attributes are carried over and never read', async () => {
   const sql = await openSql({ driver: 'bun', path: ':memory:' })
-  const fed = new Fed(StateMachine.open(sql))
-  fed.ok(instancePut())
-  fed.ok(configPut('a', 'x'))
+  const before = new Fed(StateMachine.open(sql))
+  before.ok(instancePut())
+  before.ok(configPut('a', 'x'))
+  before.machine.save()
   for (const table of ['instance', 'lease', 'config', 'scope']) {
     sql.exec(`UPDATE ${table} SET attributes = '{"kept":true}'`)
   }
+  const fed = new Fed(StateMachine.open(sql)) // As a newer program left it.
   fed.ok(instancePut({ port: 1 }))
   fed.ok(configPut('a', 'y'))
   for (const table of ['instance', 'lease', 'config']) {

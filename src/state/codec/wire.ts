@@ -9,6 +9,7 @@
  * @module
  */
 import { decode } from '../../lib/msgpack.ts'
+import { shapeOf } from '../../lib/shape.ts'
 
 /** A value that does not fit its wire format: refused before it is proposed, fatal in a log. */
 export class InvalidCommand extends Error {
@@ -157,25 +158,23 @@ type Fields<T> = { readonly [K in keyof T]-?: Wire<T[K]> }
  */
 export function struct<T extends object>(fields: Fields<T>): Wire<T> {
   const names = Object.keys(fields) as (keyof T & string)[]
-  const wires = names.map((field) => fields[field])
+  const wires = names.map((field) => fields[field] as Wire<unknown>)
+  const shape = shapeOf<T>(names)
   return {
     to: (value) => {
-      const raw: unknown[] = []
+      const raw = shape.values(value)
       for (let i = 0; i < names.length; i++) {
-        const field = names[i] as keyof T & string
-        raw.push((wires[i] as Wire<T[typeof field]>).to(value[field], field))
+        raw[i] = (wires[i] as Wire<unknown>).to(raw[i], names[i] as string)
       }
       return raw
     },
     from: (raw, at) => {
       const values = array(raw, at)
       if (values.length !== names.length) refuse(at, `${names.length} fields`)
-      const value: Partial<T> = {}
-      for (let i = 0; i < names.length; i++) {
-        const field = names[i] as keyof T & string
-        value[field] = (wires[i] as Wire<T[typeof field]>).from(values[i], field)
-      }
-      return value as T
+      const read = values.map((part, i) =>
+        (wires[i] as Wire<unknown>).from(part, names[i] as string),
+      )
+      return shape.make(read)
     },
   }
 }

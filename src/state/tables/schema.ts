@@ -17,6 +17,9 @@ export * from './schema-stages.ts'
 
 export const SCHEMA_VERSION = 1
 
+/** What a record takes in memory without its texts. */
+const RECORD_BYTES = 512
+
 export interface LeaseRecord extends Tail {
   id: string
   ns: string
@@ -48,6 +51,7 @@ export const LEASE: TableSpec<LeaseRecord> = {
     ...tail,
   },
   indexes: [],
+  weigh: ({ id, owner }) => RECORD_BYTES + 2 * id.length + (owner?.length ?? 0),
 }
 
 export interface NodeRecord extends Tail {
@@ -130,6 +134,7 @@ export const INSTANCE: TableSpec<InstanceRecord> = {
     ...tail,
   },
   indexes: ['instance_by_node ON instance (ns, node) WHERE node IS NOT NULL'],
+  weigh: ({ id, spec, tags }) => RECORD_BYTES + 2 * id.length + spec.length + tags.length,
 }
 
 export interface OverrideRecord extends Tail {
@@ -196,6 +201,7 @@ export const CONFIG: TableSpec<ConfigRecord> = {
     ...tail,
   },
   indexes: ['config_by_lease ON config (lease) WHERE lease IS NOT NULL'],
+  weigh: ({ key, updatedBy }) => RECORD_BYTES + 2 * key.length + (updatedBy?.length ?? 0),
 }
 
 /** Append-only, so its own revision is all the history it has. */

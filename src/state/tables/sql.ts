@@ -8,6 +8,8 @@ export type SqlRow = readonly SqlValue[]
 export interface Statement {
   /** Runs a statement that answers nothing. */
   run(...params: SqlValue[]): void
+  /** The same, of parameters that are a row: nothing is copied on the way to the driver. */
+  runRow(row: readonly SqlValue[]): void
   /** The first row, or null. */
   get(...params: SqlValue[]): SqlRow | null
   all(...params: SqlValue[]): readonly SqlRow[]

@@ -6,6 +6,8 @@
  */
 import { assert } from '../../lib/assert.ts'
 import type { MultisetHash } from '../../lib/hash.ts'
+import { HotCache } from '../../lib/hot-cache.ts'
+import { type Shape, shapeOf } from '../../lib/shape.ts'
 import type { Sql, SqlRow, SqlValue, Statement } from './sql.ts'
 
 /** A table as SQL sees it. */
@@ -24,9 +26,13 @@ export interface TableShape {
 /** A table whose rows are records `R`: the compiler checks that no column is missing. */
 export interface TableSpec<R> extends TableShape {
   readonly columns: Readonly<Record<keyof R & string, string>>
+  /** How many bytes a record takes in memory, of a table whose rows are changed again and again. */
+  readonly weigh?: (record: R) => number
 }
 
 const PAGE_ROWS = 500
+/** Of the records of one table that are kept in memory. */
+const KEPT_BYTES_MAX = 4 * 1024 * 1024
 
 function columnName(field: string): string {
   return field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
@@ -51,7 +57,7 @@ function columnList(spec: TableShape): readonly string[] {
 export class Table<R extends object> {
   readonly #number: number
   readonly #hash: MultisetHash
-  readonly #fields: readonly (keyof R & string)[]
+  readonly #shape: Shape<R>
   readonly #keys: number
   readonly #select: string
   readonly #sql: Sql
@@ -61,6 +67,13 @@ export class Table<R extends object> {
   readonly #delete: Statement
   /** False only while the table is known to be empty: a look-up in it then costs nothing. */
   #mayHoldRows: boolean
+  readonly #weigh: ((record: R) => number) | null
+  /**
+   * Rows as they are stored, that were found or written lately, by their key: a row that is changed
+   * often is read from the table once. All writes come by here, and an attempt that is taken back
+   * drops them all, so a kept record is always the row.
+   */
+  readonly #kept = new HotCache<R>({ weightMax: KEPT_BYTES_MAX })
 
   constructor(sql: Sql, hash: MultisetHash, spec: TableSpec<R>) {
     const columns = columnList(spec)
@@ -70,7 +83,8 @@ export class Table<R extends object> {
     const where = `WHERE ${keyIs.join(' AND ')}`
     this.#number = spec.number
     this.#hash = hash
-    this.#fields = Object.keys(spec.columns) as (keyof R & string)[]
+    this.#shape = shapeOf(Object.keys(spec.columns) as (keyof R & string)[])
+    this.#weigh = spec.weigh ?? null
     this.#keys = spec.keys
     this.#sql = sql
     this.#select = `SELECT ${columns.join(', ')} FROM ${spec.name}`
@@ -87,8 +101,27 @@ export class Table<R extends object> {
 
   find(...key: SqlValue[]): R | null {
     if (!this.#mayHoldRows) return null
+    if (this.#weigh === null) return this.#read(key)
+    const place = placeOf(key, this.#keys)
+    const kept = this.#kept.get(place)
+    if (kept !== undefined) return kept
+    const record = this.#read(key)
+    if (record !== null) this.#keep(place, record)
+    return record
+  }
+
+  #read(key: SqlValue[]): R | null {
     const row = this.#find.get(...key)
     return row === null ? null : this.record(row)
+  }
+
+  #keep(place: string, record: R): void {
+    if (this.#weigh !== null) this.#kept.set(place, record, this.#weigh(record))
+  }
+
+  /** What was written may be taken back by the database: nothing that is kept can be trusted. */
+  forget(): void {
+    this.#kept.clear()
   }
 
   /** A further query over whole rows: `WHERE … ORDER BY …`. */
@@ -101,8 +134,9 @@ export class Table<R extends object> {
   insert(record: R): void {
     const row = this.#row(record)
     this.#hash.add(this.#number, row)
-    this.#insert.run(...row)
+    this.#insert.runRow(row)
     this.#mayHoldRows = true
+    if (this.#weigh !== null) this.#keep(placeOf(row, this.#keys), record)
   }
 
   /** Invariant: `old` is the row as it is stored, else the hash would go astray. */
@@ -112,7 +146,8 @@ export class Table<R extends object> {
     for (let i = 0; i < this.#keys; i++) assert(before[i] === row[i], 'a row keeps its key')
     this.#hash.subtract(this.#number, before)
     this.#hash.add(this.#number, row)
-    this.#update.run(...row)
+    this.#update.runRow(row)
+    if (this.#weigh !== null) this.#keep(placeOf(row, this.#keys), record)
   }
 
   /** Inserts or updates, by whether there was a row. */
@@ -124,23 +159,25 @@ export class Table<R extends object> {
   delete(old: R): void {
     const row = this.#row(old)
     this.#hash.subtract(this.#number, row)
-    this.#delete.run(...row.slice(0, this.#keys))
+    this.#delete.runRow(row.slice(0, this.#keys))
+    if (this.#weigh !== null) this.#kept.delete(placeOf(row, this.#keys))
   }
 
   record(row: SqlRow): R {
-    const fields = this.#fields
-    const record: Partial<Record<keyof R & string, SqlValue>> = {}
-    for (let i = 0; i < fields.length; i++)
-      record[fields[i] as keyof R & string] = row[i] as SqlValue
-    return record as R
+    return this.#shape.make(row)
   }
 
   /** Every record's fields are column values: the specs in schema.ts say so. */
   #row(record: R): SqlValue[] {
-    const row: SqlValue[] = []
-    for (const field of this.#fields) row.push(record[field] as SqlValue)
-    return row
+    return this.#shape.values(record) as SqlValue[]
   }
+}
+
+/** Names hold no U+0000, so two keys never have one place. */
+function placeOf(row: readonly SqlValue[], keys: number): string {
+  let place = row[0] as string
+  for (let i = 1; i < keys; i++) place += `\0${row[i] as string}`
+  return place
 }
 
 /** Adds every row of a table to `hash`: slow, for the proof that the kept hash is right. */

@@ -71,6 +71,7 @@ export interface Savepoint {
 
 export function openTables(sql: Sql, hash: MultisetHash): Tables {
   const instance = new Table(sql, hash, schema.INSTANCE)
+  const lease = new Table(sql, hash, schema.LEASE)
   const config = new Table(sql, hash, schema.CONFIG)
   const idempotency = new Table(sql, hash, schema.IDEMPOTENCY)
   const oldestKeys = idempotency.query('ORDER BY created_revision, caller, key LIMIT ?1')
@@ -95,7 +96,7 @@ export function openTables(sql: Sql, hash: MultisetHash): Tables {
   const grantsOf = lockGrant.query('WHERE lease = ?1 ORDER BY ns, name, token')
   const waitersOf = lockWaiter.query('WHERE lease = ?1 ORDER BY ns, name, place')
   return {
-    lease: new Table(sql, hash, schema.LEASE),
+    lease,
     node: new Table(sql, hash, schema.NODE),
     service: new Table(sql, hash, schema.SERVICE),
     instance,
@@ -117,7 +118,7 @@ export function openTables(sql: Sql, hash: MultisetHash): Tables {
     idempotency,
     oldestKeys: (limit) => oldestKeys(limit),
     ...questions(sql),
-    savepoint: savepoint(sql),
+    savepoint: savepoint(sql, [config, instance, lease]),
     configSchema,
     historyMark,
     chain: new ConfigChain(sql),
@@ -151,7 +152,8 @@ function questions(sql: Sql): Pick<Tables, 'idempotencySums' | 'valueOf' | 'hold
   }
 }
 
-function savepoint(sql: Sql): Savepoint {
+/** `kept`: tables that keep records in memory, of which some may be of rows that are taken back. */
+function savepoint(sql: Sql, kept: readonly { forget(): void }[]): Savepoint {
   const begin = sql.prepare('SAVEPOINT attempt')
   const release = sql.prepare('RELEASE attempt')
   const rollback = sql.prepare('ROLLBACK TO attempt')
@@ -161,6 +163,7 @@ function savepoint(sql: Sql): Savepoint {
     rollback: () => {
       rollback.run()
       release.run() // Going back to a savepoint leaves it open.
+      for (const table of kept) table.forget()
     },
   }
 }
