@@ -7,6 +7,7 @@ import type { Later } from '../lib/later.ts'
 import { encode } from '../lib/msgpack.ts'
 import { nameProblem } from '../lib/names.ts'
 import type { Command } from '../state/command.ts'
+import { AUTHOR } from './request/author.ts'
 import { readBytes } from './request/body.ts'
 import type { Asked, Edge } from './edge.ts'
 import { invalid } from './error.ts'
@@ -52,6 +53,7 @@ function callerOf(_c: Asked): string {
 async function hashOf(c: Asked, edge: Edge, query: Query): Promise<Uint8Array> {
   const body = c.get('body') ?? null
   assert(body !== null || !c.req.raw.bodyUsed, 'a body is read by `readBytes`, which remembers it')
+  const author = c.req.header(AUTHOR)
   const request = encode([
     c.req.method,
     decodeURIComponent(c.req.path), // Whatever does not decode was refused as a name.
@@ -59,6 +61,8 @@ async function hashOf(c: Asked, edge: Edge, query: Query): Promise<Uint8Array> {
     query.sorted(NOT_MEANT),
     MEANT.map((name) => c.req.header(name) ?? null),
     body ?? (await readBytes(c, edge)), // Of a call that needs none.
+    // Only where it is given: nodes from before it make the same hash of all other requests.
+    ...(author === undefined ? [] : [author]),
   ])
   return new Uint8Array(await crypto.subtle.digest('SHA-256', request as Uint8Array<ArrayBuffer>))
 }

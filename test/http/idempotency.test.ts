@@ -76,6 +76,7 @@ test.each([
   ['a condition', 'PUT /v1/config/a', 'x', { 'If-Match': '"1"' }],
   ['a type', 'PUT /v1/config/a', 'x', { 'Content-Type': 'text/html' }],
   ['a fence', 'PUT /v1/config/a', 'x', { 'Rollcall-Lock': 'l=1' }],
+  ['an author', 'PUT /v1/config/a', 'x', { 'Rollcall-Author': 'ann' }],
 ])('the same key with %s is 422', async (_, line, body, headers) => {
   const { call, registry } = await testApi()
   const key = { 'Idempotency-Key': 'k1' }
@@ -91,6 +92,18 @@ test.each([
   })
   expect(registry.local.configList('default', { prefix: '', after: null, limit: 9 })).toHaveLength(
     1,
+  )
+})
+
+test('without an author the hash of a request is that of the releases before there were any', async () => {
+  const { call, registry } = await testApi()
+  const headers = { 'Idempotency-Key': 'k1', 'Content-Type': 'text/plain' }
+  await call('PUT /v1/config/a', { body: 'x', headers })
+  const [command] = registry.proposed
+
+  // Taken from one of them: while releases mix, a repeat may meet either.
+  expect(command?.type === 'keyed' ? Buffer.from(command.requestHash).toString('hex') : null).toBe(
+    'f36b53622fc2a9526b24608bf3fcf7638d793dc018b85c6467c1ab27f0e8f54c',
   )
 })
 

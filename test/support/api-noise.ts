@@ -137,7 +137,7 @@ const query = oneof(
 
 const HEADERS =
   'If-Match If-None-Match Rollcall-Namespace Idempotency-Key Rollcall-Lock Rollcall-Labels ' +
-  'Rollcall-Stage-Rule Content-Type Content-Encoding Accept Last-Event-ID Range Expect-Nothing'
+  'Rollcall-Stage-Rule Rollcall-Author Content-Type Content-Encoding Accept Last-Event-ID Range Expect-Nothing'
 const headerValue = oneof(
   constantFrom('"1"', '1', '*', 'W/"1"', 'a', 'a=1', 'zone=eu;percent=10', 'application/json', ''),
   // What may stand in a field: no control characters, and nothing beyond Latin-1.

@@ -11,6 +11,7 @@ import { contentTypeOf } from './content-type.ts'
 import type { Asked, Edge, Env } from '../edge.ts'
 import { effectiveValue, effectiveWaitable, stagedAnswer } from './effective.ts'
 import { ApiError, invalid } from '../error.ts'
+import { authorOf } from '../request/author.ts'
 import { expectation, isKnown } from '../request/etag.ts'
 import { labelsOf } from '../request/labels.ts'
 import { listening } from './listening.ts'
@@ -32,7 +33,8 @@ export function configRoutes(edge: Edge): Hono<Env> {
       const ns = namespaceOf(c, query)
       const key = pathKey(c, BASE)
       const expect = expectation(c)
-      await propose(c, edge, query, { type: 'config_delete', ns, key, by: null, expect })
+      const by = authorOf(c)
+      await propose(c, edge, query, { type: 'config_delete', ns, key, by, expect })
       return noContent()
     })
 }
@@ -43,12 +45,13 @@ export async function putConfig(c: Asked, edge: Edge): Promise<Response> {
   const key = pathKey(c, BASE)
   const expect = expectation(c)
   const comment = commentOf(query)
+  const by = authorOf(c)
   const lease = query.name('lease')
   refuseRule(c)
   const value = await readBytes(c, edge)
   const contentType = contentTypeOf(c.req.header('Content-Type'), { key, bytes: value })
   const given = { ns, key, contentType, value }
-  const command = { type: 'config_put', ...given, comment, by: null, lease, expect } as const
+  const command = { type: 'config_put', ...given, comment, by, lease, expect } as const
   const values = () => [{ ...given, at: '' }]
   const applied = await proposeValues(c, edge, query, { ns, command, values })
   const { version, revision } = resultOf(applied, 'config').config

@@ -11,6 +11,7 @@ import { proposeValues, rolledBack } from './checked-write.ts'
 import { COMMENT_MAX, rawValue } from './value.ts'
 import type { Asked, Call, Edge, Env } from '../edge.ts'
 import { ApiError, invalid } from '../error.ts'
+import { authorOf } from '../request/author.ts'
 import { expectation, isKnown } from '../request/etag.ts'
 import { namespaceOf } from '../request/namespace.ts'
 import { pathKey } from '../request/path.ts'
@@ -108,8 +109,9 @@ async function postRollback(c: Call, edge: Edge): Promise<Response> {
   const ns = namespaceOf(c, query)
   const key = pathKey(c, ROLLBACK)
   const expect = expectation(c)
+  const by = authorOf(c)
   const { to, comment = null } = parseRollback(await readJson(c, edge))
-  const command = { type: 'config_rollback', ns, key, to, comment, by: null, expect } as const
+  const command = { type: 'config_rollback', ns, key, to, comment, by, expect } as const
   const values = (state: StateReader) => rolledBack(state, command, '')
   const applied = await proposeValues(c, edge, query, { ns, command, values })
   const { version, revision } = resultOf(applied, 'config').config

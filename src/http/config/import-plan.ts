@@ -91,15 +91,16 @@ export function valuesOf({ changes }: ImportPlan, ns: string): readonly ConfigVa
 /** All of it or nothing, and only over what the plan was made from. */
 export function transactionOf(
   plan: ImportPlan,
-  { ns, comment }: { readonly ns: string; readonly comment: string | null },
+  write: { readonly ns: string; readonly comment: string | null; readonly by: string | null },
 ): CommandOf<'txn'> {
+  const { ns, comment, by } = write
   const whenTrue = plan.changes.map(({ key, after }) => {
     if (after === null) {
-      const command = { type: 'config_delete', ns, key, by: null, expect: null } as const
+      const command = { type: 'config_delete', ns, key, by, expect: null } as const
       return { type: 'write', command } as const
     }
     const { contentType, value } = after
-    const free = { comment: comment ?? after.comment, by: null, lease: null, expect: null }
+    const free = { comment: comment ?? after.comment, by, lease: null, expect: null }
     const command = { type: 'config_put', ns, key, contentType, value, ...free } as const
     return { type: 'write', command } as const
   })

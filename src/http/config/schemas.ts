@@ -9,6 +9,7 @@ import { readBytes } from '../request/body.ts'
 import { runJob, violation } from './checked-write.ts'
 import type { Call, Edge, Env } from '../edge.ts'
 import { ApiError, invalid } from '../error.ts'
+import { authorOf } from '../request/author.ts'
 import { etag, expectation, isKnown } from '../request/etag.ts'
 import { namespaceOf } from '../request/namespace.ts'
 import { nextOf, oneMore, PAGE, pageOf } from '../request/page.ts'
@@ -48,9 +49,10 @@ async function putSchema(c: Call, edge: Edge): Promise<Response> {
   const ns = namespaceOf(c, query)
   const prefix = pathPrefix(c, BASE)
   const expect = expectation(c)
+  const by = authorOf(c)
   const schema = await readBytes(c, edge)
   await checkSchema(edge, schema)
-  const command = { type: 'config_schema_put', ns, prefix, schema, by: null, expect } as const
+  const command = { type: 'config_schema_put', ns, prefix, schema, by, expect } as const
   const applied = await propose(c, edge, query, command)
   const { revision } = resultOf(applied, 'config_schema').schema
   const survey = await surveyOf(edge, ns, { prefix, schema })

@@ -14,6 +14,7 @@ import { contentTypeOf } from './content-type.ts'
 import type { Call, Edge, Env } from '../edge.ts'
 import { stageAnswer } from './effective.ts'
 import { ApiError, invalid } from '../error.ts'
+import { authorOf } from '../request/author.ts'
 import { expectation } from '../request/etag.ts'
 import { namespaceOf } from '../request/namespace.ts'
 import { nextOf, oneMore, PAGE, pageOf } from '../request/page.ts'
@@ -36,7 +37,8 @@ export function stageRoutes(edge: Edge): Hono<Env> {
       const query = writeQuery(c)
       const name = { ns: namespaceOf(c, query), ...stageOf(pathText(c, BASE)) }
       const expect = expectation(c)
-      await propose(c, edge, query, { type: 'config_stage_delete', ...name, by: null, expect })
+      const by = authorOf(c)
+      await propose(c, edge, query, { type: 'config_stage_delete', ...name, by, expect })
       return noContent()
     })
 }
@@ -61,11 +63,12 @@ async function putStage(c: Call, edge: Edge): Promise<Response> {
   const name = { ns: namespaceOf(c, query), ...stageOf(pathText(c, BASE)) }
   const expect = expectation(c)
   const comment = commentOf(query)
+  const by = authorOf(c)
   const rule = ruleOf(c)
   const value = await readBytes(c, edge)
   const contentType = contentTypeOf(c.req.header('Content-Type'), { key: name.key, bytes: value })
   const given = { ns: name.ns, key: name.key, contentType, value, at: '' }
-  const put = { ...name, rule, contentType, value, comment, by: null, expect } as const
+  const put = { ...name, rule, contentType, value, comment, by, expect } as const
   const applied = await proposeValues(c, edge, query, {
     ns: name.ns,
     command: { type: 'config_stage_put', ...put },
@@ -95,10 +98,11 @@ async function promoteStage(c: Call, edge: Edge): Promise<Response> {
   const name = { ns: namespaceOf(c, query), ...stageOf(path) }
   const expect = expectation(c)
   const comment = commentOf(query)
+  const by = authorOf(c)
   const { ns, key: ofKey, stage } = name
   const staged = await readLatest(c, edge, query, (state) => state.stages.find(ns, ofKey, stage))
   const stageRevision = staged?.revision ?? null // The bytes that are checked, and no others.
-  const promote = { ...name, stageRevision, comment, by: null, expect } as const
+  const promote = { ...name, stageRevision, comment, by, expect } as const
   const applied = await proposeValues(c, edge, query, {
     ns,
     command: { type: 'config_stage_promote', ...promote },

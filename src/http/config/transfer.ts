@@ -13,6 +13,7 @@ import { ApiError, invalid } from '../error.ts'
 import { planImport, transactionOf, under, valuesOf } from './import-plan.ts'
 import type { ImportAsked, ImportChange, ImportPlan } from './import-plan.ts'
 import type { Limits } from '../limits.ts'
+import { authorOf } from '../request/author.ts'
 import { namespaceOf } from '../request/namespace.ts'
 import { Query } from '../request/query.ts'
 import { read, READ } from '../read.ts'
@@ -102,6 +103,7 @@ async function importConfig(c: Call, edge: Edge): Promise<Response> {
   const { limits } = edge
   const dryRun = query.flag('dryRun') ?? false
   const comment = commentOf(query)
+  const by = authorOf(c)
   const ns = namespaceOf(c, query)
   const prune = pruneOf(query)
   const items = carriedBy(await readBytes(c, edge, limits.importBodyMax), limits.importKeysMax)
@@ -113,7 +115,7 @@ async function importConfig(c: Call, edge: Edge): Promise<Response> {
     const plan = await look(c, edge, query, asked)
     const applied = await proposeValues(c, edge, query, {
       ns,
-      command: transactionOf(plan, { ns, comment }),
+      command: transactionOf(plan, { ns, comment, by }),
       values: () => valuesOf(plan, ns),
     })
     const { succeeded } = resultOf(applied, 'txn')

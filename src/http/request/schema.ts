@@ -41,7 +41,8 @@ export function label(lengthMax = 128) {
   return checked((value) => labelProblem(value, lengthMax))
 }
 
-function labelProblem(value: string, lengthMax: number): string | null {
+/** Null for a good one, else what is wrong with it, to follow the name of the field. */
+export function labelProblem(value: string, lengthMax: number): string | null {
   if (value === '') return 'must not be empty'
   if (value.length > lengthMax) return `is longer than ${lengthMax} characters`
   if (CONTROL.test(value)) return 'must not have control characters'

@@ -8,6 +8,7 @@ import { noContent, readAnswer, tagged } from '../answer.ts'
 import { readJson } from '../request/body.ts'
 import type { Call, Edge, Env } from '../edge.ts'
 import { ApiError, invalid } from '../error.ts'
+import { authorOf } from '../request/author.ts'
 import { expectation } from '../request/etag.ts'
 import { WEIGHT } from './instance-body.ts'
 import { overrideJson } from './instance-json.ts'
@@ -25,7 +26,7 @@ const INSTANCE = '/v1/services/:service/instances/:id/override'
 const NODE = '/v1/nodes/:node/override'
 const REASON_MAX = 1_024
 
-/** Whose word it is, as long as nobody has to say who they are. */
+/** Whose word it is, where nobody says who they are. */
 const ANONYMOUS = 'anonymous'
 
 const parse = bodyParser(
@@ -48,8 +49,9 @@ export function overrideRoutes(edge: Edge): Hono<Env> {
       const query = writeQuery(c)
       const key = instanceKey(c, query)
       const expect = expectation(c)
+      const by = authorOf(c) ?? ANONYMOUS
       const override = overrideSpec(await readJson(c, edge))
-      const command = { type: 'override_put', key, override, by: ANONYMOUS, expect } as const
+      const command = { type: 'override_put', key, override, by, expect } as const
       const applied = await propose(c, edge, query, command)
       return written(resultOf(applied, 'override').override, applied.created)
     })
@@ -68,14 +70,9 @@ export function overrideRoutes(edge: Edge): Hono<Env> {
       const query = writeQuery(c)
       const key = nodeKey(c, query)
       const expect = expectation(c)
+      const by = authorOf(c) ?? ANONYMOUS
       const override = overrideSpec(await readJson(c, edge))
-      const command = {
-        type: 'node_override_put',
-        ...key,
-        override,
-        by: ANONYMOUS,
-        expect,
-      } as const
+      const command = { type: 'node_override_put', ...key, override, by, expect } as const
       const applied = await propose(c, edge, query, command)
       return written(resultOf(applied, 'override').override, applied.created)
     })

@@ -50,8 +50,14 @@ function parts() {
   return v.optional(v.array(v.unknown(), 'must be a list'), [])
 }
 
+/** Whose configuration it is about, and who writes it. */
+export interface TxnScope {
+  readonly ns: string
+  readonly by: string | null
+}
+
 /** A function that reads bodies within `limits`; it throws `invalid_request`, naming the fields. */
-export function txnParser(limits: Limits): (body: unknown, ns: string) => ParsedTxn {
+export function txnParser(limits: Limits): (body: unknown, scope: TxnScope) => ParsedTxn {
   const bodies = instanceBodies(limits)
   const list = <T>(name: string, items: readonly unknown[], parse: (item: Item) => T) => {
     if (items.length > limits.txnOpsMax) {
@@ -59,9 +65,9 @@ export function txnParser(limits: Limits): (body: unknown, ns: string) => Parsed
     }
     return items.map((item, i) => within(`${name}.${i}`, () => parse(object(item))))
   }
-  return (body, ns) => {
+  return (body, scope) => {
     const given = parseParts(body)
-    const parse = (item: Item): ParsedOp => parseOp(item, { ns, bodies })
+    const parse = (item: Item): ParsedOp => parseOp(item, { ...scope, bodies })
     return {
       conditions: list('if', given.if, parseCondition),
       whenTrue: list('then', given.then, parse),
@@ -144,8 +150,7 @@ function firstNear(words: readonly string[], candidates: readonly string[]): str
   return words.map((word) => nearest(word, candidates)).find((near) => near !== null) ?? null
 }
 
-interface Place {
-  readonly ns: string
+interface Place extends TxnScope {
   readonly bodies: InstanceBodies
 }
 
@@ -167,18 +172,18 @@ const lockRelease = bodyParser({ name: s.name, token: s.integer(TOKEN) })
 
 /** `item` is what stands beside `op`. */
 const PARSERS: Readonly<Record<OpName, (item: Item, place: Place) => TxnOp>> = {
-  'config.put': (item, { ns }) => {
+  'config.put': (item, { ns, by }) => {
     const { key, contentType, comment, lease, ...rest } = configPut(item)
     const value = valueBytes(rest)
     const type = contentTypeOf(contentType ?? undefined, { key, bytes: value }, 'contentType')
     const given = { contentType: type, comment: comment ?? null, lease: lease ?? null }
-    return write({ type: 'config_put', ns, key, value, by: null, expect: null, ...given })
+    return write({ type: 'config_put', ns, key, value, by, expect: null, ...given })
   },
-  'config.delete': (item, { ns }) =>
-    write({ type: 'config_delete', ns, key: configKey(item).key, by: null, expect: null }),
-  'config.rollback': (item, { ns }) => {
+  'config.delete': (item, { ns, by }) =>
+    write({ type: 'config_delete', ns, key: configKey(item).key, by, expect: null }),
+  'config.rollback': (item, { ns, by }) => {
     const { key, to, comment } = configRollback(item)
-    const how = { comment: comment ?? null, by: null, expect: null }
+    const how = { comment: comment ?? null, by, expect: null }
     return write({ type: 'config_rollback', ns, key, to, ...how })
   },
   'config.get': (item) => ({ type: 'read', key: configKey(item).key }),

@@ -9,9 +9,10 @@ import { json } from '../answer.ts'
 import { readJson } from '../request/body.ts'
 import { type ConfigValue, proposeValues, rolledBack } from '../config/checked-write.ts'
 import type { Call, Edge, Env } from '../edge.ts'
+import { authorOf } from '../request/author.ts'
 import { namespaceOf } from '../request/namespace.ts'
 import { txnParser } from './body.ts'
-import type { OpName, ParsedOp, ParsedTxn } from './body.ts'
+import type { OpName, ParsedOp, ParsedTxn, TxnScope } from './body.ts'
 import { refuseConditions, resultOf, writeQuery } from '../write.ts'
 
 export function txnRoutes(edge: Edge): Hono<Env> {
@@ -22,12 +23,13 @@ export function txnRoutes(edge: Edge): Hono<Env> {
 async function transact(
   c: Call,
   edge: Edge,
-  parse: (body: unknown, ns: string) => ParsedTxn,
+  parse: (body: unknown, scope: TxnScope) => ParsedTxn,
 ): Promise<Response> {
   const query = writeQuery(c)
   refuseConditions(c)
   const ns = namespaceOf(c, query)
-  const { conditions, whenTrue, whenFalse } = parse(await readJson(c, edge), ns)
+  const by = authorOf(c)
+  const { conditions, whenTrue, whenFalse } = parse(await readJson(c, edge), { ns, by })
   const command = {
     type: 'txn',
     ns,
